@@ -1,0 +1,29 @@
+import type { Stores } from './adapters/storage/stores.ts'
+import type { Clock } from './core/clock.ts'
+import type { Ids } from './core/ids.ts'
+import type { KeyRing } from './core/key-ring.ts'
+import type { Logger } from './core/ports/logger.ts'
+import type { Processor } from './core/ports/processor.ts'
+import type { Queue } from './core/ports/queue.ts'
+import type { Profiles, Slots } from './core/profile.ts'
+import type { Database } from './database/database.ts'
+import type { Host } from './host.ts'
+
+/** Everything a flow may reach for. A flow names the part it uses: `Pick<RindleContext, 'db' | 'clock'>`. */
+export interface RindleContext {
+  readonly db: Database
+  readonly stores: Stores
+  readonly queue: Queue
+  readonly processor: Processor
+  /** The database's time, carried forward monotonically. Set at `ready()` and at every look of the worker. */
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly profiles: Profiles
+  readonly slots: Slots
+  readonly keys: KeyRing
+  /** Where the http door is mounted, without a slash at the end; null when the app did not say. */
+  readonly baseUrl: string | null
+  readonly host: Host
+  readonly logger: Logger
+  readonly leaseSeconds: number
+}

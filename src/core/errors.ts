@@ -1,0 +1,310 @@
+/** What every door needs to know about one kind of failure. */
+interface ErrorSpec<D> {
+  /** HTTP status the http door answers with. */
+  readonly status: number
+  /** True when the same call may succeed later although the caller changes nothing. */
+  readonly retryable: boolean
+  /** One sentence that says what to do. Never a URL, a token or a session URI. */
+  readonly message: (details: D) => string
+}
+
+const spec = <D>(status: number, retryable: boolean, message: (details: D) => string): ErrorSpec<D> => ({ status, retryable, message })
+
+const names = (list: readonly string[]): string => (list.length > 0 ? list.join(', ') : 'none')
+
+/** The complete catalogue. A new failure is one entry here; docs/reference/errors.md is printed from it. */
+export const errorCatalog = {
+  // Definitions and configuration
+  profile_invalid: spec<{ problems: readonly string[] }>(500, false, (d) => `The profile cannot be used:\n- ${d.problems.join('\n- ')}`),
+  options_invalid: spec<{ problems: readonly string[] }>(500, false, (d) => `createRindle cannot use these options:\n- ${d.problems.join('\n- ')}`),
+  argument_invalid: spec<{ argument: string; problem: string }>(422, false, (d) => `${d.argument}: ${d.problem}.`),
+  peer_missing: spec<{ packageName: string; neededFor: string }>(
+    500,
+    false,
+    (d) => `${d.neededFor} needs the package ${d.packageName}: npm install ${d.packageName}`,
+  ),
+  handler_options_invalid: spec<{ missing: readonly string[] }>(
+    500,
+    false,
+    (d) =>
+      `createHandler needs ${d.missing.join(' and ')}: createHandler(rindle, { identify: (request) => …the signed-in user or null…, authorize: ({ actor, action, subject }) => …true or false… }).`,
+  ),
+  profile_unknown: spec<{ profile: string; known: readonly string[] }>(422, false, (d) => `No profile is named ${d.profile}; there are: ${names(d.known)}.`),
+  slot_unknown: spec<{ slot: string; known: readonly string[] }>(422, false, (d) => `No slot is named ${d.slot}; there are: ${names(d.known)}.`),
+  variant_unknown: spec<{ variant: string; profile: string; known: readonly string[] }>(
+    422,
+    false,
+    (d) => `Profile ${d.profile} has no variant ${d.variant}; it has: ${names(d.known)}.`,
+  ),
+  store_unknown: spec<{ store: string }>(
+    500,
+    false,
+    (d) => `Objects are kept in ${d.store}, which no profile uses: name it in createRindle({ stores: [...] }).`,
+  ),
+  schema_version_mismatch: spec<{ found: string; expected: string }>(
+    500,
+    false,
+    (d) => `The database schema is ${d.found}, this version needs ${d.expected}: run \`rindle migrate\` with the version you deploy.`,
+  ),
+  database_in_use: spec<{ directory: string; pid: number | null }>(
+    500,
+    false,
+    (d) =>
+      `The embedded database in ${d.directory} is open in another process${d.pid ? ` (pid ${d.pid})` : ''}: stop that process, or set DATABASE_URL to a PostgreSQL server that several processes can share.`,
+  ),
+  database_unavailable: spec<{ operation: string }>(503, true, (d) => `The database did not answer (${d.operation}); try again.`),
+  transaction_not_passed: spec<{ operation: string }>(
+    500,
+    false,
+    (d) => `${d.operation} was called inside an open transaction of the embedded database without it: pass { tx }.`,
+  ),
+  transaction_not_supported: spec<{ given: string }>(
+    422,
+    false,
+    (d) => `{ tx } takes a checked-out pg client or a Kysely, Drizzle, Prisma or Knex transaction, not ${d.given}.`,
+  ),
+  transaction_conflict: spec<{ operation: string }>(
+    409,
+    true,
+    (d) => `${d.operation} met another transaction on the same rows; run your transaction again.`,
+  ),
+  storage_inside_transaction: spec<{ operation: string }>(
+    500,
+    false,
+    (d) => `storage.${d.operation} was called while a transaction was open: commit first, then touch storage.`,
+  ),
+  state_conflict: spec<{ entity: string; id: string; move: string; expected: readonly string[]; actual: string }>(
+    409,
+    true,
+    (d) => `Cannot ${d.move} ${d.entity} ${d.id}: it is ${d.actual}, not ${d.expected.join(' or ')}.`,
+  ),
+  statement_missed: spec<{ step: string }>(409, true, (d) => `Rows had moved on while they were looked at (${d.step}); try again.`),
+  rindle_closed: spec<Record<string, never>>(500, false, () => 'This Rindle was closed: create another one.'),
+  worker_failed: spec<{ loop: string }>(500, true, (d) => `The worker's ${d.loop} loop cannot go on; start the worker again.`),
+  app_not_found: spec<{ looked: readonly string[] }>(
+    500,
+    false,
+    (d) => `No app with an export named rindle: looked at ${d.looked.join(', ')}. Pass --app FILE, or set rindle.app in package.json.`,
+  ),
+
+  // Uploads
+  upload_session_not_found: spec<{ sessionId: string }>(404, false, (d) => `No upload session ${d.sessionId}.`),
+  upload_session_expired: spec<{ sessionId: string }>(410, false, (d) => `Upload session ${d.sessionId} has expired: initiate another one.`),
+  upload_session_ended: spec<{ sessionId: string; state: string }>(409, false, (d) => `Upload session ${d.sessionId} is ${d.state}.`),
+  upload_object_missing: spec<{ sessionId: string }>(
+    422,
+    true,
+    (d) => `Nothing has landed for upload session ${d.sessionId}: finish the PUT, then verify again.`,
+  ),
+  upload_size_mismatch: spec<{ sessionId: string; expectedBytes: number; actualBytes: number }>(
+    422,
+    false,
+    (d) => `Session ${d.sessionId} announced ${d.expectedBytes} bytes; storage holds ${d.actualBytes}. Sign again and send the announced file.`,
+  ),
+  upload_type_mismatch: spec<{ sessionId: string; expectedType: string; actualType: string }>(
+    422,
+    false,
+    (d) => `Session ${d.sessionId} announced ${d.expectedType}; storage holds ${d.actualType}. Sign again and send the announced file.`,
+  ),
+  upload_too_large: spec<{ maxBytes: number; actualBytes: number | null }>(
+    413,
+    false,
+    (d) => `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxBytes} bytes that its profile takes.`,
+  ),
+  upload_type_not_allowed: spec<{ contentType: string; allowed: readonly string[] }>(
+    422,
+    false,
+    (d) => `Files of type ${d.contentType} are not taken here; allowed are ${names(d.allowed)}.`,
+  ),
+  upload_extension_not_allowed: spec<{ extension: string; allowed: readonly string[] }>(
+    422,
+    false,
+    (d) => `Files ending in .${d.extension} are not taken here; allowed are ${names(d.allowed)}.`,
+  ),
+  upload_byte_size_required: spec<Record<string, never>>(422, false, () => 'byteSize is required: the number of bytes that will be sent.'),
+  upload_source_failed: spec<Record<string, never>>(422, true, () => 'The source of the upload broke off before its end; nothing was kept.'),
+  upload_source_unreadable: spec<{ problem: string }>(422, false, (d) => `The source of the upload cannot be read: ${d.problem}.`),
+  idempotency_key_reused: spec<{ sessionId: string }>(
+    409,
+    false,
+    (d) => `This idempotency key belongs to upload session ${d.sessionId}, which declared something else: use another key.`,
+  ),
+  upload_unsupported: spec<{ capability: string; store: string }>(
+    422,
+    false,
+    (d) => `The storage ${d.store} cannot do ${d.capability}; choose another way to upload or another adapter.`,
+  ),
+
+  // Tickets
+  ticket_invalid: spec<Record<string, never>>(403, false, () => 'This ticket is not valid here: ask for a new one.'),
+  ticket_expired: spec<Record<string, never>>(403, false, () => 'This ticket has expired: ask for a new one.'),
+  ticket_mismatch: spec<{ header: string; expected: string }>(
+    422,
+    false,
+    (d) => `The request's ${d.header} must be ${d.expected}, as the ticket says.`,
+  ),
+
+  // Storage
+  object_exists: spec<Record<string, never>>(412, false, () => 'Something has already landed there; verify the upload.'),
+  object_not_found: spec<Record<string, never>>(404, false, () => 'There is no such object.'),
+  object_size_mismatch: spec<{ expectedBytes: number; actualBytes: number }>(
+    422,
+    false,
+    (d) => `${d.expectedBytes} bytes were announced, ${d.actualBytes} came.`,
+  ),
+  object_range_invalid: spec<{ sizeBytes: number }>(416, false, (d) => `The range lies beyond the object's ${d.sizeBytes} bytes.`),
+  object_key_invalid: spec<{ problem: string }>(422, false, (d) => `This is no object key: ${d.problem}.`),
+  object_key_reserved: spec<{ key: string }>(
+    422,
+    false,
+    (d) => `The key ${d.key} belongs to the library: store, presignedPut and delete work below unmanaged/.`,
+  ),
+  object_checksum_mismatch: spec<Record<string, never>>(422, false, () => 'The bytes do not have the SHA-256 that was announced.'),
+  storage_failed: spec<{ operation: string; store: string }>(503, true, (d) => `The storage ${d.store} failed to ${d.operation}; try again.`),
+
+  // Assets, slots, delivery
+  asset_not_found: spec<{ assetId: string }>(404, false, (d) => `No asset ${d.assetId}.`),
+  asset_not_available: spec<{ assetId: string; state: string; inGate: boolean }>(409, false, (d) =>
+    d.inGate ? `Asset ${d.assetId} is still being checked; ask again in a moment.` : `Asset ${d.assetId} is ${d.state} and has no URL.`,
+  ),
+  asset_not_attachable: spec<{ assetId: string; state: string }>(
+    409,
+    false,
+    (d) => `Asset ${d.assetId} is ${d.state}: attach takes an asset whose upload was verified, not one that is staged, quarantined or deleted.`,
+  ),
+  asset_attached: spec<{ assetId: string; attachments: number }>(
+    409,
+    false,
+    (d) => `Asset ${d.assetId} is attached ${d.attachments} times: detach it first, then purge.`,
+  ),
+  asset_profile_mismatch: spec<{ assetId: string; profile: string; slot: string; expected: string }>(
+    422,
+    false,
+    (d) => `Slot ${d.slot} takes assets of profile ${d.expected}; asset ${d.assetId} is of ${d.profile}.`,
+  ),
+  asset_required: spec<{ slot: string }>(422, false, (d) => `Slot ${d.slot} holds many: say which asset, detach(owner, '${d.slot}', { asset }).`),
+  slot_is_many: spec<{ slot: string }>(422, false, (d) => `Slot ${d.slot} holds many: use attachmentsFor.`),
+  owner_invalid: spec<{ problem: string }>(422, false, (d) => `An owner is { type, id }: ${d.problem}.`),
+  settled_timeout: spec<{ assetId: string; timeoutMs: number; state: string }>(
+    504,
+    true,
+    (d) => `Asset ${d.assetId} was still ${d.state} after ${d.timeoutMs} ms; wait again, or look whether a worker runs.`,
+  ),
+  not_authorized: spec<{ action: string }>(403, false, (d) => `Not allowed: ${d.action}.`),
+  delivery_unsupported: spec<{ capability: string; store: string }>(
+    422,
+    false,
+    (d) => `The storage ${d.store} cannot do ${d.capability}, which this delivery needs.`,
+  ),
+
+  // HTTP door
+  route_not_found: spec<Record<string, never>>(404, false, () => 'There is nothing at this address.'),
+  method_not_allowed: spec<{ allowed: readonly string[] }>(405, false, (d) => `Use ${names(d.allowed)}.`),
+  body_invalid: spec<{ problem: string }>(400, false, (d) => `The body cannot be used: ${d.problem}.`),
+  body_type_unsupported: spec<Record<string, never>>(415, false, () => 'Send the body as application/json.'),
+  body_consumed: spec<Record<string, never>>(
+    500,
+    false,
+    () => 'The body of this request was read before it came here: mount the handler before express.json() and other body parsers.',
+  ),
+  internal_error: spec<Record<string, never>>(500, true, () => 'Something failed on our side; try again.'),
+
+  // Verdicts of the gate: kept on the row, never thrown by upload or verifyCompletion
+  upload_object_changed: spec<Record<string, never>>(422, false, () => 'The file in storage was replaced or removed after it was verified. Upload it again.'),
+  upload_checksum_mismatch: spec<Record<string, never>>(422, false, () => 'The bytes that arrived do not have the announced SHA-256. Upload the file again.'),
+  file_empty: spec<Record<string, never>>(422, false, () => 'The file is empty.'),
+  type_unknown: spec<Record<string, never>>(422, false, () => 'The file is of no type that can be recognised.'),
+  mime_not_allowed: spec<{ mime: string; allowed: readonly string[] }>(
+    422,
+    false,
+    (d) => `The file is really ${d.mime}, which is not taken here; allowed are ${names(d.allowed)}.`,
+  ),
+  extension_not_allowed: spec<{ extension: string; allowed: readonly string[] }>(
+    422,
+    false,
+    (d) => `Files ending in .${d.extension} are not taken here; allowed are ${names(d.allowed)}.`,
+  ),
+  extension_missing: spec<Record<string, never>>(422, false, () => 'The file name has no extension.'),
+  extension_mime_mismatch: spec<{ extension: string; mime: string }>(
+    422,
+    false,
+    (d) => `The file name ends in .${d.extension}, but the file is really ${d.mime}. Rename it or save it again in the right format.`,
+  ),
+  max_bytes_exceeded: spec<{ maxBytes: number; actualBytes: number }>(
+    422,
+    false,
+    (d) => `The file has ${d.actualBytes} bytes; at most ${d.maxBytes} are taken.`,
+  ),
+  max_pixels_exceeded: spec<{ pixels: number; maxPixels: number }>(
+    422,
+    false,
+    (d) => `The picture has ${d.pixels} pixels; at most ${d.maxPixels} are taken. Make it smaller and try again.`,
+  ),
+  max_side_exceeded: spec<{ sidePixels: number; maxSidePixels: number }>(
+    422,
+    false,
+    (d) => `One side of the picture has ${d.sidePixels} pixels; at most ${d.maxSidePixels} are taken. Make it smaller and try again.`,
+  ),
+  max_frames_exceeded: spec<{ frames: number; maxFrames: number }>(
+    422,
+    false,
+    (d) => `The picture has ${d.frames} frames; at most ${d.maxFrames} are taken.`,
+  ),
+  decode_failed: spec<{ format: string }>(
+    422,
+    false,
+    (d) => `The ${d.format} file is damaged or incomplete and cannot be opened. Save it again and upload it once more.`,
+  ),
+  decode_too_large: spec<Record<string, never>>(422, false, () => 'Opening the picture would take more memory than is allowed. Make it smaller and try again.'),
+  variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
+  decoder_killed: spec<{ reason: string }>(422, false, (d) => `Opening the file ended the decoder (${d.reason}); it is held back as unsafe.`),
+  decoder_unavailable: spec<{ problem: string }>(503, true, (d) => `No decoder could be started: ${d.problem}.`),
+  worker_lost: spec<Record<string, never>>(422, false, () => 'Workers were lost five times in a row while they looked at this file; it is held back until someone looks.'),
+  lease_lost: spec<Record<string, never>>(409, true, () => 'The lease ran out before the work was done; another worker takes it over.'),
+  original_missing: spec<Record<string, never>>(422, true, () => 'The original is no longer in storage.'),
+} as const
+
+export type ErrorCode = keyof typeof errorCatalog
+export type ErrorDetails<C extends ErrorCode> = Parameters<(typeof errorCatalog)[C]['message']>[0]
+
+/**
+ * The only error this library throws on purpose. Branch on `code`, never on `message`; `switch (err.code)` narrows `err.details`
+ * once `isRindleError` has said what `err` is.
+ */
+export class RindleError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'RindleError'
+  readonly code: C
+  readonly details: ErrorDetails<C>
+
+  constructor(code: C, details: ErrorDetails<C>, options?: ErrorOptions) {
+    super(messageOf(code, details), options)
+    this.code = code
+    this.details = details
+  }
+
+  /** The HTTP status that the http door answers with. */
+  get status(): number {
+    return errorCatalog[this.code].status
+  }
+
+  /** True when the same call may succeed later although the caller changes nothing. */
+  get retryable(): boolean {
+    const details = this.details as Readonly<Record<string, unknown>>
+    return errorCatalog[this.code].retryable || details['inGate'] === true
+  }
+
+  toJSON(): { code: C; message: string; details: ErrorDetails<C>; retryable: boolean } {
+    return { code: this.code, message: this.message, details: this.details, retryable: this.retryable }
+  }
+}
+
+/** The sentence that the catalogue has for this failure: what rows keep beside the code. */
+export const messageOf = <C extends ErrorCode>(code: C, details: ErrorDetails<C>): string => {
+  const { message } = errorCatalog[code] as unknown as ErrorSpec<ErrorDetails<C>>
+  return message(details)
+}
+
+/** One member per code, so that `switch (err.code)` narrows `err.details`. */
+export type AnyRindleError = { [C in ErrorCode]: RindleError<C> }[ErrorCode]
+
+export const isRindleError = (err: unknown): err is AnyRindleError => err instanceof RindleError

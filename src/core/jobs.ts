@@ -1,0 +1,11 @@
+/** Every job there is: what its id names, and how many of it one worker process runs at once. */
+export const jobCatalog = {
+  promote_asset: { subject: 'asset', means: 'Take an asset through the gate and make its image variants.', concurrency: 'decoders' },
+  build_variants: { subject: 'asset', means: 'Make what an asset that passed the gate still lacks.', concurrency: 'decoders' },
+  settle_slots: { subject: 'asset', means: 'Let a replacement take its place once the gate has spoken.', concurrency: 4 },
+  purge_asset: { subject: 'asset', means: 'Look whether an unattached asset may go, and take it away.', concurrency: 4 },
+  delete_object: { subject: 'object', means: 'Delete one doomed object from storage, and once more when its watch ends.', concurrency: 8 },
+} as const satisfies Record<string, { subject: 'asset' | 'object'; means: string; concurrency: number | 'decoders' }>
+
+export type JobName = keyof typeof jobCatalog
+export const jobNames = Object.keys(jobCatalog) as readonly JobName[]

@@ -1,0 +1,44 @@
+import type { Authorizer } from './ports/authorizer.ts'
+import type { StorageAdapter } from './ports/storage.ts'
+import type { Recipe } from './recipe.ts'
+
+export type Recipes = Readonly<Record<string, Recipe>>
+
+/** How files of a profile reach people. */
+export interface DeliveryPolicy {
+  /** True: unsigned, cacheable URLs for everyone. */
+  readonly public: boolean
+  /** How long a signed URL lives. */
+  readonly signedUrlTtlSeconds: number
+  readonly authorizer: Authorizer | null
+}
+
+/** What one kind of upload may be, what is made from it and who may see it; every default filled in. */
+export interface Profile<V extends Recipes = Recipes> {
+  /** `media` is decoded in full; `file` is only sniffed and hashed, has no variants, and is always served as an attachment. */
+  readonly kind: 'media' | 'file'
+  readonly storage: StorageAdapter
+  readonly allowMime: readonly string[]
+  /** Without the dot, lower case. Null: every extension of an allowed type. */
+  readonly allowExtensions: readonly string[] | null
+  readonly maxBytes: number
+  readonly maxPixels: number
+  readonly maxSidePixels: number
+  readonly maxFrames: number
+  readonly variants: V
+  /** Lower-case hex SHA-256 of each variant's canonical recipe. */
+  readonly digests: Readonly<Record<keyof V & string, string>>
+  readonly delivery: DeliveryPolicy
+  readonly quarantine: { readonly keepSeconds: number }
+  /** Null: assets that were never attached stay. */
+  readonly unattached: { readonly purgeAfterSeconds: number | null }
+}
+
+export type Profiles = Readonly<Record<string, Profile>>
+
+export interface Slot<P extends string = string> {
+  readonly profile: P
+  readonly many: boolean
+}
+
+export type Slots = Readonly<Record<string, Slot>>

@@ -1,0 +1,24 @@
+export type ImageMode = 'fit' | 'fill' | 'crop'
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'avif'
+
+/** How one image variant is made; every default filled in. */
+export interface ImageRecipe {
+  readonly kind: 'image'
+  /** `fit` keeps the aspect ratio inside the box and never enlarges; `fill` covers and crops to exactly W×H; `crop` cuts around the focal point. */
+  readonly mode: ImageMode
+  readonly width: number | null
+  readonly height: number | null
+  /** `auto` is webp where the source has alpha, else jpeg. */
+  readonly format: ImageFormat | 'auto'
+  /** 1 to 100. */
+  readonly quality: number
+  /** 0 to 9, as the encoder takes it. */
+  readonly effort: number
+  /** What shows through where the format has no alpha: `#rrggbb`. */
+  readonly background: string
+  /** Where the eye should rest, each 0 to 1 of the displayed picture. */
+  readonly focal: { readonly x: number; readonly y: number }
+  readonly animated: boolean
+}
+
+export type Recipe = ImageRecipe

@@ -1,0 +1,59 @@
+import { defineMachine, type StateOf } from './machine.ts'
+
+const open = ['initialized', 'signed', 'resuming', 'uploading', 'uploaded'] as const
+
+export const uploadSessionMachine = defineMachine({
+  entity: 'upload_session',
+  table: 'media_upload_sessions',
+  initial: 'initialized',
+  states: {
+    initialized: { means: 'A key is reserved; no ticket is out.', owed: { cure: 'expire' } },
+    signed: { means: 'The client holds a signed ticket.', owed: { cure: 'expire' } },
+    resuming: { means: 'A resumable client is finding its offset.', owed: { cure: 'expire' } },
+    uploading: { means: 'Bytes are coming in through us.', owed: { cure: 'expire' } },
+    uploaded: { means: 'All bytes are there and nobody has looked at them yet.', owed: { cure: 'expire' } },
+    verifying: { means: 'Storage holds what was announced.', passing: true },
+    completed: { means: 'The asset owns the object now.', owed: { cure: 'forget' } },
+    aborted: { means: 'Someone gave up on purpose. Any bytes are residue.', owed: { cure: 'forget' } },
+    expired: { means: 'The deadline passed first. Any bytes are residue.', owed: { cure: 'forget' } },
+    failed: { means: 'What was announced can never arrive. Any bytes are residue.', owed: { cure: 'forget' } },
+  },
+  moves: {
+    sign: { from: ['initialized', 'signed'], to: 'signed', when: 'a ticket is signed, or signed again' },
+    resume: { from: ['signed', 'uploading'], to: 'resuming', when: 'a resumable client asks where to go on' },
+    receive: { from: ['initialized', 'signed', 'resuming'], to: 'uploading', when: 'bytes begin to arrive through us' },
+    gather: { from: ['signed', 'resuming', 'uploading'], to: 'uploaded', when: 'all bytes are there' },
+    verify: { from: ['signed', 'uploading', 'uploaded'], to: 'verifying', when: 'storage holds the announced object' },
+    complete: { from: ['verifying'], to: 'completed', when: 'the asset takes the object over' },
+    retry: { from: ['signed', 'uploading', 'uploaded'], to: 'signed', when: 'what landed is wrong and a fresh key is reserved' },
+    fail: { from: open, to: 'failed', when: 'the upload can never be right' },
+    abort: { from: open, to: 'aborted', when: 'the owner cancels' },
+    expire: { from: open, to: 'expired', when: 'its time is up' },
+  },
+})
+
+export type UploadSessionState = StateOf<typeof uploadSessionMachine>
+
+/** States in which a client may still bring bytes. */
+export const openSessionStates: readonly UploadSessionState[] = open
+
+export type UploadStrategy = 'presigned_put' | 'multipart' | 'resumable' | 'proxied'
+
+export interface UploadSession {
+  readonly id: string
+  readonly assetId: string
+  readonly profile: string
+  readonly state: UploadSessionState
+  readonly uploadStrategy: UploadStrategy
+  /** The staging object that the client writes to; null once the session has ended. */
+  readonly objectId: string | null
+  readonly owner: { readonly type: string; readonly id: string } | null
+  readonly declaredBytes: number | null
+  readonly declaredType: string
+  /** Lower-case hex; null when the client did not announce one. */
+  readonly declaredSha256: string | null
+  readonly idempotencyKey: string | null
+  readonly expiresAt: Date
+  readonly verifiedAt: Date | null
+  readonly insertedAt: Date
+}
