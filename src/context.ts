@@ -2,6 +2,7 @@ import type { Stores } from './adapters/storage/stores.ts'
 import type { Clock } from './core/clock.ts'
 import type { Ids } from './core/ids.ts'
 import type { KeyRing } from './core/key-ring.ts'
+import type { Changes } from './core/ports/changes.ts'
 import type { Logger } from './core/ports/logger.ts'
 import type { Processor } from './core/ports/processor.ts'
 import type { Queue } from './core/ports/queue.ts'
@@ -14,6 +15,7 @@ export interface RindleContext {
   readonly db: Database
   readonly stores: Stores
   readonly queue: Queue
+  readonly changes: Changes
   readonly processor: Processor
   /** The database's time, carried forward monotonically. Set at `ready()` and at every look of the worker. */
   readonly clock: Clock
