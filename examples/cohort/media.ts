@@ -1,0 +1,31 @@
+import { createRindle, defineProfile, image } from 'rindle'
+import { pglite } from 'rindle/pglite'
+import { local } from 'rindle/storage/local'
+
+export const avatar = (directory: string) =>
+  defineProfile({
+    storage: local({ directory }),
+    allowMime: ['image/jpeg', 'image/png', 'image/webp', 'image/avif', 'image/gif'],
+    maxBytes: 25_000_000,
+    delivery: { public: false, signedUrlTtlSeconds: 900 },
+    variants: {
+      thumb: image({ mode: 'fill', width: 128, height: 128, format: 'webp' }),
+      portrait: image({ mode: 'fill', width: 512, height: 512, format: 'webp' }),
+      large: image({ mode: 'fit', width: 1024, height: 1024 }),
+    },
+  })
+
+/** Everything Cohort needs to know about media, in one place. */
+export const createMedia = (options: { readonly folder: string; readonly baseUrl: string; readonly secret: string }) => {
+  const database = pglite(`${options.folder}/db`)
+  const rindle = createRindle({
+    profiles: { avatar: avatar(`${options.folder}/objects`) },
+    slots: { avatar: { profile: 'avatar' } },
+    database,
+    secrets: [options.secret],
+    baseUrl: options.baseUrl,
+  })
+  return { rindle, database }
+}
+
+export type Media = ReturnType<typeof createMedia>['rindle']
