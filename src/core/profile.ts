@@ -1,8 +1,6 @@
 import type { Authorizer } from './ports/authorizer.ts'
 import type { StorageAdapter } from './ports/storage.ts'
-import type { Recipe } from './recipe.ts'
-
-export type Recipes = Readonly<Record<string, Recipe>>
+import type { Recipes } from './recipe.ts'
 
 /** How files of a profile reach people. */
 export interface DeliveryPolicy {
@@ -42,3 +40,21 @@ export interface Slot<P extends string = string> {
 }
 
 export type Slots = Readonly<Record<string, Slot>>
+
+/** Names that a profile's variants go by. */
+export type VariantName<P extends Profile> = keyof P['variants'] & string
+
+/** Every field a profile has, its variants not yet known by name. */
+type UnnamedProfile = Omit<Profile, 'variants' | 'digests'> & {
+  readonly variants: Recipes
+  readonly digests: Readonly<Record<string, string>>
+}
+
+/** Gives a checked profile the type that its definition was written with. */
+export const profileOf = <V extends Recipes>(checked: UnnamedProfile): Profile<V> => Object.freeze(checked) as unknown as Profile<V>
+
+/**
+ * Gives the functions of one app the types of its own profiles, variants and slots. Flows know names as text and check them when
+ * called; this is the only place where text becomes a name.
+ */
+export const named = <T>(unnamed: object): T => unnamed as T

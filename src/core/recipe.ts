@@ -22,3 +22,6 @@ export interface ImageRecipe {
 }
 
 export type Recipe = ImageRecipe
+
+/** What a profile makes, by name. */
+export type Recipes = Readonly<Record<string, Recipe>>

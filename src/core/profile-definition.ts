@@ -1,0 +1,197 @@
+import { bareExtension, canonicalType, decodableImageTypes, extensionsOf } from './content-type.ts'
+import { recipeDigests } from './digest.ts'
+import { RindleError } from './errors.ts'
+import { problemsOfImageRecipe } from './image-recipe.ts'
+import { type Profile, profileOf } from './profile.ts'
+import type { Authorizer } from './ports/authorizer.ts'
+import type { StorageAdapter } from './ports/storage.ts'
+import type { Recipes } from './recipe.ts'
+import { suggestion, unknownKeys } from './suggestion.ts'
+
+/** What `defineProfile` takes. Only `storage`, `allowMime` and `maxBytes` are required. */
+export interface ProfileOptions<V extends Recipes = Recipes> {
+  /** `media` (the default) decodes every file in full; `file` only sniffs and hashes, makes no variants and always serves attachments. */
+  readonly kind?: 'media' | 'file'
+  /** Where new files go: `local(…)`, `memory()`, `s3(…)`. */
+  readonly storage: StorageAdapter
+  /** Every content type that is taken, each by name. */
+  readonly allowMime: readonly string[]
+  /** With or without the dot. Default: every extension of an allowed type. */
+  readonly allowExtensions?: readonly string[]
+  readonly maxBytes: number
+  /** Width × height of one frame. Default 64,000,000. */
+  readonly maxPixels?: number
+  /** Default 16,383. */
+  readonly maxSidePixels?: number
+  /** Frames or pages of one picture. Default 300. */
+  readonly maxFrames?: number
+  /** What is made from every file, by name: `{ thumb: image({ width: 128 }) }`. */
+  readonly variants?: V
+  readonly delivery?: {
+    /** Default false. True: URLs without a signature that anybody may cache for ever, also after a purge. */
+    readonly public?: boolean
+    /** How long a private URL lives, at most a week. Default 900. */
+    readonly signedUrlTtlSeconds?: number
+    /** Asked before any URL is made. */
+    readonly authorizer?: Authorizer
+  }
+  /** How long refused bytes are kept for an operator to look at. Default a week. */
+  readonly quarantine?: { readonly keepSeconds?: number }
+  /** When assets that nobody attached go. Default null: never. */
+  readonly unattached?: { readonly purgeAfterSeconds?: number | null }
+}
+
+/**
+ * Says once what one kind of upload may be, what is made from it and who may see it. The names of its variants are part of its type.
+ *
+ * @throws RindleError `profile_invalid` with every problem at once.
+ */
+export const defineProfile = <const V extends Recipes = Record<never, never>>(options: ProfileOptions<V>): Profile<V> => {
+  const problems = problemsOfProfile(options)
+  if (problems.length > 0) throw new RindleError('profile_invalid', { problems })
+  const recipes = options.variants ?? {}
+  return profileOf<V>({
+    kind: options.kind ?? 'media',
+    storage: options.storage,
+    allowMime: Object.freeze([...new Set(options.allowMime.map(canonicalType))]),
+    allowExtensions: options.allowExtensions ? Object.freeze(options.allowExtensions.map(bareExtension)) : null,
+    maxBytes: options.maxBytes,
+    maxPixels: options.maxPixels ?? 64_000_000,
+    maxSidePixels: options.maxSidePixels ?? 16_383,
+    maxFrames: options.maxFrames ?? 300,
+    variants: Object.freeze({ ...recipes }),
+    digests: recipeDigests(recipes),
+    delivery: Object.freeze({
+      public: options.delivery?.public ?? false,
+      signedUrlTtlSeconds: options.delivery?.signedUrlTtlSeconds ?? 900,
+      authorizer: options.delivery?.authorizer ?? null,
+    }),
+    quarantine: Object.freeze({ keepSeconds: options.quarantine?.keepSeconds ?? 604_800 }),
+    unattached: Object.freeze({ purgeAfterSeconds: options.unattached?.purgeAfterSeconds ?? null }),
+  })
+}
+
+/** Whatever a program that was not type checked may have handed in. */
+const problemsOfProfile = (options: ProfileOptions): string[] => {
+  if (!isRecord(options)) return ['defineProfile takes an object of options']
+  return [
+    ...unknownKeys(options, optionNames, ''),
+    ...problemsOfStorage(options.storage),
+    ...problemsOfTypes(options),
+    ...problemsOfExtensions(options),
+    ...problemsOfLimits(options),
+    ...problemsOfVariants(options),
+    ...problemsOfDelivery(options.delivery),
+    ...problemsOfRetention(options),
+  ]
+}
+
+const optionNames = [
+  'kind',
+  'storage',
+  'allowMime',
+  'allowExtensions',
+  'maxBytes',
+  'maxPixels',
+  'maxSidePixels',
+  'maxFrames',
+  'variants',
+  'delivery',
+  'quarantine',
+  'unattached',
+]
+const kinds = ['media', 'file']
+const weekSeconds = 604_800
+const variantName = /^[a-z][a-z0-9_-]{0,62}$/i
+const contentTypeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/i
+
+const problemsOfStorage = (storage: unknown): string[] =>
+  isRecord(storage) && typeof storage['id'] === 'string' && typeof storage['put'] === 'function' && storage['capabilities'] instanceof Set
+    ? []
+    : ["storage must be a storage adapter, such as local('./files')"]
+
+const problemsOfTypes = ({ kind, allowMime }: ProfileOptions): string[] => {
+  const problems = kind === undefined || kinds.includes(kind) ? [] : [`kind must be media or file${suggestion(String(kind), kinds)}`]
+  if (!isTextList(allowMime)) return [...problems, 'allowMime must list the content types that are taken']
+  if (allowMime.length === 0)
+    return [...problems, 'allowMime is empty, so nothing could ever be uploaded: list the content types that are taken']
+  for (const type of allowMime) {
+    if (type.includes('*')) problems.push(`allowMime: ${type} is a pattern; name each content type`)
+    else if (!contentTypeForm.test(type)) problems.push(`allowMime: ${type} is no content type`)
+    else if (kind !== 'file' && !decodableImageTypes.has(canonicalType(type)))
+      problems.push(
+        `allowMime: ${type} is not decoded here (${[...decodableImageTypes].join(', ')} are); put it into a profile with kind: 'file', which checks type, size and name, makes no variants and serves attachments`,
+      )
+  }
+  return problems
+}
+
+const problemsOfExtensions = ({ allowExtensions, allowMime }: ProfileOptions): string[] => {
+  if (allowExtensions === undefined) return []
+  if (!isTextList(allowExtensions) || allowExtensions.length === 0)
+    return ['allowExtensions must list at least one extension, or be left out to take every extension of the allowed types']
+  const problems = allowExtensions
+    .filter((one) => !/^\.?[a-z0-9]+$/i.test(one))
+    .map((one) => `allowExtensions: ${JSON.stringify(one)} is no extension`)
+  if (!isTextList(allowMime)) return problems
+  const known = allowMime.map((type) => extensionsOf(type))
+  if (problems.length > 0 || known.some((list) => list.length === 0)) return problems
+  return allowExtensions
+    .filter((one) => !known.some((list) => list.includes(bareExtension(one))))
+    .map((one) => `allowExtensions: .${bareExtension(one)} belongs to none of the types in allowMime`)
+}
+
+const problemsOfLimits = (options: ProfileOptions): string[] => {
+  const problems = positive(options.maxBytes) ? [] : ['maxBytes must be a whole number of bytes, 1 or more']
+  const { maxPixels, maxSidePixels, maxFrames } = options
+  for (const [name, limit] of Object.entries({ maxPixels, maxSidePixels, maxFrames }))
+    if (limit !== undefined && !positive(limit)) problems.push(`${name} must be a whole number, 1 or more`)
+  return problems
+}
+
+const problemsOfVariants = ({ kind, variants }: ProfileOptions): string[] => {
+  if (variants === undefined) return []
+  if (!isRecord(variants)) return ['variants must be an object: { thumb: image({ width: 128 }) }']
+  const entries = Object.entries(variants)
+  if (kind === 'file' && entries.length > 0)
+    return [`variants: a profile with kind: 'file' decodes nothing, so it cannot make ${entries.map(([name]) => name).join(', ')}`]
+  return entries.flatMap(([name, recipe]) => {
+    const path = `variants.${name}`
+    const problems = variantName.test(name)
+      ? []
+      : [`${path}: names begin with a letter and go on with letters, digits, - and _, at most 63`]
+    if (!isRecord(recipe) || recipe.kind !== 'image') return [...problems, `${path} must be a recipe: image({ … })`]
+    return [...problems, ...problemsOfImageRecipe(recipe, path)]
+  })
+}
+
+const problemsOfDelivery = (delivery: ProfileOptions['delivery']): string[] => {
+  if (delivery === undefined) return []
+  if (!isRecord(delivery)) return ['delivery must be an object']
+  const problems = unknownKeys(delivery, ['public', 'signedUrlTtlSeconds', 'authorizer'], 'delivery')
+  const { signedUrlTtlSeconds: ttl, authorizer } = delivery
+  if (delivery.public !== undefined && typeof delivery.public !== 'boolean') problems.push('delivery.public must be true or false')
+  if (ttl !== undefined && (!positive(ttl) || ttl > weekSeconds))
+    problems.push(`delivery.signedUrlTtlSeconds must be a whole number of seconds from 1 to ${weekSeconds}`)
+  if (authorizer !== undefined && !(isRecord(authorizer) && typeof authorizer['authorize'] === 'function'))
+    problems.push('delivery.authorizer must have a method authorize({ actor, action, subject })')
+  return problems
+}
+
+const problemsOfRetention = ({ quarantine, unattached }: ProfileOptions): string[] => [
+  ...problemsOfSeconds('quarantine', 'keepSeconds', quarantine, false),
+  ...problemsOfSeconds('unattached', 'purgeAfterSeconds', unattached, true),
+]
+
+const problemsOfSeconds = (option: string, key: string, given: object | undefined, mayBeNull: boolean): string[] => {
+  if (given === undefined) return []
+  if (!isRecord(given)) return [`${option} must be an object: { ${key}: … }`]
+  const seconds = given[key]
+  const fine = seconds === undefined || positive(seconds) || (mayBeNull && seconds === null)
+  const problem = `${option}.${key} must be a whole number of seconds, 1 or more${mayBeNull ? ', or null' : ''}`
+  return [...unknownKeys(given, [key], option), ...(fine ? [] : [problem])]
+}
+
+const isRecord = <T>(value: T): value is T & Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
+const isTextList = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every((one) => typeof one === 'string')
+const positive = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 1
