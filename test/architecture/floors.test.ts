@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Import, importsOf, packageOf, readSources, type Source } from './sources.ts'
+
+type Room = {
+  readonly floor: number
+  readonly pattern: RegExp
+  /** What it may import beside itself, as rooms. */
+  readonly imports: readonly string[]
+  /** True where one file must not import another of the same room. */
+  readonly apart?: true
+}
+
+/** The first pattern that matches a path tells its room. A file may import its own room and the rooms named; nothing else. Types count. */
+const rooms: Readonly<Record<string, Room>> = {
+  core: { floor: 0, pattern: /^core\//, imports: [] },
+  wire: { floor: 1, pattern: /^wire\//, imports: ['core'] },
+  database: { floor: 1, pattern: /^database\//, imports: ['core'] },
+  'adapters/storage': { floor: 2, pattern: /^adapters\/storage\//, imports: ['core', 'database'] },
+  'adapters/processing': { floor: 2, pattern: /^adapters\/processing\//, imports: ['core', 'database'] },
+  'adapters/queue': { floor: 2, pattern: /^adapters\/queue\//, imports: ['core', 'database'] },
+  'adapters/telemetry': { floor: 2, pattern: /^adapters\/telemetry\//, imports: ['core', 'database'] },
+  'adapters/scanners': { floor: 2, pattern: /^adapters\/scanners\//, imports: ['core', 'database'] },
+  'adapters/streaming': { floor: 2, pattern: /^adapters\/streaming\//, imports: ['core', 'database'] },
+  context: { floor: 3, pattern: /^(context|host)\.ts$/, imports: ['core', 'wire', 'database', 'adapters/*'] },
+  'flows/steps': { floor: 4, pattern: /^flows\/steps\//, imports: ['core', 'database', 'context'], apart: true },
+  flows: { floor: 4, pattern: /^flows\//, imports: ['core', 'database', 'context', 'flows/steps'], apart: true },
+  'doors/http': { floor: 5, pattern: /^doors\/http\//, imports: ['core', 'wire', 'context', 'flows'] },
+  'doors/worker': { floor: 5, pattern: /^doors\/worker\//, imports: ['core', 'wire', 'context', 'flows'] },
+  'doors/html': { floor: 5, pattern: /^doors\/html\//, imports: ['core', 'wire', 'context', 'flows'] },
+  rindle: {
+    floor: 6,
+    pattern: /^rindle\.ts$/,
+    imports: ['core', 'wire', 'database', 'adapters/*', 'context', 'flows', 'doors/http', 'doors/worker', 'doors/html'],
+  },
+  'doors/cli': { floor: 7, pattern: /^doors\/cli\//, imports: ['*'] },
+  testing: { floor: 7, pattern: /^testing\//, imports: ['*'] },
+  entries: { floor: 7, pattern: /^[a-z0-9-]+\.ts$/, imports: ['*'] },
+  browser: { floor: 7, pattern: /^browser\//, imports: ['wire'] },
+}
+
+/** Each package is known to one family of files. `null` of a floor: no package at all. */
+const packages: Readonly<Record<string, RegExp>> = {
+  uuid: /^core\/ids\.ts$/,
+  kysely: /^database\//,
+  pg: /^database\//,
+  '@electric-sql/pglite': /^(database\/|pglite\.ts)/,
+  'pg-boss': /^adapters\/queue\//,
+  sharp: /^adapters\/processing\//,
+  thumbhash: /^adapters\/processing\//,
+  'file-type': /^adapters\/processing\//,
+  hono: /^doors\/http\//,
+  commander: /^doors\/cli\//,
+}
+
+const sources = readSources().filter(({ isTest }) => !isTest)
+
+function roomOf(name: string): string {
+  return Object.keys(rooms).find((room) => rooms[room]!.pattern.test(name)) ?? 'nowhere'
+}
+
+function judge(source: Source, found: Import): string | null {
+  if (found.target === null) return null
+  const here = roomOf(source.name)
+  const there = roomOf(found.target)
+  const { floor, imports, apart } = rooms[here] ?? { floor: -1, imports: [] }
+  if (here === there) return apart ? `${here} do not import one another` : null
+  const named = imports.some((room) => room === there || room === '*' || (room.endsWith('/*') && there.startsWith(room.slice(0, -1))))
+  const below = (rooms[there]?.floor ?? Infinity) <= floor && there !== 'browser'
+  return named && below ? null : `${here} may not import ${there}`
+}
+
+describe('the floors', () => {
+  it('have a room for every file', () => {
+    assert.deepEqual(
+      sources.filter(({ name }) => roomOf(name) === 'nowhere').map(({ name }) => name),
+      [],
+    )
+  })
+
+  for (const room of Object.keys(rooms)) {
+    it(`${room} imports only what its floor may`, () => {
+      const places = sources
+        .filter(({ name }) => roomOf(name) === room)
+        .flatMap((source) =>
+          importsOf(source).map((found) => ({ complaint: judge(source, found), place: `${source.name}:${found.line} ${found.specifier}` })),
+        )
+      assert.deepEqual(
+        places.filter(({ complaint }) => complaint !== null).map(({ place, complaint }) => `${place}: ${complaint}`),
+        [],
+      )
+    })
+  }
+
+  it('import relative files by their full name', () => {
+    const short = sources.flatMap((source) =>
+      importsOf(source)
+        .filter(({ target }) => target !== null && !/\.tsx?$/.test(target))
+        .map(({ specifier, line }) => `${source.name}:${line} ${specifier}`),
+    )
+    assert.deepEqual(short, [])
+  })
+})
+
+describe('packages', () => {
+  it('are each imported by one family of files', () => {
+    const strangers = sources.flatMap((source) =>
+      importsOf(source).flatMap(({ specifier, line }) => {
+        const name = packageOf(specifier)
+        if (name === null || packages[name]?.test(source.name)) return []
+        return [`${source.name}:${line} ${name}${packages[name] ? ` belongs to ${packages[name]}` : ' is in no list'}`]
+      }),
+    )
+    assert.deepEqual(strangers, [])
+  })
+})
+
+describe('purity', () => {
+  const node = (source: Source) => importsOf(source).filter(({ specifier }) => specifier.startsWith('node:'))
+
+  it('core takes nothing of Node.js but crypto', () => {
+    const found = sources
+      .filter(({ name }) => name.startsWith('core/'))
+      .flatMap((source) =>
+        node(source)
+          .filter(({ specifier }) => specifier !== 'node:crypto')
+          .map(({ specifier, line }) => `${source.name}:${line} ${specifier}`),
+      )
+    assert.deepEqual(found, [])
+  })
+
+  it('wire and browser load in a browser', () => {
+    const found = sources
+      .filter(({ name }) => /^(wire|browser)\//.test(name))
+      .flatMap((source) => node(source).map(({ specifier, line }) => `${source.name}:${line} ${specifier}`))
+    assert.deepEqual(found, [])
+  })
+
+  it('flows touch no file, socket or process themselves', () => {
+    const outside = /^node:(fs|fs\/promises|net|http|https|http2|tls|dgram|child_process|worker_threads)$/
+    const found = sources
+      .filter(({ name }) => name.startsWith('flows/'))
+      .flatMap((source) =>
+        node(source)
+          .filter(({ specifier }) => outside.test(specifier))
+          .map(({ specifier, line }) => `${source.name}:${line} ${specifier}`),
+      )
+    assert.deepEqual(found, [])
+  })
+})
