@@ -152,7 +152,7 @@ export async function moves(db: Queryable, ctx: Recorder, steps: readonly Step[]
   const { rows } = await statement.execute(db).catch((cause: unknown) => {
     throw missedStep(cause) ?? cause
   })
-  if (jobs.length > 0) afterCommit(() => ctx.queue.notify())
+  if (jobs.length > 0) afterCommit(() => ctx.queue.notify(jobs))
   return Object.fromEntries(steps.filter((step) => step.returns).map((step) => [step.as, JSON.parse(rows[0]?.[step.as] ?? '[]')]))
 }
 

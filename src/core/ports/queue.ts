@@ -23,14 +23,14 @@ export interface QueuedJob {
 
 export interface Queue {
   insertion(jobs: readonly JobRequest[]): Insertion
-  /** Tells workers, after a commit, that something was enqueued: at once, then at most once in 20 ms. Never throws. */
-  notify(): void
+  /** Tells workers, after a commit, what was enqueued (anything, when absent): at once, then at most once in 20 ms. Never throws. */
+  notify(jobs?: readonly JobRequest[]): void
   /** Takes up to `limit` jobs of that name for this process. */
   fetch(name: JobName, limit: number): Promise<readonly QueuedJob[]>
   /** Ends those jobs, whatever became of them: only rows count. */
   complete(jobs: readonly QueuedJob[]): Promise<void>
-  /** Calls back when another process or this one notified. Returns how to stop listening; null when notification is not available. */
-  listen(wake: () => void): Promise<(() => Promise<void>) | null>
+  /** Calls back with the jobs that another process or this one enqueued. Returns how to stop listening; null when notification is not available. */
+  listen(wake: (names: readonly JobName[]) => void): Promise<(() => Promise<void>) | null>
   /** Opens it and checks that every queue exists. @throws RindleError `schema_version_mismatch`. */
   open(): Promise<void>
   close(): Promise<void>
