@@ -1,0 +1,69 @@
+import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf } from '../../core/content-type.ts'
+import { RindleError } from '../../core/errors.ts'
+import type { Facts, MadeVariant, Verdict, Visit } from '../../core/ports/processor.ts'
+import { decodeOtherFrames, decodeStill } from './decode.ts'
+import { checkLimits, readHeader } from './header.ts'
+import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
+import { withLoader } from './sharp.ts'
+import { identify, isUtf8Text, sniff, type Identity } from './sniff.ts'
+
+/** A visit as it travels to the child: all but the signal, which the parent watches. */
+export type VisitRequest = Omit<Visit, 'signal'>
+export type Passed = Extract<Verdict, { verdict: 'pass' }>
+
+/**
+ * One visit to one file, in the child: what the bytes are, whether they may come in, and the variants, from one decode.
+ *
+ * @throws RindleError every verdict of the gate that bytes can earn; `peer_missing` without sharp. Anything else is a fault.
+ */
+export const attend = async (visit: VisitRequest): Promise<Passed> => {
+  const started = process.cpuUsage()
+  const identity = await identityOf(visit)
+  if (visit.profileKind === 'file') {
+    if (isTextType(identity.contentType) && !(await isUtf8Text(visit.path))) throw new RindleError('type_unknown', {})
+    return passed(started, null, factsOf(identity), [])
+  }
+  return withLoader(identity.contentType, async (sharp) => {
+    const { path, folder, limits, variants: wishes } = visit
+    const header = await readHeader(sharp, path, identity.contentType)
+    if (visit.purpose === 'gate') checkLimits(header, limits)
+    const head = await decodeStill(sharp, path, header, decodeSizeOf(header, wishes))
+    if (visit.purpose === 'gate') await decodeOtherFrames(sharp, path, header, limits)
+    const gateCpuMs = cpuMsSince(started)
+    const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
+    const drawn = visit.purpose === 'gate' ? await placeholderOf(sharp, head) : {}
+    const variants = await makeImageVariants(sharp, { path, folder, header, wishes }, head)
+    return passed(started, gateCpuMs, { ...facts, ...drawn }, variants)
+  })
+}
+
+const identityOf = async (visit: VisitRequest): Promise<Identity> => {
+  const sniffed = await sniff(visit.path)
+  const mime = sniffed.contentType
+  if (visit.purpose === 'build') {
+    if (mime === null) throw new RindleError('type_unknown', {})
+    return { kind: kindOf(mime), contentType: mime, extension: extensionOf(mime) ?? '' }
+  }
+  const allowMime = visit.profileKind === 'file' ? visit.allowMime : visit.allowMime.filter((type) => decodableImageTypes.has(type))
+  return identify(sniffed, { ...visit, allowMime, extension: extensionIn(visit.filename) })
+}
+
+const factsOf = (identity: Identity): Facts => ({
+  ...identity,
+  width: null,
+  height: null,
+  frames: null,
+  hasAlpha: null,
+  placeholder: null,
+  dominantColor: null,
+})
+
+const passed = (started: NodeJS.CpuUsage, gateCpuMs: number | null, facts: Facts, variants: readonly MadeVariant[]): Passed => {
+  const cpuMs = cpuMsSince(started)
+  return { verdict: 'pass', facts, variants, figures: { gateCpuMs: gateCpuMs ?? cpuMs, cpuMs } }
+}
+
+const cpuMsSince = (started: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(started)
+  return Math.round((user + system) / 100) / 10
+}

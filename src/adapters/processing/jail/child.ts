@@ -1,0 +1,59 @@
+import { Socket } from 'node:net'
+import { isRindleError } from '../../../core/errors.ts'
+import { attend } from '../attend.ts'
+import { loadSharp } from '../sharp.ts'
+import { lineReader, replyDescriptor, type Reply, type Request } from './protocol.ts'
+
+/** The end of a child's life: at once, without waiting for a decoder that is in the middle of something. */
+const end = (): void => {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+const replies = new Socket({ fd: replyDescriptor, readable: false, writable: true })
+replies.on('error', end)
+const send = (reply: Reply): void => {
+  replies.write(`${JSON.stringify(reply)}\n`)
+}
+
+const answer = async (request: Request): Promise<Reply> => {
+  try {
+    const passed = await attend(request.visit)
+    return { kind: 'pass', passed, residentBytes: process.memoryUsage.rss() }
+  } catch (err) {
+    const residentBytes = process.memoryUsage.rss()
+    if (isRindleError(err)) return { kind: 'failure', code: err.code, details: { ...err.details }, residentBytes }
+    return { kind: 'fault', problem: problemOf(err), residentBytes }
+  }
+}
+
+const problemOf = (err: unknown): string => {
+  if (!(err instanceof Error)) return 'something that is no error was thrown'
+  return 'code' in err && typeof err.code === 'string' ? err.code : `${err.name}: ${err.message}`.slice(0, 500)
+}
+
+/** Loads what the first visit would wait for. Without sharp a child still looks at files that nobody decodes. */
+const warmUp = async (): Promise<string | null> => {
+  try {
+    const sharp = await loadSharp()
+    await sharp({ create: { width: 16, height: 16, channels: 4, background: '#fff' } })
+      .resize(8, 8)
+      .webp({ effort: 0 })
+      .toBuffer()
+    return null
+  } catch (err) {
+    return problemOf(err)
+  }
+}
+
+process.stdin.setEncoding('utf8')
+process.stdin.on('end', end).on('error', end)
+const read = lineReader(
+  16 * 1024 * 1024,
+  (line) => {
+    const request: Request = JSON.parse(line)
+    void answer(request).then(send, end)
+  },
+  end,
+)
+process.stdin.on('data', (chunk: string) => read(chunk))
+send({ kind: 'warm', problem: await warmUp() })

@@ -1,0 +1,164 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { RindleError } from '../../../core/errors.ts'
+import type { VisitRequest } from '../attend.ts'
+import { childEnvironment } from './limits.ts'
+import { lineReader, replyDescriptor, type Reply } from './protocol.ts'
+
+/** What a visit got: the child's own words, or how it came to an end. */
+export type Outcome = Exclude<Reply, { kind: 'warm' }> | { readonly kind: 'killed'; readonly reason: string }
+
+/** One child process. It serves one visit at a time. */
+export interface Decoder {
+  readonly pid: number
+  readonly alive: boolean
+  /** Waits for the child to say that it is warm. @throws RindleError `decoder_unavailable` */
+  ready(timeoutMs: number): Promise<void>
+  /** Out of time, or aborted: the child is killed, gone and reaped before this settles. */
+  ask(visit: VisitRequest, limits: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Outcome>
+  /** Kills the child's whole group; settles when it is gone. */
+  kill(): Promise<void>
+}
+
+const startArguments = (): string[] => {
+  const entry = import.meta.resolve('#decoder')
+  const source = entry.endsWith('.ts') ? ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning'] : []
+  return [...source, '--max-old-space-size=256', fileURLToPath(entry)]
+}
+
+/** Starts a child with the listed environment and no way to reach the parent but two pipes; when the parent dies, so does the child. */
+export const startDecoder = (): Decoder => {
+  const child = spawn(process.execPath, startArguments(), {
+    cwd: '/',
+    env: { ...childEnvironment },
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
+  })
+  const inbox = replyInbox(child)
+  const gone = new Promise<void>((resolve) => {
+    child.once('error', () => resolve())
+    child.once('close', () => resolve())
+  })
+  const alive = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null
+  const kill = async (): Promise<void> => {
+    if (child.pid !== undefined && alive()) killGroup(child.pid)
+    hold(child, true)
+    await gone
+  }
+  const ask: Decoder['ask'] = async (visit, { timeoutMs, signal }) => {
+    hold(child, true)
+    const ended = Promise.withResolvers<string>()
+    const timer = setTimeout(() => ended.resolve(`it took longer than ${timeoutMs} ms`), timeoutMs)
+    const abort = (): void => ended.resolve('it was told to stop')
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      child.stdin?.write(`${JSON.stringify({ visit })}\n`)
+      const first = await Promise.race([inbox.next(), ended.promise])
+      if (typeof first !== 'string' && first !== null && first.kind !== 'warm') return first
+      await kill()
+      return { kind: 'killed', reason: typeof first === 'string' ? first : endOf(child) }
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      hold(child, false)
+    }
+  }
+  return {
+    get alive() {
+      return alive()
+    },
+    pid: child.pid ?? 0,
+    ready: (timeoutMs) => warm(child, inbox, kill, timeoutMs),
+    ask,
+    kill,
+  }
+}
+
+const warm = async (child: ChildProcess, inbox: Inbox, kill: () => Promise<void>, timeoutMs: number): Promise<void> => {
+  const late = Promise.withResolvers<null>()
+  const timer = setTimeout(() => late.resolve(null), timeoutMs)
+  const first = await Promise.race([inbox.next(), late.promise])
+  clearTimeout(timer)
+  hold(child, false)
+  if (first?.kind === 'warm') return
+  const problem =
+    child.pid === undefined
+      ? 'the process could not be started'
+      : child.signalCode || child.exitCode !== null
+        ? endOf(child)
+        : `it was not warm after ${timeoutMs} ms`
+  await kill()
+  throw new RindleError('decoder_unavailable', { problem })
+}
+
+interface Inbox {
+  /** The next reply, or null when the child has ended. */
+  next(): Promise<Reply | null>
+}
+
+const replyInbox = (child: ChildProcess): Inbox => {
+  const arrived: (Reply | null)[] = []
+  let waiting: ((reply: Reply | null) => void) | null = null
+  const deliver = (reply: Reply | null): void => {
+    if (waiting) waiting(reply)
+    else arrived.push(reply)
+    waiting = null
+  }
+  const read = lineReader(
+    16 * 1024 * 1024,
+    (line) => deliver(parsed(line)),
+    () => deliver(null),
+  )
+  const pipe = child.stdio[replyDescriptor]
+  if (pipe instanceof Socket)
+    pipe
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => read(chunk))
+      .on('error', () => deliver(null))
+  child.stdin?.on('error', () => deliver(null))
+  child.once('error', () => deliver(null))
+  child.once('close', () => deliver(null))
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        const reply = arrived.shift()
+        if (reply === undefined) waiting = resolve
+        else resolve(reply)
+      }),
+  }
+}
+
+/** A child is not trusted to write sense: what is not a reply counts as its end. */
+const parsed = (line: string): Reply | null => {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null && 'kind' in value ? (value as Reply) : null
+  } catch {
+    return null
+  }
+}
+
+const endOf = (child: ChildProcess): string =>
+  child.signalCode
+    ? `it ended by ${child.signalCode}`
+    : child.exitCode === null
+      ? 'it answered nonsense'
+      : `it ended with status ${child.exitCode}`
+
+const killGroup = (pid: number): void => {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // The group is gone already.
+  }
+}
+
+/** An idle child does not keep the parent's process alive; a busy one does. */
+const hold = (child: ChildProcess, busy: boolean): void => {
+  const parts = [child, child.stdin, child.stdio[replyDescriptor]]
+  for (const part of parts) {
+    if (part === child) busy ? child.ref() : child.unref()
+    else if (part instanceof Socket) busy ? part.ref() : part.unref()
+  }
+}
