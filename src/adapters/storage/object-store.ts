@@ -1,0 +1,151 @@
+import { isRindleError, RindleError } from '../../core/errors.ts'
+import { problemOfKey } from '../../core/object-key.ts'
+import type { CallOptions, ListedObject, StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
+import { insideTransaction } from '../../database/transaction.ts'
+
+/** An adapter behind its guards: what flows see. Everything that may be asked for is there; what the adapter cannot do throws. */
+export interface ObjectStore extends StorageAdapter {
+  signPut: NonNullable<StorageAdapter['signPut']>
+  signGet: NonNullable<StorageAdapter['signGet']>
+  supports(capability: StorageCapability): boolean
+}
+
+/** How long one call may take, unless the caller's signal ends it earlier. `read` counts until the bytes begin to come. */
+export interface StorageTimeouts {
+  readonly putMs: number
+  readonly headMs: number
+  readonly readMs: number
+  readonly copyMs: number
+  readonly deleteMs: number
+  readonly signMs: number
+}
+
+export const defaultStorageTimeouts: StorageTimeouts = {
+  putMs: 6 * 3_600_000,
+  headMs: 30_000,
+  readMs: 30_000,
+  copyMs: 600_000,
+  deleteMs: 30_000,
+  signMs: 30_000,
+}
+
+/** An adapter gets this long to clean up after its signal; then its caller is told, whatever the adapter still does. */
+const graceMs = 5_000
+
+/**
+ * The one way to storage. Nothing is touched while a transaction is open, no key leaves its folder, nothing is asked for that was
+ * not claimed, no call lasts for ever, and a foreign error comes out once wrapped, its cause kept. The caller's own abort
+ * comes out as the reason that was given.
+ *
+ * @throws RindleError `options_invalid` when the adapter claims to sign and has no method for it. Calls:
+ * `storage_inside_transaction`, `object_key_invalid`, `upload_unsupported`, `delivery_unsupported`, `storage_failed`, and what the contract names.
+ */
+export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageTimeouts> = {}): ObjectStore => {
+  const problems = problemsOfClaims(adapter)
+  if (problems.length > 0) throw new RindleError('options_invalid', { problems })
+  const { putMs, headMs, readMs, copyMs, deleteMs, signMs } = { ...defaultStorageTimeouts, ...timeouts }
+  const call = <T>(
+    operation: string,
+    keys: readonly string[],
+    timeoutMs: number,
+    options: CallOptions | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ) => guardedCall({ operation, store: adapter.id, keys, timeoutMs, signal: options?.signal }, run)
+
+  return {
+    id: adapter.id,
+    capabilities: adapter.capabilities,
+    supports: (capability) => adapter.capabilities.has(capability),
+    put: (key, body, options) => call('put', [key], putMs, options, (signal) => adapter.put(key, body, { ...options, signal })),
+    head: (key, options) => call('head', [key], headMs, options, (signal) => adapter.head(key, { signal })),
+    read: (key, options) =>
+      call('read', [key], readMs, options, (signal) => adapter.read(key, { ...options, signal: bodySignal(options, signal) })),
+    copy: (from, to, options) => call('copy', [from, to], copyMs, options, (signal) => adapter.copy(from, to, { ...options, signal })),
+    delete: (key, options) => call('delete', [key], deleteMs, options, (signal) => adapter.delete(key, { signal })),
+    list: (prefix, options) => guardedList(adapter, prefix, options),
+    signPut: (key, options) =>
+      call('sign', [key], signMs, undefined, async () => {
+        if (!adapter.signPut) throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: adapter.id })
+        return adapter.signPut(key, options)
+      }),
+    signGet: (key, options) =>
+      call('sign', [key], signMs, undefined, async () => {
+        if (!adapter.signGet) throw new RindleError('delivery_unsupported', { capability: 'signed_url', store: adapter.id })
+        return adapter.signGet(key, options)
+      }),
+  }
+}
+
+const problemsOfClaims = (adapter: StorageAdapter): string[] =>
+  [['presigned_put', 'signPut', adapter.signPut] as const, ['signed_url', 'signGet', adapter.signGet] as const].flatMap(
+    ([capability, method, found]) =>
+      adapter.capabilities.has(capability) === (found !== undefined)
+        ? []
+        : [`storage ${adapter.id}: ${method} is there exactly when ${capability} is claimed`],
+  )
+
+interface GuardedCall {
+  readonly operation: string
+  readonly store: string
+  readonly keys: readonly string[]
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+  refuseInsideTransaction(call.operation)
+  for (const key of call.keys) refuseBadKey(key)
+  call.signal?.throwIfAborted()
+
+  const { signal } = call
+  const controller = new AbortController()
+  const timers: NodeJS.Timeout[] = []
+  const stop = (reason: unknown): void => controller.abort(reason)
+  const onAbort = (): void => stop(signal?.reason)
+  timers.push(setTimeout(() => stop(new DOMException(`No answer within ${call.timeoutMs} ms`, 'TimeoutError')), call.timeoutMs))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  const abandoned = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => timers.push(setTimeout(() => reject(controller.signal.reason), graceMs)), {
+      once: true,
+    })
+  })
+  try {
+    return await Promise.race([run(controller.signal), abandoned])
+  } catch (err) {
+    if (signal?.aborted) throw signal.reason
+    throw wrapped(err, call)
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+/** The body outlives the call that opened it, and so must the caller's say over it. */
+const bodySignal = (options: CallOptions | undefined, signal: AbortSignal): AbortSignal =>
+  options?.signal ? AbortSignal.any([options.signal, signal]) : signal
+
+const guardedList = (adapter: StorageAdapter, prefix: string, options: CallOptions | undefined): AsyncIterable<ListedObject> => {
+  refuseInsideTransaction('list')
+  return {
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* adapter.list(prefix, options)
+      } catch (err) {
+        if (options?.signal?.aborted) throw options.signal.reason
+        throw wrapped(err, { operation: 'list', store: adapter.id })
+      }
+    },
+  }
+}
+
+const wrapped = (err: unknown, { operation, store }: Pick<GuardedCall, 'operation' | 'store'>): unknown =>
+  isRindleError(err) ? err : new RindleError('storage_failed', { operation, store }, { cause: err })
+
+const refuseInsideTransaction = (operation: string): void => {
+  if (insideTransaction()) throw new RindleError('storage_inside_transaction', { operation })
+}
+
+const refuseBadKey = (key: string): void => {
+  const problem = problemOfKey(key)
+  if (problem) throw new RindleError('object_key_invalid', { problem })
+}
