@@ -1,0 +1,270 @@
+import { sql } from 'kysely'
+import { type Asset, assetMachine, type Owner } from '../../core/asset.ts'
+import { objectMachine } from '../../core/object.ts'
+import { endedSessionSeconds, hostedWatchSeconds, residueSeconds, secondsAfter, signedWatchSeconds, wakeUpSeconds, writeWatchSeconds } from '../../core/patience.ts'
+import type { ObjectHead } from '../../core/ports/storage.ts'
+import { openSessionStates, type UploadSession, type UploadSessionState, uploadSessionMachine, type UploadStrategy } from '../../core/upload-session.ts'
+import type { Queryable } from '../database.ts'
+import { also, born, isMissed, moved, moves, type Recorder } from '../move.ts'
+import { type AssetJson, assetColumns, assetOf, type ObjectJson, type SessionJson, sessionColumns, sessionOf } from './json-rows.ts'
+
+/** Where the bytes of an upload lie, or will. */
+export interface StagingObject {
+  readonly id: string
+  readonly store: string
+  readonly key: string
+}
+
+/** A session with its asset, and with what the client may still write to. */
+export interface Upload {
+  readonly session: UploadSession
+  readonly asset: Asset
+  readonly object: StagingObject | null
+}
+
+export interface NewUpload {
+  readonly sessionId: string
+  readonly assetId: string
+  readonly object: StagingObject
+  readonly profile: string
+  readonly owner: Owner | null
+  readonly filename: string
+  readonly contentType: string
+  readonly byteSize: number | null
+  /** Lower-case hex. */
+  readonly sha256: string | null
+  readonly idempotencyKey: string | null
+  readonly strategy: Extract<UploadStrategy, 'presigned_put' | 'proxied'>
+  readonly dueAt: Date
+  readonly expiresAt: Date
+}
+
+/** Writes session, asset and object of a new upload. @returns null when its idempotency key is taken; then nothing is written. */
+export async function insertUpload(db: Queryable, ctx: Recorder, upload: NewUpload): Promise<UploadSession | null> {
+  const { sessionId, assetId, object, profile, owner } = upload
+  const ownership = { owner_type: owner?.type ?? null, owner_id: owner?.id ?? null }
+  const session = {
+    ...{ id: sessionId, asset_id: assetId, profile, ...ownership, upload_strategy: upload.strategy, object_id: object.id },
+    ...{ declared_bytes: upload.byteSize, declared_type: upload.contentType, declared_sha256: upload.sha256 === null ? null : `\\x${upload.sha256}` },
+    ...{ idempotency_key: upload.idempotencyKey, due_at: upload.dueAt, expires_at: upload.expiresAt },
+  }
+  const asset = { id: assetId, profile, ...ownership, filename: upload.filename, content_type: upload.contentType, byte_size: upload.byteSize }
+  const staging = { id: object.id, asset_id: assetId, session_id: sessionId, role: 'staging', store: object.store, key: object.key, content_type: upload.contentType }
+  const perSession = sql`(select count(*) from "session")`
+  const { session: written } = await moves(db, ctx, [
+    born('session', uploadSessionMachine, upload.strategy === 'proxied' ? ['receive'] : [], {
+      rows: [session],
+      ...(upload.idempotencyKey === null ? {} : { conflict: { target: openKeys }, expect: null }),
+      returning: sessionColumns,
+    }),
+    born('asset', assetMachine, [], { rows: [asset], from: sql`"session" s`, where: sql`s.asset_id = v.id`, expect: perSession }),
+    born('object', objectMachine, [], { rows: [staging], from: sql`"session" s`, where: sql`s.id = v.session_id`, expect: perSession }),
+  ])
+  const row = written?.[0]
+  return row ? sessionOf(row as unknown as SessionJson) : null
+}
+
+/** The predicate of the partial index on idempotency keys, repeated as `on conflict` wants it. */
+const openKeys = sql`(profile, owner_type, owner_id, idempotency_key) where idempotency_key is not null and state in (${sql.raw(
+  [...openSessionStates, 'completed'].map((state) => `'${state}'`).join(', '),
+)})`
+
+/** The open or completed upload that an idempotency key stands for. */
+export async function findUploadByKey(db: Queryable, key: { readonly profile: string; readonly owner: Owner; readonly idempotencyKey: string }): Promise<Upload | null> {
+  const { rows } = await sql<UploadJson>`
+    ${uploadSelect}
+     where s.profile = ${key.profile}::text and s.owner_type = ${key.owner.type}::text and s.owner_id = ${key.owner.id}::text
+       and s.idempotency_key = ${key.idempotencyKey}::text
+       and s.state = any(${[...openSessionStates, 'completed']}::text[])`.execute(db)
+  return rows[0] ? uploadOf(rows[0]) : null
+}
+
+export async function findUpload(db: Queryable, sessionId: string): Promise<Upload | null> {
+  const { rows } = await sql<UploadJson>`${uploadSelect} where s.id = ${sessionId}::uuid`.execute(db)
+  return rows[0] ? uploadOf(rows[0]) : null
+}
+
+export async function findUploadSession(db: Queryable, sessionId: string): Promise<UploadSession | null> {
+  const { rows } = await sql<{ session: SessionJson }>`
+    select to_jsonb(s) as session from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid`.execute(db)
+  return rows[0] ? sessionOf(rows[0].session) : null
+}
+
+interface UploadJson {
+  readonly session: SessionJson
+  readonly asset: AssetJson
+  readonly object: ObjectJson | null
+}
+
+const uploadSelect = sql`
+    select to_jsonb(s) as session, to_jsonb(a) as asset, to_jsonb(o) as object
+      from rindle.media_upload_sessions s
+      join rindle.media_assets a on a.id = s.asset_id
+      left join rindle.media_objects o on o.id = s.object_id`
+
+const uploadOf = ({ session, asset, object }: UploadJson): Upload => ({
+  session: sessionOf(session),
+  asset: assetOf(asset),
+  object: object && { id: object.id, store: object.store, key: object.key },
+})
+
+/**
+ * Says that a ticket goes out for the session's object, and until when what it allows must be looked out for.
+ *
+ * @returns null when the session is no longer one that may be signed; then nothing is written.
+ */
+export async function signSession(
+  db: Queryable,
+  ctx: Recorder,
+  { sessionId, ticketEnd, hostedStores }: { readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] },
+): Promise<{ readonly session: UploadSession; readonly object: StagingObject } | null> {
+  const at = ctx.clock.now()
+  const grace = sql`make_interval(secs => case when t.store = any(${hostedStores}::text[]) then ${hostedWatchSeconds}::int else ${signedWatchSeconds}::int end)`
+  const steps = [
+    also('asset', lockStaged(sessionId), { expect: 1 }),
+    moved('session', uploadSessionMachine, ['sign'], {
+      from: sql`"asset" a`,
+      where: sql`t.id = ${sessionId}::uuid and t.asset_id = a.id and t.expires_at > ${at}::timestamptz and t.upload_strategy = 'presigned_put'`,
+      returning: sessionColumns,
+    }),
+    moved('object', objectMachine, [], {
+      set: { watch_until: sql`greatest(t.watch_until, least(${ticketEnd}::timestamptz, s.expires_at) + ${grace})` },
+      from: sql`"session" s`,
+      where: sql`t.id = s.object_id and t.state = 'reserved'`,
+      returning: ['store', 'key'],
+    }),
+  ]
+  try {
+    const { session, object } = await moves(db, ctx, steps, { at })
+    const [signed, staging] = [session?.[0] as unknown as SessionJson, object?.[0] as unknown as ObjectJson]
+    return { session: sessionOf(signed), object: { id: staging.id, store: staging.store, key: staging.key } }
+  } catch (err) {
+    if (isMissed(err)) return null
+    throw err
+  }
+}
+
+/** Reads the staged asset of a session under a lock that keeps every other decision about the upload away. Writes no row. */
+const lockStaged = (sessionId: string) => sql`
+  select a.id, a.id as asset_id
+    from rindle.media_assets a
+    join rindle.media_upload_sessions s on s.asset_id = a.id
+   where s.id = ${sessionId}::uuid and a.state = 'staged'
+     for no key update of a`
+
+/** Prolongs the lease of a session whose bytes come in through us. @returns false when it was ended meanwhile. */
+export async function renewSessionLease(db: Queryable, sessionId: string, until: Date): Promise<boolean> {
+  const { rows } = await sql<{ id: string }>`
+    update rindle.media_upload_sessions
+       set due_at = ${until}::timestamptz
+     where id = ${sessionId}::uuid and state = 'uploading'
+    returning id`.execute(db)
+  return rows.length === 1
+}
+
+/**
+ * Makes the asset the owner of what has landed, and hands it to the worker.
+ *
+ * @throws RindleError `statement_missed` when session, asset or object are not as they were looked at; nothing was changed.
+ */
+export async function completeUpload(db: Queryable, ctx: Recorder, { session, object, head }: { readonly session: UploadSession; readonly object: StagingObject; readonly head: ObjectHead }): Promise<Upload> {
+  const at = ctx.clock.now()
+  const steps = [
+    moved('asset', assetMachine, ['accept'], {
+      set: { byte_size: head.sizeBytes, due_at: secondsAfter(at, wakeUpSeconds) },
+      where: sql`t.id = ${session.assetId}::uuid`,
+      returning: assetColumns,
+    }),
+    moved('session', uploadSessionMachine, ['verify', 'complete'], {
+      set: { object_id: null, verified_at: at, due_at: secondsAfter(at, endedSessionSeconds) },
+      from: sql`"asset" a`,
+      where: sql`t.id = ${session.id}::uuid and t.asset_id = a.id and t.object_id = ${object.id}::uuid and t.state = ${session.state}::text`,
+      returning: sessionColumns,
+    }),
+    moved('object', objectMachine, ['confirm'], {
+      set: { byte_size: head.sizeBytes, etag: head.etag, version: head.version },
+      from: sql`"session" s`,
+      where: sql`t.id = ${object.id}::uuid and t.session_id = s.id`,
+    }),
+  ]
+  const written = await moves(db, ctx, steps, { at, jobs: [{ name: 'promote_asset', id: session.assetId }] })
+  return {
+    session: sessionOf(written['session']?.[0] as unknown as SessionJson),
+    asset: assetOf(written['asset']?.[0] as unknown as AssetJson),
+    object: null,
+  }
+}
+
+/**
+ * Dooms what landed wrong and reserves a fresh key, so that the client may be given another ticket.
+ *
+ * @throws RindleError `statement_missed` when session or object are not as they were looked at; nothing was changed.
+ */
+export async function retryUpload(
+  db: Queryable,
+  ctx: Recorder,
+  { session, wrong, fresh }: { readonly session: UploadSession; readonly wrong: StagingObject; readonly fresh: StagingObject },
+): Promise<void> {
+  const at = ctx.clock.now()
+  const reserved = { id: fresh.id, asset_id: session.assetId, session_id: session.id, role: 'staging', store: fresh.store, key: fresh.key, content_type: session.declaredType }
+  const steps = [
+    also('asset', lockStaged(session.id), { expect: 1 }),
+    moved('session', uploadSessionMachine, ['retry'], {
+      set: { object_id: fresh.id },
+      from: sql`"asset" a`,
+      where: sql`t.id = ${session.id}::uuid and t.asset_id = a.id and t.object_id = ${wrong.id}::uuid and t.state = ${session.state}::text`,
+    }),
+    moved('wrong', objectMachine, ['doom'], {
+      set: { due_at: secondsAfter(at, wakeUpSeconds), watch_until: watchedWrite(at) },
+      from: sql`"session" s`,
+      where: sql`t.id = ${wrong.id}::uuid and t.session_id = s.id`,
+    }),
+    born('fresh', objectMachine, [], { rows: [reserved], from: sql`"session" s`, where: sql`s.id = v.session_id` }),
+  ]
+  await moves(db, ctx, steps, { at, jobs: [{ name: 'delete_object', id: wrong.id }] })
+}
+
+/** A write that was under way when its object was doomed may land so late. */
+const watchedWrite = (at: Date) => sql`greatest(t.watch_until, ${secondsAfter(at, writeWatchSeconds)}::timestamptz)`
+
+/** Locks the asset of a session against everything. To be followed by a statement of its own, which then sees what the lock waited for. */
+export async function lockAssetOfSession(tx: Queryable, sessionId: string): Promise<void> {
+  await sql`
+    select a.id
+      from rindle.media_assets a
+     where a.id = (select s.asset_id from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid)
+       for update`.execute(tx)
+}
+
+export type EndMove = 'expire' | 'abort' | 'fail'
+
+/**
+ * Ends an open upload whose asset's row is locked: the asset goes, and with it whatever was or still is being written.
+ *
+ * @throws RindleError `statement_missed` when it is no longer open, or not yet due to `expire`; nothing was changed.
+ */
+export async function endUpload(tx: Queryable, ctx: Recorder, { sessionId, how }: { readonly sessionId: string; readonly how: EndMove }): Promise<UploadSessionState> {
+  const at = ctx.clock.now()
+  const residue = secondsAfter(at, residueSeconds)
+  const overdue = how === 'expire' ? sql`and t.due_at <= ${at}::timestamptz` : sql``
+  const steps = [
+    moved('asset', assetMachine, ['doom'], {
+      set: { due_at: residue },
+      from: sql`rindle.media_upload_sessions s`,
+      where: sql`s.id = ${sessionId}::uuid and s.asset_id = t.id and t.state = 'staged'`,
+    }),
+    moved('session', uploadSessionMachine, [how], {
+      set: { object_id: null, due_at: secondsAfter(at, endedSessionSeconds) },
+      from: sql`"asset" a`,
+      where: sql`t.id = ${sessionId}::uuid and t.asset_id = a.id ${overdue}`,
+    }),
+    moved('objects', objectMachine, ['doom'], {
+      set: { due_at: residue, watch_until: watchedWrite(at) },
+      from: sql`"session" s`,
+      where: sql`t.session_id = s.id`,
+      expect: null,
+    }),
+  ]
+  await moves(tx, ctx, steps, { at })
+  return uploadSessionMachine.moves[how].to
+}

@@ -1,0 +1,47 @@
+import { sql } from 'kysely'
+import type { Variant } from '../../core/variant.ts'
+import type { Queryable } from '../database.ts'
+import { type VariantJson, variantOf } from './json-rows.ts'
+
+/** Every variant that has a row, of all those assets, by asset and name. */
+export async function listVariants(db: Queryable, assetIds: readonly string[]): Promise<Variant[]> {
+  const { rows } = await sql<{ variant: VariantJson }>`
+    select to_jsonb(v) as variant
+      from rindle.media_variants v
+     where v.asset_id = any(${assetIds}::uuid[])
+     order by v.asset_id, v.name`.execute(db)
+  return rows.map(({ variant }) => variantOf(variant))
+}
+
+/** A hold on variants: each with the fence it is held by. */
+export interface VariantHold {
+  readonly id: string
+  readonly fence: number
+}
+
+/** Prolongs the leases of those (variant, fence) pairs that still hold. @returns the ids that do. */
+export async function renewVariantLeases(db: Queryable, holds: readonly VariantHold[], until: Date): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    with held as (
+      select v.id
+        from rindle.media_variants v
+        join unnest(${holds.map(({ id }) => id)}::uuid[], ${holds.map(({ fence }) => fence)}::int[]) as h (id, fence)
+          on h.id = v.id and h.fence = v.fence
+       where v.state = 'processing'
+       order by v.id
+         for no key update of v)
+    update rindle.media_variants v
+       set due_at = ${until}::timestamptz
+      from held
+     where v.id = held.id
+    returning v.id`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
+/** Says how far a variant has come, from 0 to 100, while its fence holds. Changes nothing else. */
+export async function recordProgress(db: Queryable, hold: VariantHold, progress: number): Promise<void> {
+  await sql`
+    update rindle.media_variants
+       set progress = ${progress}::smallint
+     where id = ${hold.id}::uuid and fence = ${hold.fence}::int and state = 'processing' and progress < ${progress}::smallint`.execute(db)
+}
