@@ -16,7 +16,7 @@ const programs = [
 ]
 
 /** What a command can do without. The demo runs on an embedded database and needs packages only. */
-const needsNoPrograms = ['start', 'setup', 'check', 'test:quick', 'build']
+const needsNoPrograms = ['start', 'setup', 'check', 'test:quick', 'build', 'docs', 'one-file']
 
 if (!packagesMatchLock()) {
   console.log('Installing packages (npm ci) …')

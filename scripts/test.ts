@@ -28,21 +28,22 @@ const stages: readonly Stage[] = [
   {
     name: 'architecture',
     in: ['check', 'quick'],
-    run: () => files('test/architecture/**/*.test.ts', { concurrency: 2, timeoutSeconds: 60 }),
+    run: () => files('architecture', 'test/architecture/**/*.test.ts', { concurrency: 2, timeoutSeconds: 60 }),
   },
   {
     name: 'unit',
     in: ['quick'],
-    run: () => files('{src,bench,prove,scripts,examples}/**/*.test.{ts,tsx}', { concurrency: 2, timeoutSeconds: 120 }),
+    run: () => files('unit', '{src,bench,prove,scripts,examples}/**/*.test.{ts,tsx}', { concurrency: 2, timeoutSeconds: 120 }),
   },
-  { name: 'journeys', in: [], run: () => files('test/journeys/**/*.test.ts', slow) },
-  { name: 'browser', in: [], run: () => files('test/browser/**/*.test.ts', { ...slow, concurrency: 1 }) },
+  { name: 'journeys', in: [], run: () => files('journeys', 'test/{journeys,services}/**/*.test.ts', slow) },
+  { name: 'browser', in: [], run: () => files('browser', 'test/browser/**/*.test.ts', { ...slow, concurrency: 1 }) },
   { name: 'proofs', in: [], run: proofs },
   { name: 'docs', in: [], run: () => command('docs', ['--conditions=rindle-source', 'scripts/docs.ts', '--check'], 'scripts/docs.ts') },
-  { name: 'packed', in: [], run: () => files('test/packed/**/*.test.ts', { concurrency: 1, timeoutSeconds: 600 }) },
-  { name: 'postgres18', in: [], run: () => files('test/postgres18/**/*.test.ts', { concurrency: 1, timeoutSeconds: 300 }) },
+  { name: 'packed', in: [], run: () => files('packed', 'test/packed/**/*.test.ts', { concurrency: 1, timeoutSeconds: 600 }) },
+  { name: 'postgres18', in: [], run: () => files('postgres18', 'test/postgres18/**/*.test.ts', { concurrency: 1, timeoutSeconds: 300 }) },
 ]
 
+const patterns = positionals.filter((word) => !stages.some(({ name }) => name === word))
 const cases: TestCase[] = []
 const began = performance.now()
 const server = needsServer() ? await startSharedServer() : null
@@ -54,12 +55,13 @@ try {
 summarise()
 process.exit()
 
+/** Words after `--` are names of stages, or parts of file names; without any, everything runs. */
 function chosenStages(): readonly Stage[] {
   if (values.check) return stages.filter((stage) => stage.in.includes('check'))
   if (values.quick) return stages.filter((stage) => stage.in.includes('quick'))
-  const named = stages.filter(({ name }) => positionals.includes(name))
-  if (positionals.length > 0 && named.length === positionals.length) return named
-  return positionals.length > 0 ? stages.filter(({ name }) => !['types', 'format', 'proofs', 'docs'].includes(name)) : stages
+  if (positionals.length === 0) return stages
+  const ofFiles = (stage: Stage) => !['types', 'format', 'proofs', 'docs'].includes(stage.name)
+  return stages.filter((stage) => positionals.includes(stage.name) || (patterns.length > 0 && ofFiles(stage)))
 }
 
 async function runStage(stage: Stage): Promise<TestCase[]> {
@@ -94,10 +96,10 @@ function summarise(): void {
   process.exitCode = failed > 0 || cases.length === 0 ? 1 : 0
 }
 
-async function files(pattern: string, options: FileOptions): Promise<TestCase[]> {
-  const stageNamed = stages.some(({ name }) => positionals.includes(name))
+async function files(stage: string, pattern: string, options: FileOptions): Promise<TestCase[]> {
   const found = globSync(pattern).sort()
-  const wanted = stageNamed ? found : found.filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
+  const wanted =
+    positionals.includes(stage) || patterns.length === 0 ? found : found.filter((file) => patterns.some((part) => file.includes(part)))
   const slowest: FileOptions['ended'] = (file, tests, ms) => {
     if (values.verbose) for (const test of tests) console.log(`    ${isFailed(test) ? '✗' : '✓'} ${file} › ${test.name} (${test.ms} ms)`)
     else if (ms > 20_000) console.log(`    ${file} took ${(ms / 1000).toFixed(0)} s`)
@@ -155,7 +157,7 @@ async function execute(args: readonly string[]): Promise<{ code: number; output:
 }
 
 function needsServer(): boolean {
-  return !values.check && !values.quick && hasPostgres()
+  return hasPostgres() && chosenStages().some(({ name }) => ['journeys', 'browser', 'proofs'].includes(name))
 }
 
 /** One PostgreSQL for all test files, each of which has databases of its own in it. */

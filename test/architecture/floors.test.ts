@@ -39,15 +39,15 @@ const rooms: Readonly<Record<string, Room>> = {
   browser: { floor: 7, pattern: /^browser\//, imports: ['wire'] },
 }
 
-/** Each package is known to one family of files. `null` of a floor: no package at all. */
+/** Each package is known to one family of files; kysely also to the queue, which carries its statements to our connection. */
 const packages: Readonly<Record<string, RegExp>> = {
   uuid: /^core\/ids\.ts$/,
-  kysely: /^database\//,
+  kysely: /^(database|adapters\/queue)\//,
   pg: /^database\//,
   '@electric-sql/pglite': /^(database\/|pglite\.ts)/,
   'pg-boss': /^adapters\/queue\//,
   sharp: /^adapters\/processing\//,
-  thumbhash: /^adapters\/processing\//,
+  thumbhash: /^(adapters\/processing|wire)\//,
   'file-type': /^adapters\/processing\//,
   hono: /^doors\/http\//,
   commander: /^doors\/cli\//,

@@ -133,15 +133,12 @@ describe('size and shape', () => {
     )
   })
 
-  it('functions end within 60 lines', () => {
-    const found = offences(
-      sources.filter(({ name }) => !isTable(name)),
-      (node, source) => {
-        if (!ts.isFunctionLike(node) || !('body' in node) || !node.body) return null
-        const lines = source.tree.getLineAndCharacterOfPosition(node.getEnd()).line + 2 - lineOf(source, node)
-        return lines > 60 ? `${lines} lines` : null
-      },
-    )
+  it('functions take at most 60 lines, those inside them counted for themselves', () => {
+    const shipped = sources.filter(({ name }) => !isTable(name))
+    const found = offences(shipped, (node, source) => {
+      const lines = ownLines(node, source)
+      return lines > 60 ? `${lines} lines` : null
+    })
     assert.deepEqual(found, [])
   })
 
@@ -167,6 +164,19 @@ describe('size and shape', () => {
     assert.deepEqual(found, [])
   })
 })
+
+/** Lines of a function without those of the functions in it: a factory of a record is as long as its table of contents. */
+function ownLines(node: ts.Node, source: Source): number {
+  if (!ts.isFunctionLike(node) || !('body' in node) || !node.body) return 0
+  const span = (part: ts.Node) => source.tree.getLineAndCharacterOfPosition(part.getEnd()).line + 1 - lineOf(source, part)
+  let inner = 0
+  const look = (part: ts.Node) => {
+    if (ts.isFunctionLike(part) && 'body' in part && part.body) inner += span(part)
+    else ts.forEachChild(part, look)
+  }
+  ts.forEachChild(node.body, look)
+  return span(node) + 1 - inner
+}
 
 /** True where an identifier names a member or a key instead of a global. */
 function isName(node: ts.Identifier): boolean {
