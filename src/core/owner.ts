@@ -9,6 +9,7 @@ export interface OwnerRef {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const controlCharacter = /\p{Cc}/u
+const loneSurrogate = /\p{Cs}/u
 const maxLength = 255
 
 /**
@@ -37,6 +38,6 @@ const problemOfText = (what: string, text: unknown): string | null => {
   if (text === '') return `${what} is empty`
   if (text.length > maxLength) return `${what} is longer than ${maxLength} characters`
   if (controlCharacter.test(text)) return `${what} holds a control character`
-  if (!text.isWellFormed()) return `${what} is not well-formed Unicode`
+  if (loneSurrogate.test(text)) return `${what} is not well-formed Unicode`
   return null
 }
