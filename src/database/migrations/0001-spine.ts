@@ -216,5 +216,5 @@ create index media_processing_runs_asset_id on rindle.media_processing_runs (ass
 create index state_moves_order on rindle.state_moves (xid, seq);
 create index state_moves_asset_id on rindle.state_moves (asset_id);
 
-insert into rindle.leases (name, until) values ('sweep', '-infinity'), ('events', '-infinity');
+insert into rindle.leases (name, until) values ('sweep', 'epoch'), ('events', 'epoch');
 `

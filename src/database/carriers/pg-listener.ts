@@ -1,0 +1,78 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Client, Notification } from 'pg'
+import { translated } from '../sql-error.ts'
+
+export interface Listener {
+  listen(channel: string, hear: (payload: string) => void): Promise<() => Promise<void>>
+  close(): Promise<void>
+}
+
+const firstDelayMs = 100
+const longestDelayMs = 5_000
+
+/**
+ * Listens on a connection of its own, which is made when it is first needed and made again, with all its channels, when it is lost.
+ * What was sent in between is not heard: a notification is a hint.
+ */
+export const createListener = (createClient: () => Promise<Client>): Listener => {
+  const channels = new Map<string, Set<(payload: string) => void>>()
+  let connection: Promise<Client> | null = null
+  let retry: NodeJS.Timeout | null = null
+  let closed = false
+
+  const connect = async (): Promise<Client> => {
+    const client = await createClient()
+    client.on('error', () => {})
+    client.on('notification', ({ channel, payload }: Notification) => {
+      for (const hear of channels.get(channel) ?? []) hear(payload ?? '')
+    })
+    await client.connect()
+    for (const channel of channels.keys()) await client.query(`listen ${quoted(channel)}`)
+    client.once('end', () => {
+      connection = null
+      if (!closed && channels.size > 0) reconnect(firstDelayMs)
+    })
+    return client
+  }
+
+  const connected = (): Promise<Client> => {
+    connection ??= connect().catch((err: unknown) => {
+      connection = null
+      throw translated(err, 'listen')
+    })
+    return connection
+  }
+
+  const reconnect = (delayMs: number) => {
+    retry = setTimeout(() => {
+      if (!closed) connected().catch(() => reconnect(Math.min(delayMs * 2, longestDelayMs)))
+    }, delayMs)
+    retry.unref()
+  }
+
+  return {
+    async listen(channel, hear) {
+      const bound = AsyncLocalStorage.bind(hear)
+      const hearers = channels.get(channel) ?? new Set()
+      const isNew = hearers.size === 0
+      channels.set(channel, hearers.add(bound))
+      const wasConnected = connection !== null
+      const client = await connected()
+      if (isNew && wasConnected) await client.query(`listen ${quoted(channel)}`)
+      return async () => {
+        hearers.delete(bound)
+        if (hearers.size > 0 || closed) return
+        channels.delete(channel)
+        await (await connection)?.query(`unlisten ${quoted(channel)}`).catch(() => {})
+      }
+    },
+    async close() {
+      closed = true
+      if (retry) clearTimeout(retry)
+      const client = await connection?.catch(() => null)
+      await client?.end().catch(() => {})
+    },
+  }
+}
+
+const quoted = (channel: string): string => `"${channel.replaceAll('"', '""')}"`

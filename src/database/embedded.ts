@@ -1,0 +1,118 @@
+import { mkdirSync, realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { PgliteInstance } from './carriers/pglite.ts'
+import { lockDirectory, type DirectoryLock } from './directory-lock.ts'
+
+type Load = () => Promise<{ create(dataDir: string): Promise<PgliteInstance> }>
+
+interface OpenDirectory {
+  readonly instance: Promise<PgliteInstance>
+  readonly lock: Promise<DirectoryLock | null>
+  users: number
+}
+
+/** What stands behind an embedded handle. */
+export interface Embedded {
+  /** The instance, opened and locked by the first that asks. */
+  open(): Promise<PgliteInstance>
+  /** Closes it when nobody in this process uses it any more; the handle may be used again, and then opens again. */
+  close(): Promise<void>
+}
+
+const embeddedKey = Symbol.for('rindle.embedded')
+
+/** Shared by every copy of this module in the process, so that code which is loaded again, as under hot reloading, finds what is open. */
+const directories = ((globalThis as Record<symbol, unknown>)[Symbol.for('rindle.embedded.directories')] ??= new Map()) as Map<string, OpenDirectory>
+
+class EmbeddedPglite {}
+
+/**
+ * A stand-in for a PGlite in `directory` that opens it on first use, whoever uses it first. Handles of the same directory share one
+ * instance within the process.
+ */
+export const embed = <T extends object>(directory: string, load: Load): T => {
+  const inMemory = /^[a-z]+:\/\//.test(directory)
+  const place = inMemory ? `${directory}#${crypto.randomUUID()}` : resolve(directory)
+  let opened: PgliteInstance | null = null
+  let holds: string | null = null
+
+  const embedded: Embedded = {
+    async open() {
+      if (opened) return opened
+      const key = inMemory ? place : realDirectory(place)
+      const shared = directories.get(key) ?? openDirectory(key, inMemory ? directory : null, load)
+      if (holds === null) shared.users += 1
+      holds = key
+      opened = await shared.instance.catch((err: unknown) => {
+        holds = null
+        throw err
+      })
+      return opened
+    },
+    async close() {
+      const shared = holds === null ? null : directories.get(holds)
+      const key = holds
+      opened = null
+      holds = null
+      if (!shared || key === null) return
+      shared.users -= 1
+      if (shared.users > 0) return
+      directories.delete(key)
+      await (await shared.instance).close()
+      await (await shared.lock)?.release()
+    },
+  }
+
+  return new Proxy(new EmbeddedPglite(), {
+    get(target, property) {
+      if (property === embeddedKey) return embedded
+      if (property === 'then') return undefined
+      if (property === 'waitReady') return embedded.open().then(() => undefined)
+      if (property === 'closed') return false
+      if (property === 'ready') return opened !== null
+      if (property === 'close') return embedded.close
+      if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(target, property)
+      const instance = opened as Record<string, unknown> | null
+      if (instance) return typeof instance[property] === 'function' ? instance[property].bind(instance) : instance[property]
+      return async (...args: unknown[]) => {
+        const method = ((await embedded.open()) as unknown as Record<string, (...args: unknown[]) => unknown>)[property]
+        return method?.apply(await embedded.open(), args)
+      }
+    },
+    has: (target, property) => property === embeddedKey || Reflect.has(target, property),
+  }) as T
+}
+
+/** What stands behind `given`, when it is a handle made by `embed`. */
+export const embeddedIn = (given: object): Embedded | null => (embeddedKey in given ? ((given as Record<symbol, unknown>)[embeddedKey] as Embedded) : null)
+
+/** The lock for an instance that the app opened itself; null when it lives in memory. */
+export const lockInstance = async ({ dataDir }: PgliteInstance): Promise<DirectoryLock | null> => {
+  const directory = dataDir?.replace(/^file:\/\//, '')
+  if (!directory || /^[a-z]+:\/\//.test(directory)) return null
+  return lockDirectory(realDirectory(resolve(directory)), process.platform)
+}
+
+const realDirectory = (directory: string): string => {
+  mkdirSync(directory, { recursive: true })
+  return realpathSync(directory)
+}
+
+const openDirectory = (key: string, memory: string | null, load: Load): OpenDirectory => {
+  const lock = memory === null ? lockDirectory(key, process.platform) : Promise.resolve(null)
+  const open = async () => {
+    const { create } = await load()
+    await lock
+    try {
+      return await create(memory ?? key)
+    } catch (err) {
+      await (await lock)?.release()
+      throw err
+    }
+  }
+  const shared: OpenDirectory = { lock, instance: open(), users: 0 }
+  directories.set(key, shared)
+  lock.catch(() => {})
+  shared.instance.catch(() => directories.delete(key))
+  return shared
+}

@@ -1,0 +1,12 @@
+import { spine } from './0001-spine.ts'
+
+interface Migration {
+  readonly number: number
+  readonly name: string
+  readonly sql: string
+}
+
+/** Forward only, in this order. A migration that has landed is never edited. */
+export const migrations: readonly Migration[] = [{ number: 1, name: 'spine', sql: spine }]
+
+export const latestVersion: number = Math.max(...migrations.map(({ number }) => number))

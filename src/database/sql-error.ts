@@ -1,0 +1,71 @@
+import { RindleError } from '../core/errors.ts'
+
+/** What PostgreSQL said no to, the same whatever carried the statement. `code` is the SQLSTATE, `cause` what the carrier threw. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError'
+  readonly code: string
+  readonly constraint: string | null
+
+  constructor(message: string, code: string, constraint: string | null, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.constraint = constraint
+  }
+}
+
+/** Two transactions were in each other's way: the same work may succeed when it is done again from the beginning. */
+export const isConflict = (err: unknown): boolean =>
+  err instanceof SqlError && (err.code === '40P01' || err.code === '40001' || (err.code === '23505' && slotIndexes.has(err.constraint ?? '')))
+
+/** Of a repeatable-read transaction the slot's lock orders the statements, but not their snapshots. */
+const slotIndexes: ReadonlySet<string> = new Set(['media_attachments_current', 'media_attachments_pending_one', 'media_attachments_member'])
+
+/** Makes one of two of everything a driver throws: `database_unavailable`, or an `SqlError`. What is neither is handed back as it is. */
+export const translated = (err: unknown, operation: string): unknown => {
+  if (err instanceof RindleError || err instanceof SqlError) return err
+  const found = sqlStateIn(err)
+  if (found && !unavailable.test(found.code)) return new SqlError(found.message, found.code, found.constraint, { cause: err })
+  if (found || isConnectionLoss(err)) return new RindleError('database_unavailable', { operation }, { cause: err })
+  return err
+}
+
+const unavailable = /^(08...|57P0[1235]|53300)$/
+const lostConnection =
+  /connection terminated|connection ended|timeout exceeded when trying to connect|not queryable|connection error|client was closed|closed the connection/i
+const socketCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'P1001', 'P1017'])
+
+interface Found {
+  readonly code: string
+  readonly message: string
+  readonly constraint: string | null
+}
+
+/** Drizzle keeps the driver's error as `cause`, Prisma deep in `meta`. */
+const sqlStateIn = (err: unknown, depth = 0): Found | null => {
+  if (typeof err !== 'object' || err === null || depth > 5) return null
+  const seen = err as Record<string, unknown>
+  const code = seen['originalCode'] ?? seen['code']
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^P\d{4}$/.test(code) && !socketCodes.has(code)) {
+    return { code, message: String(seen['originalMessage'] ?? seen['message'] ?? code), constraint: constraintIn(seen) }
+  }
+  for (const key of ['cause', 'driverAdapterError', 'meta']) {
+    const inner = sqlStateIn(seen[key], depth + 1)
+    if (inner) return inner
+  }
+  return null
+}
+
+const constraintIn = (seen: Readonly<Record<string, unknown>>): string | null => {
+  const { constraint } = seen
+  if (typeof constraint === 'string') return constraint
+  if (typeof constraint === 'object' && constraint !== null && 'index' in constraint) return String(constraint.index)
+  return /constraint "([^"]+)"/.exec(String(seen['originalMessage'] ?? seen['message'] ?? ''))?.[1] ?? null
+}
+
+const isConnectionLoss = (err: unknown): boolean => {
+  if (typeof err !== 'object' || err === null) return false
+  const { code, message, errors } = err as { code?: unknown; message?: unknown; errors?: unknown }
+  if (typeof code === 'string' && socketCodes.has(code)) return true
+  if (Array.isArray(errors)) return errors.some(isConnectionLoss)
+  return typeof message === 'string' && lostConnection.test(message)
+}
