@@ -167,6 +167,11 @@ export const errorCatalog = {
   asset_not_available: spec<{ assetId: string; state: string; inGate: boolean }>(409, false, (d) =>
     d.inGate ? `Asset ${d.assetId} is still being checked; ask again in a moment.` : `Asset ${d.assetId} is ${d.state} and has no URL.`,
   ),
+  variant_not_available: spec<{ assetId: string; variant: string; state: string }>(
+    409,
+    true,
+    (d) => `Variant ${d.variant} of asset ${d.assetId} is ${d.state}, and browsers do not draw its original; ask again when it is ready.`,
+  ),
   asset_not_attachable: spec<{ assetId: string; state: string }>(
     409,
     false,

@@ -1,0 +1,72 @@
+import type { AssetKind, AssetState } from '../core/asset.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import type { UploadSessionState, UploadStrategy } from '../core/upload-session.ts'
+import type { VariantState } from '../core/variant.ts'
+
+/** Body of POST /uploads. */
+export interface UploadRequest {
+  readonly profile: string
+  readonly filename: string
+  readonly byteSize: number
+  /** Default: what the file name's extension means. */
+  readonly contentType?: string
+  /** Lower-case hex of the whole file; the upload is then bound to it. */
+  readonly sha256?: string
+  /** Asking again with the same key gives the first session. Taken only where the actor is an owner, `{ type, id }`. */
+  readonly idempotencyKey?: string
+}
+
+export interface SessionAnswer {
+  readonly id: string
+  readonly assetId: string
+  readonly profile: string
+  readonly state: UploadSessionState
+  readonly uploadStrategy: UploadStrategy
+  readonly byteSize: number | null
+  readonly contentType: string
+  readonly expiresAt: string
+}
+
+/** What the client sends its bytes with: exactly this method, these headers. */
+export interface PresignedAnswer {
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly expiresAt: string
+}
+
+/** Answer of GET /assets/:id. Every `url` is null while it may not be served. */
+export interface AssetAnswer {
+  readonly id: string
+  readonly profile: string
+  readonly state: AssetState
+  readonly kind: AssetKind | null
+  /** Pixels as displayed. */
+  readonly width: number | null
+  readonly height: number | null
+  /** ThumbHash, base64. */
+  readonly placeholder: string | null
+  readonly error: { readonly code: string; readonly message: string } | null
+  readonly url: string | null
+  readonly variants: Readonly<Record<string, VariantAnswer>>
+}
+
+export interface VariantAnswer {
+  readonly state: VariantState
+  /** 0 to 100. */
+  readonly progress: number
+  readonly width: number | null
+  readonly height: number | null
+  readonly url: string | null
+}
+
+/** Answer of every refused request. */
+export interface ErrorAnswer {
+  readonly error: {
+    readonly code: ErrorCode
+    readonly message: string
+    readonly details: Readonly<Record<string, unknown>>
+    /** True when the same request may succeed later. */
+    readonly retryable: boolean
+  }
+}
