@@ -6,6 +6,7 @@ import type { Changes } from './core/ports/changes.ts'
 import type { Logger } from './core/ports/logger.ts'
 import type { Processor } from './core/ports/processor.ts'
 import type { Queue } from './core/ports/queue.ts'
+import type { Telemetry } from './core/ports/telemetry.ts'
 import type { Profiles, Slots } from './core/profile.ts'
 import type { Database } from './database/database.ts'
 import type { Host } from './host.ts'
@@ -27,5 +28,6 @@ export interface RindleContext {
   readonly baseUrl: string | null
   readonly host: Host
   readonly logger: Logger
+  readonly telemetry: Telemetry
   readonly leaseSeconds: number
 }

@@ -6,6 +6,8 @@ export interface Clock {
   monotonicMs(): number
   /** Resolves after that many milliseconds of this clock, or rejects when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Makes `now()` go on from there; what the database said is put in at `ready()` and at each look of a worker. */
+  setTo(time: Date): void
 }
 
 /** Reads the database's own clock; a port, so that a test can set it apart from `Clock`. */

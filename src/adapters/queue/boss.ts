@@ -1,7 +1,7 @@
 import { type Clock, type ConstructorOptions, getConstructionPlans, PgBoss } from 'pg-boss'
-import { CompiledQuery } from 'kysely'
 import { jobCatalog, type JobName } from '../../core/jobs.ts'
 import type { Queryable } from '../../database/database.ts'
+import { executorOf } from '../../database/queryable.ts'
 
 export type BossExecutor = NonNullable<ConstructorOptions['db']>
 
@@ -58,11 +58,11 @@ export const catchInsertion = async (): Promise<string> => {
   return (caught[0] ?? '').replaceAll(`'${anyQueue}'`, `j.data->>'job'`).trim()
 }
 
-/** Runs pg-boss's statements like our own. Never its scripts of several statements: the driver runs one at a time. */
-export const executorOf = (db: Queryable): BossExecutor => ({
+/** Runs pg-boss's statements over our own connections. Never its scripts of several statements. */
+export const overOurs = (db: Queryable): BossExecutor => ({
   async executeSql(text, values) {
-    const { rows } = await db.executeQuery<object>(CompiledQuery.raw(text, values ?? []))
-    return { rows }
+    const { rows } = await executorOf(db).execute(text, values ?? [])
+    return { rows: [...rows] }
   },
 })
 

@@ -1,36 +1,38 @@
 import { getConstructionPlans, getMigrationPlans } from 'pg-boss'
 import { RindleError } from '../../core/errors.ts'
 import type { JobName } from '../../core/jobs.ts'
-import type { Queryable } from '../../database/database.ts'
-import { createBoss, executorOf, queueNames, queueOptions, queueSchema, queueSchemaVersion } from './boss.ts'
+import type { QueueMigrations } from '../../database/migrate.ts'
+import { createBoss, overOurs, queueNames, queueOptions, queueSchema, queueSchemaVersion } from './boss.ts'
 
 /**
- * The script that brings the queue's schema to the version that this library needs, with every queue in it; null when nothing is missing.
- * It has to run as one transaction of whoever owns the schema; from then on no DDL is needed, and `queueGrants` is all that another role needs.
- *
- * @throws RindleError `schema_version_mismatch` when the schema is newer than this library.
+ * The queue's part of `migrate`: its schema and every queue in it. Each script is one for the transaction of whoever owns the schema; from
+ * then on no DDL is needed, and `grants` is all that another role needs to enqueue and take jobs.
  */
-export async function queueInstallation(db: Queryable): Promise<string | null> {
-  const boss = createBoss(executorOf(db))
-  const expected = queueSchemaVersion()
-  const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null
-  if (found !== null && found > expected) {
-    throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected: `queue ${expected}` })
-  }
-  const there = found === null ? [] : (await boss.getQueues()).map(({ name }) => name)
-  const missing = queueNames.filter((name) => !there.includes(name))
-  const schema = found === null ? [getConstructionPlans(queueSchema)] : found < expected ? [getMigrationPlans(queueSchema, found)] : []
-  const scripts = [...schema, ...(await Promise.all(missing.map(creationOf)))]
-  return scripts.length > 0 ? scripts.map(withoutTransaction).join('\n') : null
+export const queueMigrations: QueueMigrations = {
+  async installation(db) {
+    const boss = createBoss(overOurs(db))
+    const expected = queueSchemaVersion()
+    const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null
+    if (found !== null && found > expected) {
+      throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected: `queue ${expected}` })
+    }
+    const there = found === null ? [] : (await boss.getQueues()).map(({ name }) => name)
+    const missing = queueNames.filter((name) => !there.includes(name))
+    const schema = found === null ? [getConstructionPlans(queueSchema)] : found < expected ? [getMigrationPlans(queueSchema, found)] : []
+    const scripts = [...schema, ...(await Promise.all(missing.map(creationOf)))]
+    return scripts.length > 0 ? scripts.map(withoutTransaction).join('\n') : null
+  },
+  async print() {
+    const scripts = [getConstructionPlans(queueSchema), ...(await Promise.all(queueNames.map(creationOf)))]
+    return `begin;\n${scripts.map(withoutTransaction).join('\n')}\ncommit;`
+  },
+  grants: (role) =>
+    [
+      `grant usage on schema ${queueSchema} to ${role};`,
+      `grant select on ${queueSchema}.version, ${queueSchema}.queue to ${role};`,
+      `grant select, insert, update, delete on ${queueSchema}.job, ${queueSchema}.job_common to ${role};`,
+    ].join('\n'),
 }
-
-/** What a run-time role needs to enqueue and take jobs. `role` must already be quoted as an identifier. */
-export const queueGrants = (role: string): string =>
-  [
-    `grant usage on schema ${queueSchema} to ${role};`,
-    `grant select on ${queueSchema}.version, ${queueSchema}.queue to ${role};`,
-    `grant select, insert, update, delete on ${queueSchema}.job, ${queueSchema}.job_common to ${role};`,
-  ].join('\n')
 
 /** The text with which pg-boss creates a queue, caught through its executor. */
 const creationOf = async (name: JobName): Promise<string> => {

@@ -4,7 +4,7 @@ import { RindleError } from '../../core/errors.ts'
 import type { JobName } from '../../core/jobs.ts'
 import type { JobRequest, QueuedJob, Queue } from '../../core/ports/queue.ts'
 import type { Database } from '../../database/database.ts'
-import { catchInsertion, createBoss, executorOf, queueNames, queueSchemaVersion } from './boss.ts'
+import { catchInsertion, createBoss, overOurs, queueNames, queueSchemaVersion } from './boss.ts'
 
 const channel = 'rindle_jobs'
 const quietMs = 20
@@ -40,7 +40,7 @@ export function createQueue({ database }: { readonly database: Database }): Queu
     async open() {
       if (boss) return
       insertText ??= await catchInsertion()
-      const candidate = createBoss(executorOf(database.pool))
+      const candidate = createBoss(overOurs(database.pool))
       await checkInstalled(candidate)
       await candidate.start()
       boss = candidate
