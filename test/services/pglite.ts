@@ -8,10 +8,10 @@ const cache = new URL('../../.cache/', import.meta.url).pathname
 
 /**
  * Gives a temporary folder with a freshly initialised PGlite data directory in `db`, ready for `pglite(join(folder, 'db'))`.
- * Initialising takes seconds, so it is done once per version of PGlite and copied from then on.
+ * Initialising takes seconds, so it is done once per version of PGlite and copied from then on. `from` is another directory to copy.
  */
-export async function pgliteFolder(): Promise<{ folder: string; dataDir: string; remove(): void }> {
-  const template = await initialisedDirectory()
+export async function pgliteFolder(from?: string): Promise<{ folder: string; dataDir: string; remove(): void }> {
+  const template = from ?? (await initialisedDirectory())
   const folder = mkdtempSync(join(tmpdir(), 'rindle-pglite-'))
   const dataDir = join(folder, 'db')
   cpSync(template, dataDir, { recursive: true })
