@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import type { DecodeLimits } from '../../core/ports/processor.ts'
+import { isWholeGif } from './gif.ts'
 import { checkLimits, decodeProblem, readHeader, type ImageHeader } from './header.ts'
 import type { Size } from './geometry.ts'
 import { rawOf, type Raw } from './raw.ts'
@@ -28,6 +30,7 @@ export const decodeStill = async (sharp: Sharp, path: string, header: ImageHeade
  * @throws RindleError `decode_failed`, `decode_too_large`, `max_side_exceeded`, `max_pixels_exceeded`
  */
 export const decodeOtherFrames = async (sharp: Sharp, path: string, header: ImageHeader, limits: DecodeLimits): Promise<void> => {
+  if (header.contentType === 'image/gif' && !isWholeGif(await readFile(path))) throw decodeProblem(header.contentType, null)
   if (header.frames < 2 || header.contentType === 'image/avif') return
   if (header.animated) return skim(sharp, path, header, { animated: true })
   for (let page = 1; page < header.frames; page++) {

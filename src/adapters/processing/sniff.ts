@@ -49,7 +49,7 @@ export const sniff = async (path: string): Promise<Sniffed> => {
   const contentType = found ? canonicalType(found.mime) : null
   const noisy = contentType !== null && weakSignatures.has(contentType) && !head.includes(0)
   if (found && contentType !== null && contentType !== 'application/xml' && !noisy) return { contentType, extension: found.ext }
-  return { contentType: markupOf(head) ?? (noisy ? null : contentType), extension: null }
+  return { contentType: markupOf(head) ?? beginningOf(head) ?? (noisy ? null : contentType), extension: null }
 }
 
 /**
@@ -103,6 +103,20 @@ const trueTypeOf = (sniffed: Sniffed, allowed: Allowed, allow: readonly string[]
   const mayBeText = contentType === null || (isTextType(contentType) && !activeMarkup.has(contentType))
   if (allowed.profileKind === 'file' && mayBeText && named !== null && isTextType(named) && allow.includes(named)) return named
   return contentType === null ? null : typeInContainer(contentType, extension)
+}
+
+/** How decodable pictures begin: a cut one is too short for the recogniser, and deserves to be called damaged rather than unknown. */
+const beginnings: readonly (readonly [contentType: string, hex: string])[] = [
+  ['image/jpeg', 'ffd8ff'],
+  ['image/png', '89504e470d0a1a0a'],
+  ['image/gif', '47494638'],
+  ['image/tiff', '49492a00'],
+  ['image/tiff', '4d4d002a'],
+]
+
+const beginningOf = (head: Buffer): string | null => {
+  const start = head.subarray(0, 8).toString('hex')
+  return beginnings.find(([, hex]) => start.startsWith(hex))?.[0] ?? null
 }
 
 /** Recognises SVG, HTML and XML by their first element; file-type has no opinion on the first two. */
