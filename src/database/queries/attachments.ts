@@ -13,9 +13,9 @@ export interface SlotKey {
   readonly slot: string
 }
 
-/** A row of a slot, told apart by `key` where several slots are looked at. */
+/** A row of one of several slots, which `slot` tells apart. */
 export interface LookedAtRow extends SlotRow {
-  readonly key: string
+  readonly slot: string
   readonly due: boolean
 }
 
@@ -80,7 +80,7 @@ export async function lookAndAttach(
   tx: Queryable,
   ctx: Recorder,
   wanted: NewAttachment,
-): Promise<{ readonly found: Whole | null; readonly rows: readonly SlotRow[]; readonly position: number | null; readonly attached: boolean }> {
+): Promise<{ readonly found: Whole | null; readonly rows: readonly SlotRow[]; readonly attached: boolean }> {
   const { wish } = wanted
   const taken = wanted.many ? sql`(select from there where there.asset_id = found.id)` : sql`(select from there)`
   const position = wanted.many
@@ -97,7 +97,7 @@ export async function lookAndAttach(
              'current', ${position}, ${wish.alt ?? null}::text, ${wish.caption ?? null}::text, ${at}::timestamptz
         from found
        where found.state = any(${deliverableStates}::text[]) and found.profile = ${wanted.profile}::text and not exists ${taken}
-      returning t.id, t.asset_id, t.standing, t.position`,
+      returning t.id, t.asset_id, t.standing`,
   }
   const found = also(
     'found',
@@ -108,12 +108,10 @@ export async function lookAndAttach(
   const there = also('there', rowsOfSlot(wanted), { expect: null, returns: true })
   const looked = await moves(tx, ctx, [found, there, put])
   const [whole] = looked['found'] as unknown as readonly WholeJson[]
-  const [written] = looked['put'] as unknown as readonly RowJson[]
   return {
     found: whole ? wholeOf(whole) : null,
     rows: (looked['there'] as unknown as readonly RowJson[]).map(rowOf),
-    position: written?.position ?? null,
-    attached: written !== undefined,
+    attached: looked['put']?.length === 1,
   }
 }
 
@@ -142,7 +140,7 @@ export async function listRowsOfSlots(tx: Queryable, keys: readonly SlotKey[]): 
       join rindle.media_attachments t on t.owner_type = k.owner_type and t.owner_id = k.owner_id and t.slot = k.slot
      where t.standing <> 'released'
      order by t.id`.execute(tx)
-  return rows.map((row) => ({ ...rowOf(row), key: row.key, due: row.due }))
+  return rows.map((row) => ({ ...rowOf(row), slot: row.key, due: row.due }))
 }
 
 /**
@@ -163,7 +161,8 @@ export async function writeSlots(
     ...(plan.change.length > 0 ? [changeStep(plan, settleAt)] : []),
     ...(plan.insert && options.insert ? [insertStep(plan, options.insert, plan.insert, settleAt)] : []),
   ]
-  await moves(tx, ctx, steps, { at, jobs: options.jobs, ...(options.reason === undefined ? {} : { reason: options.reason }) })
+  const anchored = steps.length > 0 ? steps : [also('nothing', sql`select 1`, { expect: null })]
+  await moves(tx, ctx, anchored, { at, jobs: options.jobs, ...(options.reason === undefined ? {} : { reason: options.reason }) })
 }
 
 /** What stands in `slot` of each of the owners, with assets and all their variants: by owner, then position, then id. */

@@ -201,14 +201,14 @@ export async function findCondemnedObject(db: Queryable, objectId: string): Prom
 }
 
 /** Records that storage has deleted the object while something may still land at its key. */
-export async function watchObject(db: Queryable, ctx: Recorder, objectId: string, until: Date): Promise<void> {
-  await moves(db, ctx, [
-    moved('object', objectMachine, ['delete'], { set: { due_at: until }, where: sql`t.id = ${objectId}::uuid and t.watch_until = ${until}::timestamptz` }),
-  ])
+export async function watchObject(db: Queryable, ctx: Recorder, objectId: string): Promise<void> {
+  const at = ctx.clock.now()
+  const watched = sql`t.id = ${objectId}::uuid and t.watch_until > ${at}::timestamptz`
+  await moves(db, ctx, [moved('object', objectMachine, ['delete'], { set: { due_at: sql`t.watch_until` }, where: watched })], { at })
 }
 
 /**
- * Forgets an object that storage has deleted and that nothing can bring back. Wakes the purge of its asset when it was the last.
+ * Forgets an object that storage has deleted and that nothing can bring back.
  *
  * @throws RindleError `statement_missed` when its watch was prolonged meanwhile.
  */
