@@ -1,5 +1,6 @@
 import type { Stores } from './adapters/storage/stores.ts'
 import type { Clock } from './core/clock.ts'
+import { RindleError } from './core/errors.ts'
 import type { Ids } from './core/ids.ts'
 import type { KeyRing } from './core/key-ring.ts'
 import type { Changes } from './core/ports/changes.ts'
@@ -31,3 +32,25 @@ export interface RindleContext {
   readonly telemetry: Telemetry
   readonly leaseSeconds: number
 }
+
+/** What every Rindle offers whoever stands at a door, whatever its profiles. */
+export interface AnyRindle {
+  /** Opens what is not open yet. */
+  ready(): Promise<void>
+}
+
+const contexts = new WeakMap<AnyRindle, RindleContext>()
+
+/** The context behind a Rindle, for doors. Nothing in it is open before `rindle.ready()`. @throws RindleError `argument_invalid` */
+export const contextOf = (rindle: AnyRindle): RindleContext => {
+  const context = contexts.get(rindle)
+  if (!context)
+    throw new RindleError('argument_invalid', {
+      argument: 'rindle',
+      problem: 'it does not come from createRindle of this copy of the package',
+    })
+  return context
+}
+
+/** Makes `contextOf` know it. For createRindle alone. */
+export const rememberContext = (rindle: AnyRindle, context: RindleContext): void => void contexts.set(rindle, context)

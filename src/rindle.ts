@@ -1,0 +1,235 @@
+import { createChanges } from './adapters/queue/changes.ts'
+import { queueMigrations } from './adapters/queue/install.ts'
+import { createQueue } from './adapters/queue/pg-boss.ts'
+import { createProcessor } from './adapters/processing/processor.ts'
+import { createStores } from './adapters/storage/stores.ts'
+import { createTelemetry } from './adapters/telemetry/diagnostics.ts'
+import { silentLogger } from './adapters/telemetry/logger.ts'
+import { type RindleContext, rememberContext } from './context.ts'
+import type { Asset } from './core/asset.ts'
+import type { Attachment } from './core/attachment.ts'
+import type { DatabaseClock, Clock } from './core/clock.ts'
+import { type Ids, timeOrderedIds } from './core/ids.ts'
+import { createKeyRing } from './core/key-ring.ts'
+import { madeOrRefused } from './core/options.ts'
+import type { OwnerRef } from './core/owner.ts'
+import type { Logger } from './core/ports/logger.ts'
+import type { Processor } from './core/ports/processor.ts'
+import type { StorageAdapter } from './core/ports/storage.ts'
+import { named, type Profiles } from './core/profile.ts'
+import type { UploadSession } from './core/upload-session.ts'
+import type { Variant } from './core/variant.ts'
+import { createClock, followDatabase } from './database/clock.ts'
+import { checkSchemaVersion, migrate, type MigrationReport } from './database/migrate.ts'
+import { type GivenDatabase, openDatabase } from './database/open.ts'
+import { attach, type AttachOptions } from './flows/assets/attach.ts'
+import { attachmentFor } from './flows/assets/attachment-for.ts'
+import { attachmentsFor } from './flows/assets/attachments-for.ts'
+import { detach, type DetachOptions } from './flows/assets/detach.ts'
+import { readyVariantsFor } from './flows/assets/ready-variants-for.ts'
+import { url } from './flows/delivery/url.ts'
+import { variantUrl } from './flows/delivery/variant-url.ts'
+import type { UrlOptions } from './flows/steps/mint-url.ts'
+import { initiateUpload, type InitiateUploadOptions } from './flows/uploads/initiate-upload.ts'
+import { type SignedUpload, signUpload } from './flows/uploads/sign-upload.ts'
+import { uploadSession } from './flows/uploads/upload-session.ts'
+import { verifyCompletion } from './flows/uploads/verify-completion.ts'
+import { type Host, readHost } from './host.ts'
+
+/** A slot as the app declares it. */
+export interface SlotOptions<P extends string = string> {
+  readonly profile: P
+  /** True: the slot holds a list in an order. Default false: one asset, replaced by the next. */
+  readonly many?: boolean
+}
+
+export type SlotsOptions<P extends string = string> = Readonly<Record<string, SlotOptions<P>>>
+
+export interface RindleOptions<P extends Profiles = Profiles, S extends SlotsOptions = SlotsOptions> {
+  readonly profiles: P
+  readonly slots?: S
+  /** `pglite(directory)`, the address of a PostgreSQL server or `{ url, directUrl, prepared }`, a pg Pool, a PGlite or a Kysely. */
+  readonly database: GivenDatabase
+  /** Newest first, each of 32 bytes or more. A key per purpose is derived from them. */
+  readonly secrets: readonly string[]
+  /** Where the http door is mounted. Needed by stores whose objects that door serves. */
+  readonly baseUrl?: string
+  /** Stores that no profile uses any more, but that still hold objects. */
+  readonly stores?: readonly StorageAdapter[]
+  /** Default: warnings and errors of the worker as JSON lines on stderr, silence elsewhere. */
+  readonly logger?: Logger
+  /** How long a worker may be silent before another takes its work over. Default 30. */
+  readonly leaseSeconds?: number
+  /** Where jobs get their private folders. Default: the system's folder for temporary files. */
+  readonly scratchFolder?: string
+}
+
+export type ProfileName<P extends Profiles> = keyof P & string
+/** The variants of a profile; of several profiles, those of each. */
+export type VariantName<P extends Profiles, N extends ProfileName<P> = ProfileName<P>> = { [K in N]: keyof P[K]['variants'] & string }[N]
+/** An asset of any of the profiles, told apart by `asset.profile`. */
+export type AnyAsset<P extends Profiles> = { [N in ProfileName<P>]: Asset<N> }[ProfileName<P>]
+export type SlotName<S extends SlotsOptions> = keyof S & string
+export type SingleSlotName<S extends SlotsOptions> = { [K in SlotName<S>]: S[K]['many'] extends true ? never : K }[SlotName<S>]
+/** What stands in a slot: it knows the slot's profile and the variants of that. */
+export type AttachmentIn<P extends Profiles, S extends SlotsOptions, K extends SlotName<S>> = Attachment<
+  VariantName<P, S[K]['profile'] & ProfileName<P>>,
+  S[K]['profile'] & ProfileName<P>
+>
+/** An asset or its id; one of another profile than the slot's does not compile. */
+export type AssetFor<A, N extends string> = [A] extends [{ readonly profile: infer Given }] ? (N extends Given ? A : never) : A
+export type AssetRef = string | { readonly id: string }
+
+/** Everything an app calls. Whatever is not open yet is opened by the first call. */
+export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = SlotsOptions> extends AsyncDisposable {
+  initiateUpload(profile: ProfileName<P>, options: InitiateUploadOptions): Promise<UploadSession>
+  signUpload(sessionId: string): Promise<SignedUpload>
+  verifyCompletion(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  /** @deprecated Use `verifyCompletion`, which it is. */
+  verifyUpload(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  uploadSession(sessionId: string): Promise<UploadSession | null>
+
+  attach<A extends AssetRef, K extends SlotName<S>>(
+    asset: A & AssetFor<A, S[K]['profile']>,
+    owner: OwnerRef,
+    slot: K,
+    options?: AttachOptions,
+  ): Promise<AttachmentIn<P, S, K>>
+  detach(owner: OwnerRef, slot: SlotName<S>, options?: DetachOptions): Promise<void>
+  attachmentFor<K extends SingleSlotName<S>>(owner: OwnerRef, slot: K): Promise<AttachmentIn<P, S, K> | null>
+  attachmentsFor<K extends SlotName<S>>(owners: readonly OwnerRef[], slot: K): Promise<AttachmentIn<P, S, K>[][]>
+  readyVariantsFor<N extends ProfileName<P>>(asset: Asset<N> | AssetRef): Promise<Variant<VariantName<P, N>>[]>
+
+  url(asset: AssetRef, options?: UrlOptions): Promise<string>
+  variantUrl<N extends ProfileName<P>>(asset: Asset<N> | AssetRef, variant: VariantName<P, N>, options?: UrlOptions): Promise<string>
+
+  migrate(): Promise<MigrationReport>
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What tests decide instead of the machine. Only `rindle/testing` hands these in. */
+export interface Overrides {
+  readonly clock?: Clock
+  readonly databaseClock?: DatabaseClock
+  readonly ids?: Ids
+  readonly host?: Host
+  readonly processor?: Processor
+}
+
+/**
+ * Ties profiles, slots, a database and secrets together. Checks everything and touches nothing: what is not open is opened by the
+ * first call, or by `ready()`.
+ *
+ * @throws RindleError `options_invalid` with every problem at once.
+ */
+export const createRindle = <const P extends Profiles, const S extends SlotsOptions<ProfileName<P>> = Record<never, never>>(
+  options: RindleOptions<P, S>,
+): Rindle<P, S> => named<Rindle<P, S>>(assemble(options, {}))
+
+/** The same, with what tests decide. */
+export const createTestRindle = <const P extends Profiles, const S extends SlotsOptions<ProfileName<P>> = Record<never, never>>(
+  options: RindleOptions<P, S>,
+  overrides: Overrides,
+): Rindle<P, S> => named<Rindle<P, S>>(assemble(options, overrides))
+
+const assemble = (options: RindleOptions, overrides: Overrides): Rindle => {
+  const context = contextFrom(options, overrides)
+  const life = lifeOf(context, overrides.databaseClock ?? context.db.clock)
+  const rindle = bindFlows(context, life)
+  rememberContext(rindle, context)
+  return rindle
+}
+
+const bindFlows = (context: RindleContext, life: Life): Rindle => {
+  const bound =
+    <A extends readonly unknown[], R>(flow: (ctx: RindleContext, ...given: A) => Promise<R>) =>
+    async (...given: A): Promise<R> => {
+      await life.ready()
+      return flow(context, ...given)
+    }
+  return {
+    initiateUpload: bound(initiateUpload),
+    signUpload: bound(signUpload),
+    verifyCompletion: bound(verifyCompletion),
+    verifyUpload: bound(verifyCompletion),
+    uploadSession: bound(uploadSession),
+    attach: bound(attach),
+    detach: bound(detach),
+    attachmentFor: bound(attachmentFor),
+    attachmentsFor: bound(attachmentsFor),
+    readyVariantsFor: bound(readyVariantsFor),
+    url: bound(url),
+    variantUrl: bound(variantUrl),
+    migrate: life.migrate,
+    ready: life.ready,
+    close: life.close,
+    [Symbol.asyncDispose]: life.close,
+  }
+}
+
+interface Life {
+  migrate(): Promise<MigrationReport>
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+type ClosableContext = RindleContext & { readonly changes: { close(): Promise<void> } }
+
+const lifeOf = (context: ClosableContext, databaseClock: DatabaseClock): Life => {
+  const { db, queue, clock, changes, processor } = context
+  let opening: Promise<void> | null = null
+  const open = async (): Promise<void> => {
+    await db.open()
+    await checkSchemaVersion(db.pool)
+    await followDatabase(clock, databaseClock)
+    await queue.open()
+  }
+  return {
+    async migrate() {
+      await db.open()
+      return migrate(db, { queue: queueMigrations })
+    },
+    ready() {
+      opening ??= open().catch((err: unknown) => {
+        opening = null
+        throw err
+      })
+      return opening
+    },
+    async close() {
+      await opening?.catch(() => undefined)
+      await changes.close()
+      await queue.close()
+      await processor.close()
+      await db.close()
+    },
+  }
+}
+
+const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableContext => {
+  const { db, stores } = madeOrRefused(
+    options,
+    () => openDatabase(options.database),
+    () => createStores({ profiles: options.profiles, stores: options.stores ?? [] }),
+  )
+  const host = overrides.host ?? readHost()
+  const logger = options.logger ?? silentLogger
+  return {
+    db,
+    stores,
+    queue: createQueue({ database: db }),
+    changes: createChanges({ database: db }),
+    processor: overrides.processor ?? createProcessor({ logger }),
+    clock: overrides.clock ?? createClock(),
+    ids: overrides.ids ?? timeOrderedIds,
+    profiles: options.profiles,
+    slots: Object.fromEntries(Object.entries(options.slots ?? {}).map(([name, { profile, many = false }]) => [name, { profile, many }])),
+    keys: createKeyRing(options.secrets),
+    baseUrl: options.baseUrl?.replace(/\/+$/, '') ?? null,
+    host: options.scratchFolder === undefined ? host : { ...host, scratchFolder: options.scratchFolder },
+    logger,
+    telemetry: createTelemetry(),
+    leaseSeconds: options.leaseSeconds ?? 30,
+  }
+}
