@@ -24,7 +24,7 @@ export type TestDatabase = {
   readonly url: string
   /** The same database as another role. */
   urlAs(role: string): string
-  /** Ends all sessions and drops it. */
+  /** Drops it, once its sessions have ended; after a second it ends them. */
   drop(): Promise<void>
 }
 
@@ -99,7 +99,19 @@ export async function createDatabase(server: Pick<PostgresServer, 'url'>, option
     url.username = role
     return url.href
   }
-  return { url: urlAs('postgres'), urlAs, drop: () => administer(server.url, `drop database if exists ${name} with (force)`) }
+  return { url: urlAs('postgres'), urlAs, drop: () => dropDatabase(server.url, name) }
+}
+
+/** A client that was just closed may still have its session, and must not be told that somebody ended it. */
+async function dropDatabase(url: string, name: string): Promise<void> {
+  for (let patience = 20; patience > 0; patience--) {
+    try {
+      return await administer(url, `drop database if exists ${name}`)
+    } catch {
+      await sleep(50)
+    }
+  }
+  await administer(url, `drop database if exists ${name} with (force)`)
 }
 
 /** Runs statements as the superuser in the database of the URL, one after another. */
