@@ -1,25 +1,37 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import type { Clock } from '../core/clock.ts'
 import { RindleError } from '../core/errors.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Insertion, JobRequest, Queue } from '../core/ports/queue.ts'
 import type { Queryable } from './database.ts'
+import { executorOf } from './queryable.ts'
+import { SqlError } from './sql-error.ts'
+import { createWriter, isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
 import { afterCommit } from './transaction.ts'
 
-type Fragment = RawBuilder<unknown>
 type Values = Readonly<Record<string, unknown>>
 
 /** How many rows a step must touch: a number, an SQL expression, or null for "however many there are". */
 export type Expectation = number | Fragment | null
 
 /** One CTE of the statement. Later steps may join it by name. */
-export interface Step {
+export type Step = StepRules & (RenderedStep | WrittenStep)
+
+interface StepRules {
   readonly as: string
   readonly expect: Expectation
   readonly returns: boolean
-  render(at: Date): Fragment
   /** One select of history rows for each move of the path. */
-  readonly history: readonly Fragment[]
+  readonly history: readonly (Fragment | string)[]
+}
+
+interface RenderedStep {
+  render(at: Date): Fragment
+}
+
+/** As `moved` and `born` do it, without building fragments first. */
+interface WrittenStep {
+  write(to: StatementWriter, at: Date): void
 }
 
 interface Change {
@@ -53,26 +65,30 @@ interface Birth {
 /** Takes rows along a path of moves of their machine; with an empty path, changes them without a move. An asset's revision goes up by one. */
 export function moved<M extends string>(as: string, machine: Machine<string, M>, path: readonly M[], change: Change): Step {
   checkPath(machine, path, null)
-  const isAsset = machine.entity === 'asset'
   const first = path[0]
-  const to = finalState(machine, path)
   return {
     as,
     expect: change.expect === undefined ? 1 : change.expect,
     returns: change.returning !== undefined,
     history: historyOf(as, machine, path),
-    render(at) {
-      const set: Record<string, unknown> = { ...change.set }
-      if (isAsset) set['revision'] = sql`t.revision + 1`
-      if (to !== null) {
-        if (!machine.states[to]?.owed && hasDueDate(machine)) set['due_at'] ??= sql`null`
-        Object.assign(set, { previous_state: sql`t.state`, state: literal(to), state_changed_at: sql`${at}::timestamptz` })
-      }
-      const from = change.from ? sql`from ${change.from}` : sql``
-      const guard = first ? sql`t.state = any(${stateList(machine.moves[first].from)}) and` : sql``
-      return sql`update ${tableOf(machine)} as t set ${assignments(set)} ${from} where ${guard} (${change.where}) returning ${returned(machine, change.returning)}`
+    write(to, at) {
+      to.text(`update ${tableOf(machine)} as t set `)
+      writeAssignments(to, { ...change.set, ...movedColumns(machine, path, change.set, at) })
+      if (change.from) to.text(' from ').fragment(change.from)
+      to.text(first ? ` where t.state = any(${stateList(machine.moves[first].from)}) and (` : ' where (')
+      to.fragment(change.where).text(`) ${returned(machine, change.returning)}`)
     },
   }
+}
+
+/** A due date belongs to the state that owes work: resting again, a row has none unless the step says so. */
+const movedColumns = (machine: Machine, path: readonly string[], set: Values | undefined, at: Date): Values => {
+  const columns: Record<string, unknown> = {}
+  const to = finalState(machine, path)
+  if (machine.entity === 'asset') columns['revision'] = asWritten('t.revision + 1')
+  if (to === null) return columns
+  if (hasDueDate(machine) && !machine.states[to]?.owed && set?.['due_at'] === undefined) columns['due_at'] = null
+  return { ...columns, previous_state: asWritten('t.state'), state: asWritten(literal(to)), state_changed_at: at }
 }
 
 /** Inserts rows that are born along a path of moves from the machine's initial state. */
@@ -84,19 +100,22 @@ export function born<M extends string>(as: string, machine: Machine<string, M>, 
     expect: birth.expect === undefined ? birth.rows.length : birth.expect,
     returns: birth.returning !== undefined,
     history: historyOf(as, machine, path, birth.conflict?.update?.move ?? null),
-    render(at) {
-      const stamp = machine.entity === 'run' ? 'started_at' : 'inserted_at'
-      const values: Record<string, Fragment> = {
-        ...Object.fromEntries(Object.keys(birth.rows[0] ?? {}).map((column) => [column, sql`v.${sql.id(column)}`])),
+    write(to, at) {
+      const offeredColumns = [...new Set(birth.rows.flatMap((row) => Object.keys(row)))]
+      const values: Values = {
+        ...Object.fromEntries(offeredColumns.map((column) => [column, asWritten(`v.${quotedName(column)}`)])),
         ...birth.columns,
-        state: literal(state),
-        [stamp]: sql`${at}::timestamptz`,
-        state_changed_at: sql`${at}::timestamptz`,
+        state: asWritten(literal(state)),
+        [machine.entity === 'run' ? 'started_at' : 'inserted_at']: at,
+        state_changed_at: at,
       }
-      const columns = sql.join(Object.keys(values).map((column) => sql.id(column)))
-      const from = birth.from ? sql`, ${birth.from}` : sql``
-      const where = birth.where ? sql`where ${birth.where}` : sql``
-      return sql`insert into ${tableOf(machine)} as t (${columns}) select ${sql.join(Object.values(values))} from ${offered(machine.table, birth.rows)} as v ${from} ${where} ${onConflict(birth, state, at)} returning ${returned(machine, birth.returning)}`
+      to.text(`insert into ${tableOf(machine)} as t (${Object.keys(values).map(quotedName).join(', ')}) select `)
+      Object.values(values).forEach((value, i) => writeValue(to.text(i > 0 ? ', ' : ''), value))
+      to.text(' from ').fragment(offered(machine.table, birth.rows)).text(' as v')
+      if (birth.from) to.text(', ').fragment(birth.from)
+      if (birth.where) to.text(' where ').fragment(birth.where)
+      writeConflict(to, birth, state, at)
+      to.text(` ${returned(machine, birth.returning)}`)
     },
   }
 }
@@ -139,21 +158,31 @@ export interface MoveOptions {
  */
 export async function moves(db: Queryable, ctx: Recorder, steps: readonly Step[], options: MoveOptions = {}): Promise<Readonly<Record<string, readonly Values[]>>> {
   const at = options.at ?? ctx.clock.now()
-  const ctes = steps.map((step) => sql`${sql.id(step.as)} as (${step.render(at)})`)
-  const history = steps.flatMap((step) => step.history)
-  if (history.length > 0) ctes.push(historyCte(history, at, options))
   const jobs = options.jobs ?? []
-  if (jobs.length > 0) ctes.push(sql`"jobs" as (${embedded(ctx.queue.insertion(jobs))})`)
+  const history = steps.flatMap((step) => step.history)
+  const returning = steps.filter((step) => step.returns)
 
-  const checks = sql.join(steps.map(check), sql` `)
-  const results = steps.filter((step) => step.returns).map((step) => sql`, (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from ${sql.id(step.as)} r)::text as ${sql.id(step.as)}`)
-  const statement = sql<Record<string, string>>`with ${sql.join(ctes)} select case ${checks} else true end as settled ${sql.join(results, sql` `)}`
-
-  const { rows } = await statement.execute(db).catch((cause: unknown) => {
-    throw missedStep(cause) ?? cause
+  const to = createWriter().text('with ')
+  steps.forEach((step, i) => {
+    to.text(`${i > 0 ? ', ' : ''}${quotedName(step.as)} as (`)
+    if ('write' in step) step.write(to, at)
+    else to.fragment(step.render(at))
+    to.text(')')
   })
-  if (jobs.length > 0) afterCommit(() => ctx.queue.notify(jobs))
-  return Object.fromEntries(steps.filter((step) => step.returns).map((step) => [step.as, JSON.parse(rows[0]?.[step.as] ?? '[]')]))
+  if (history.length > 0) writeHistory(to, history, at, options)
+  if (jobs.length > 0) writeEmbedded(to, ctx.queue.insertion(jobs))
+  to.text(' select case')
+  for (const step of steps) writeCheck(to, step)
+  to.text(' else true end as settled')
+  for (const { as } of returning) to.text(`, (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
+
+  const { rows } = await executorOf(db)
+    .execute(to.sql, to.values)
+    .catch((cause: unknown) => {
+      throw missedStep(cause) ?? cause
+    })
+  if (jobs.length > 0) afterCommit(() => ctx.queue.notify())
+  return Object.fromEntries(returning.map(({ as }) => [as, JSON.parse(String(rows[0]?.[as] ?? '[]'))]))
 }
 
 /**
@@ -174,10 +203,10 @@ export async function move<M extends string>(
     await moves(db, ctx, [moved(machine.entity, machine, names, { where: sql`t.id = ${id}::uuid`, ...(options.set ? { set: options.set } : {}) })], options)
   } catch (err) {
     if (!isMissed(err)) throw err
-    const { rows } = await sql<{ state: string }>`select state from ${tableOf(machine)} where id = ${id}::uuid`.execute(db)
+    const actual = await stateNow(db, machine, id)
     const first = names[0]
     const expected = first ? machine.moves[first].from : []
-    throw new RindleError('state_conflict', { entity: machine.entity, id, move: names.join(', '), expected, actual: rows[0]?.state ?? 'absent' })
+    throw new RindleError('state_conflict', { entity: machine.entity, id, move: names.join(', '), expected, actual })
   }
 }
 
@@ -194,58 +223,94 @@ export async function lookAgainOnMiss<T>(attempt: () => Promise<T>, options: { r
   }
 }
 
-const missedStep = (cause: unknown): RindleError | null => {
-  if (typeof cause !== 'object' || cause === null || !('code' in cause) || cause.code !== 'RD001') return null
-  const step = 'message' in cause ? (/rindle: (\S+) was/.exec(String(cause.message))?.[1] ?? 'unknown') : 'unknown'
-  return new RindleError('statement_missed', { step }, { cause })
-}
-
-const check = (step: Step): Fragment => {
-  const count = sql`(select count(*) from ${sql.id(step.as)})`
-  if (step.expect === null) return sql`when ${count} < 0 then false`
-  const wanted = typeof step.expect === 'number' ? sql.raw(String(step.expect)) : step.expect
-  return sql`when ${count} <> ${wanted} then rindle.missed(${literal(step.as)})`
-}
-
-const historyCte = (rows: readonly Fragment[], at: Date, options: MoveOptions): Fragment =>
-  sql`"history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ${at}::timestamptz, h.entity, h.id, h.asset_id, h.move, h.from_state, h.to_state, ${options.actor ?? null}::text, ${options.reason ?? null}::text from (${sql.join(
-    rows.map((row, step) => sql`select ${sql.raw(String(step))} as step, ${row}`),
-    sql` union all `,
-  )}) h order by h.step)`
-
-const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): Fragment[] => {
-  const entity = sql`${literal(machine.entity)} as entity, id, asset_id`
-  const rows: Fragment[] = []
-  if (conflictMove !== undefined) {
-    const birthMove = conflictMove === null ? literal('born') : sql`case when previous_state is null then 'born' else ${literal(conflictMove)} end`
-    rows.push(sql`${entity}, ${birthMove} as move, previous_state as from_state, ${literal(machine.initial)} as to_state from ${sql.id(as)}`)
+/** Inside a transaction the miss has ended it, so nothing can be asked there any more. */
+const stateNow = async (db: Queryable, machine: Machine, id: string): Promise<string> => {
+  try {
+    const { rows } = await executorOf(db).execute(`select state from ${tableOf(machine)} where id = $1::uuid`, [id])
+    return String(rows[0]?.['state'] ?? 'absent')
+  } catch (err) {
+    if (err instanceof SqlError && err.code === '25P02') return 'in another state'
+    throw err
   }
-  path.forEach((name, i) => {
-    const before = i > 0 ? finalState(machine, path.slice(0, i)) : conflictMove === undefined ? null : machine.initial
-    const from = before === null ? sql`previous_state` : literal(before)
-    rows.push(sql`${entity}, ${literal(name)} as move, ${from} as from_state, ${literal(machine.moves[name]?.to ?? '')} as to_state from ${sql.id(as)}`)
+}
+
+const missedStep = (cause: unknown): RindleError | null => {
+  if (!(cause instanceof SqlError) || cause.code !== 'RD001') return null
+  return new RindleError('statement_missed', { step: /rindle: (\S+) was/.exec(cause.message)?.[1] ?? 'unknown' }, { cause })
+}
+
+/** Counting runs the CTEs in the order of the steps, so one that may touch any number of rows is counted as well. */
+const writeCheck = (to: StatementWriter, { as, expect }: Step): void => {
+  to.text(` when (select count(*) from ${quotedName(as)})`)
+  if (expect === null) to.text(' < 0 then false')
+  else if (typeof expect === 'number') to.text(` <> ${expect} then rindle.missed(${literal(as)})`)
+  else to.text(' <> ').fragment(expect).text(` then rindle.missed(${literal(as)})`)
+}
+
+const writeHistory = (to: StatementWriter, rows: readonly (Fragment | string)[], at: Date, options: MoveOptions): void => {
+  to.text(', "history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ')
+  to.value(at).text('::timestamptz, h.entity, h.id, h.asset_id, h.move, h.from_state, h.to_state, ')
+  to.value(options.actor ?? null).text('::text, ').value(options.reason ?? null).text('::text from (')
+  rows.forEach((row, step) => {
+    to.text(`${step > 0 ? ' union all ' : ''}select ${step} as step, `)
+    if (typeof row === 'string') to.text(row)
+    else to.fragment(row)
   })
+  to.text(') h order by h.step)')
+}
+
+const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): string[] => {
+  const rows: string[] = []
+  const row = (move: string, from: string, to: string) =>
+    rows.push(`${literal(machine.entity)} as entity, id, asset_id, ${move} as move, ${from} as from_state, ${literal(to)} as to_state from ${quotedName(as)}`)
+  if (conflictMove !== undefined) {
+    const birth = literal('born')
+    row(conflictMove === null ? birth : `case when previous_state is null then ${birth} else ${literal(conflictMove)} end`, 'previous_state', machine.initial)
+  }
+  let before = conflictMove === undefined ? 'previous_state' : literal(machine.initial)
+  for (const name of path) {
+    const state = machine.moves[name]?.to ?? ''
+    row(literal(name), before, state)
+    before = literal(state)
+  }
   return rows
 }
 
-const onConflict = (birth: Birth, state: string, at: Date): Fragment => {
-  if (!birth.conflict) return sql``
+const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Date): void => {
+  if (!birth.conflict) return
   const { target, update } = birth.conflict
-  if (!update) return sql`on conflict ${target} do nothing`
-  const set = { ...update.set, previous_state: sql`t.state`, state: literal(state), state_changed_at: sql`${at}::timestamptz` }
-  return sql`on conflict ${target} do update set ${assignments(set)}`
+  to.text(' on conflict ').fragment(target)
+  if (!update) {
+    to.text(' do nothing')
+    return
+  }
+  to.text(' do update set ')
+  writeAssignments(to, { ...update.set, previous_state: asWritten('t.state'), state: asWritten(literal(state)), state_changed_at: at })
 }
 
-const returned = (machine: Machine, further: readonly string[] = []): Fragment => {
-  const owner = machine.entity === 'asset' ? sql`t.id as asset_id` : sql`t.asset_id`
-  const rest = further.filter((column) => !['id', 'asset_id', 'previous_state'].includes(column)).map((column) => sql`t.${sql.id(column)}`)
-  return sql.join([sql`t.id`, owner, sql`t.previous_state`, ...rest])
+/** `previous_state` and the rest of what the history needs, then what the caller asked for. */
+const returned = (machine: Machine, further: readonly string[] = []): string => {
+  const owner = machine.entity === 'asset' ? 't.id as asset_id' : 't.asset_id'
+  const rest = further.filter((column) => !['id', 'asset_id', 'previous_state'].includes(column)).map((column) => `, t.${quotedName(column)}`)
+  return `returning t.id, ${owner}, t.previous_state${rest.join('')}`
 }
 
-const assignments = (set: Values): Fragment =>
-  sql.join(Object.entries(set).map(([column, value]) => sql`${sql.id(column)} = ${isFragment(value) ? value : sql`${value}`}`))
+const writeAssignments = (to: StatementWriter, set: Values): void =>
+  Object.entries(set).forEach(([column, value], i) => writeValue(to.text(`${i > 0 ? ', ' : ''}${quotedName(column)} = `), value))
 
-const isFragment = (value: unknown): value is Fragment => typeof value === 'object' && value !== null && 'toOperationNode' in value
+/** Text of our own that stands where a bound value could. */
+interface Written {
+  readonly written: string
+}
+const asWritten = (written: string): Written => ({ written })
+const isWritten = (value: unknown): value is Written => typeof value === 'object' && value !== null && 'written' in value && Object.keys(value).length === 1
+
+const writeValue = (to: StatementWriter, value: unknown): void => {
+  if (isFragment(value)) to.fragment(value)
+  else if (isWritten(value)) to.text(value.written)
+  else if (value instanceof Date) to.value(value).text('::timestamptz')
+  else to.value(value)
+}
 
 const finalState = (machine: Machine, path: readonly string[]): string | null => {
   const last = path.at(-1)
@@ -266,18 +331,15 @@ const checkPath = (machine: Machine, path: readonly string[], initial: string | 
 /** Runs have no due date of their own: the lease of what they work on is the asset's or the variant's. */
 const hasDueDate = (machine: Machine): boolean => machine.entity !== 'run'
 
-const tableOf = (machine: Machine): Fragment => sql`rindle.${sql.id(machine.table)}`
-const literal = (constant: string): Fragment => sql.raw(`'${constant.replaceAll("'", "''")}'::text`)
-const stateList = (states: readonly string[]): Fragment => sql`array[${sql.join(states.map(literal))}]`
+const tableOf = (machine: Machine): string => `rindle.${quotedName(machine.table)}`
+const stateList = (states: readonly string[]): string => `array[${states.map(literal).join(', ')}]`
 
 const jsonRow = (row: Values): Values =>
   Object.fromEntries(Object.entries(row).map(([column, value]) => [column, value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value]))
 
 /** The queue's own text with its $n turned into bound values of this statement. */
-const embedded = ({ text, values }: Insertion): Fragment => {
-  const parts = text.split(/\$(\d+)/)
-  return sql.join(
-    parts.map((part, i) => (i % 2 === 0 ? sql.raw(part) : sql`${values[Number(part) - 1]}`)),
-    sql``,
-  )
+const writeEmbedded = (to: StatementWriter, { text, values }: Insertion): void => {
+  to.text(', "jobs" as (')
+  text.split(/\$(\d+)/).forEach((part, i) => (i % 2 === 0 ? to.text(part) : to.value(values[Number(part) - 1])))
+  to.text(')')
 }
