@@ -96,8 +96,8 @@ describe('settling', () => {
     ['waits for an asset that was pardoned', asset('validating', { hasPassed: true }), 'wait'],
     ['puts what has passed in its place', asset('ready'), '-old new=current two=current'],
     ['puts what has passed in its place before its variants are done', asset('processing'), '-old new=current two=current'],
-    ['takes out what was refused while its bytes are kept', asset('quarantined', { hasPassed: false }), '!new !two'],
-    ['releases what was refused once its bytes are gone', asset('quarantined', { hasPassed: false, hasBytes: false }), '-new -two'],
+    ['takes out what was refused while its bytes are kept', asset('quarantined', { hasPassed: false }), '!new !new'],
+    ['releases what was refused once its bytes are gone', asset('quarantined', { hasPassed: false, hasBytes: false }), '-new -new'],
     ['keeps what was refused after it had passed, but lets it replace nothing', asset('quarantined', { hasPassed: true }), '-new two=current'],
     ['has nothing to say about what is being purged', asset('deleted'), 'wait'],
   ]

@@ -5,6 +5,7 @@ import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moves, type Recorder, type Step } from '../move.ts'
+import { literal, quotedName } from '../statement-writer.ts'
 import { type AssetJson, assetOf, type VariantJson, variantOf } from './json-rows.ts'
 
 /** One slot of one owner: what attach and detach lock. */
@@ -48,7 +49,7 @@ export const settleAfterSeconds = 60
 
 /** Waits for the slot and holds it until the transaction ends. What happened meanwhile is seen by the next statement, not by this one. */
 export async function lockSlot(tx: Queryable, key: SlotKey): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${slotText(key)}::text, 0))`.execute(tx)
+  await sql`select pg_advisory_xact_lock(hashtextextended(${slotText(key)}::text, 0))::text as locked`.execute(tx)
 }
 
 /** Locks those of the slots that nobody holds, in ascending order, without waiting. @returns those that are held now. */
@@ -90,14 +91,15 @@ export async function lookAndAttach(
     as: 'put',
     expect: null,
     returns: true,
-    history: [historyRow('attach', sql`null::text`, sql`standing`, 'put')],
-    render: (at) => sql`
+    history: [historyRow('attach', 'null::text', 'standing', 'put')],
+    write: (to, at) =>
+      void to.fragment(sql`
       insert into rindle.media_attachments as t (id, owner_type, owner_id, slot, many, asset_id, standing, position, alt, caption, inserted_at)
       select ${wanted.id}::uuid, ${wanted.owner.type}::text, ${wanted.owner.id}::text, ${wanted.slot}::text, ${wanted.many}::boolean, found.id,
              'current', ${position}, ${wish.alt ?? null}::text, ${wish.caption ?? null}::text, ${at}::timestamptz
         from found
        where found.state = any(${deliverableStates}::text[]) and found.profile = ${wanted.profile}::text and not exists ${taken}
-      returning t.id, t.asset_id, t.standing`,
+      returning t.id, t.asset_id, t.standing`),
   }
   const found = also(
     'found',
@@ -191,22 +193,24 @@ const releaseStep = (plan: SlotPlan, left: 'release' | 'detach'): Step => ({
   as: 'released',
   expect: plan.release.length,
   returns: false,
-  history: [historyRow(left, sql`was`, sql`'released'::text`, 'released')],
-  render: (at) => sql`
+  history: [historyRow(left, 'was', `'released'::text`, 'released')],
+  write: (to, at) =>
+      void to.fragment(sql`
     update rindle.media_attachments as t set standing = 'released', due_at = ${at}::timestamptz
       from unnest(${plan.release.map(({ id }) => id)}::uuid[], ${plan.release.map(({ standing }) => standing)}::text[]) as r (id, was)
      where t.id = r.id and t.standing = r.was
-    returning t.id, t.asset_id, r.was`,
+    returning t.id, t.asset_id, r.was`),
 })
 
 const refuseStep = (plan: SlotPlan): Step => ({
   as: 'refused',
   expect: plan.refuse.length,
   returns: false,
-  history: [historyRow('refuse', sql`standing`, sql`'gone'::text`, 'refused')],
-  render: () => sql`
+  history: [historyRow('refuse', 'standing', `'gone'::text`, 'refused')],
+  write: (to) =>
+    void to.fragment(sql`
     delete from rindle.media_attachments as t where t.id = any(${plan.refuse.map(({ id }) => id)}::uuid[]) and t.standing <> 'released'
-    returning t.id, t.asset_id, t.standing`,
+    returning t.id, t.asset_id, t.standing`),
 })
 
 /** The releases are read here, which is what runs them first. */
@@ -216,32 +220,34 @@ const changeStep = (plan: SlotPlan, settleAt: Date): Step => ({
   as: 'changed',
   expect: plan.change.length,
   returns: false,
-  history: [sql`${historyRow('replace', sql`was`, sql`standing`, 'changed')} where was <> standing`],
-  render: () => sql`
+  history: [`${historyRow('replace', 'was', 'standing', 'changed')} where was <> standing`],
+  write: (to) =>
+    void to.fragment(sql`
     update rindle.media_attachments as t
        set standing = c.standing, due_at = case when c.due then ${settleAt}::timestamptz end, alt = c.alt, caption = c.caption, position = c.position
       from jsonb_to_recordset(${JSON.stringify(plan.change)}::text::jsonb)
              as c (id uuid, was text, standing text, due boolean, alt text, caption text, position int)
      where t.id = c.id and t.standing = c.was ${afterReleases(plan)}
-    returning t.id, t.asset_id, t.standing, c.was`,
+    returning t.id, t.asset_id, t.standing, c.was`),
 })
 
 const insertStep = (plan: SlotPlan, wanted: NewAttachment, row: NewRow, settleAt: Date): Step => ({
   as: 'put',
   expect: 1,
   returns: false,
-  history: [historyRow('attach', sql`null::text`, sql`standing`, 'put')],
-  render: (at) => sql`
+  history: [historyRow('attach', 'null::text', 'standing', 'put')],
+  write: (to, at) =>
+      void to.fragment(sql`
     insert into rindle.media_attachments as t (id, owner_type, owner_id, slot, many, asset_id, standing, due_at, position, alt, caption, inserted_at)
     select ${wanted.id}::uuid, ${wanted.owner.type}::text, ${wanted.owner.id}::text, ${wanted.slot}::text, ${wanted.many}::boolean, ${row.assetId}::uuid,
            ${row.standing}::text, ${row.due ? settleAt : null}::timestamptz, ${row.position}::int, ${row.alt}::text, ${row.caption}::text, ${at}::timestamptz
      where true ${afterReleases(plan)}
-    returning t.id, t.asset_id, t.standing`,
+    returning t.id, t.asset_id, t.standing`),
 })
 
 /** Attachments have no machine; their history has this form. */
-const historyRow = (move: string, from: RawBuilder<unknown>, to: RawBuilder<unknown>, step: string): RawBuilder<unknown> =>
-  sql`'attachment'::text as entity, id, asset_id, ${sql.lit(move)}::text as move, ${from} as from_state, ${to} as to_state from ${sql.id(step)}`
+const historyRow = (move: string, from: string, to: string, step: string): string =>
+  `'attachment'::text as entity, id, asset_id, ${literal(move)} as move, ${from} as from_state, ${to} as to_state from ${quotedName(step)}`
 
 const rowsOfSlot = ({ owner, slot }: SlotKey): RawBuilder<RowJson> => sql<RowJson>`
   select t.id, t.asset_id, t.standing, t.position, t.alt, t.caption

@@ -213,17 +213,17 @@ export async function watchObject(db: Queryable, ctx: Recorder, objectId: string
  * @throws RindleError `statement_missed` when its watch was prolonged meanwhile.
  */
 export async function removeObject(db: Queryable, ctx: Recorder, object: Pick<CondemnedObject, 'id' | 'state'>): Promise<void> {
+  const move = object.state === 'doomed' ? 'delete' : 'forget'
   const removed: Step = {
     as: 'removed',
     expect: 1,
     returns: false,
-    history: [
-      sql`'object'::text as entity, id, asset_id, ${sql.lit(object.state === 'doomed' ? 'delete' : 'forget')}::text as move, was as from_state, 'gone'::text as to_state from removed`,
-    ],
-    render: (at) => sql`
+    history: [`'object'::text as entity, id, asset_id, '${move}'::text as move, was as from_state, 'gone'::text as to_state from removed`],
+    write: (to, at) =>
+      void to.fragment(sql`
       delete from rindle.media_objects t
        where t.id = ${object.id}::uuid and t.state = ${object.state}::text and coalesce(t.watch_until <= ${at}::timestamptz, true)
-      returning t.id, t.asset_id, t.state as was`,
+      returning t.id, t.asset_id, t.state as was`),
   }
   await moves(db, ctx, [removed])
 }
