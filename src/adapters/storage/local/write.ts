@@ -73,7 +73,9 @@ export const removeFile = async (path: string): Promise<void> => {
 }
 
 /** Removes what interrupted writes of this key left. */
-export const removeUnfinished = (place: Place): Promise<void> => rm(place.unfinished, { recursive: true, force: true, maxRetries: 5 })
+export const removeUnfinished = async (place: Place): Promise<void> => {
+  await rm(place.unfinished, { recursive: true, force: true, maxRetries: 5 }).catch(nullWhenMissing)
+}
 
 /** Throws when something has the name already, before anybody sends bytes in vain. */
 const refuseTaken = async (path: string): Promise<void> => {
