@@ -9,7 +9,7 @@ interface Moves {
   asset: MoveOf<typeof assetMachine>
   upload_session: MoveOf<typeof uploadSessionMachine>
   variant: MoveOf<typeof variantMachine>
-  object: MoveOf<typeof objectMachine>
+  object: MoveOf<typeof objectMachine> | 'forget'
   run: MoveOf<typeof runMachine>
   attachment: 'attach' | 'replace' | 'release' | 'detach' | 'refuse'
 }
@@ -73,6 +73,7 @@ export const eventCatalog = {
     confirm: { name: 'stored', means: 'Its bytes were seen in storage.' },
     doom: { name: 'doomed', means: 'Nothing needs it any more; it is to be deleted.' },
     delete: { name: 'deleted', means: 'Storage confirmed that it is gone.' },
+    forget: { name: 'forgotten', means: 'Nothing can land there any more, so its row went.' },
   },
   run: {
     born: { name: 'started', means: 'A worker began an attempt.' },

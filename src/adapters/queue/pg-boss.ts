@@ -4,10 +4,18 @@ import { RindleError } from '../../core/errors.ts'
 import type { JobName } from '../../core/jobs.ts'
 import type { JobRequest, QueuedJob, Queue } from '../../core/ports/queue.ts'
 import type { Database } from '../../database/database.ts'
-import { catchInsertion, createBoss, overOurs, queueNames, queueSchemaVersion } from './boss.ts'
+import { executorOf } from '../../database/queryable.ts'
+import { catchInsertion, createBoss, overOurs, queueNames, queueSchema, queueSchemaVersion } from './boss.ts'
 
 const channel = 'rindle_jobs'
 const quietMs = 20
+const abandonedHours = 24
+const abandonedLimit = 1_000
+const abandonedJobs = `delete from ${queueSchema}.job t
+  using (select j.name, j.id from ${queueSchema}.job j
+          where j.state = 'active' and j.started_on < ${queueSchema}.job_now() - make_interval(hours => $1::int)
+          limit $2::int for update skip locked) d
+ where t.name = d.name and t.id = d.id`
 
 /**
  * Carries wake-ups through pg-boss in the same database, over the same connections. A finished job's row is deleted at once: what was
@@ -30,11 +38,14 @@ export function createQueue({ database }: { readonly database: Database }): Queu
     },
     notify: (jobs) => bell.ring(jobs?.map(({ name }) => name) ?? queueNames),
     async fetch(name, limit) {
-      const rows = await opened().fetch<{ id: string }>(name, { batchSize: limit })
-      return rows.map((row) => ({ name, jobId: row.id, id: row.data.id }))
+      const rows = await opened().fetch<{ id: string }>(name, { batchSize: limit, includeMetadata: true })
+      return rows.map((row) => ({ name, jobId: row.id, id: row.data.id, since: new Date(row.startAfter) }))
     },
     async complete(jobs) {
       for (const [name, ids] of byName(jobs)) await opened().deleteJob(name, ids)
+    },
+    async tidy() {
+      await executorOf(database.pool).execute(abandonedJobs, [abandonedHours, abandonedLimit])
     },
     listen: (wake) => database.listen(channel, (payload) => wake(queueNames.filter((name) => payload.split(',').includes(name)))),
     async open() {

@@ -19,6 +19,8 @@ export interface QueuedJob {
   readonly name: JobName
   readonly jobId: string
   readonly id: string
+  /** Since when it could have been taken, by the database's clock. */
+  readonly since: Date
 }
 
 export interface Queue {
@@ -29,6 +31,8 @@ export interface Queue {
   fetch(name: JobName, limit: number): Promise<readonly QueuedJob[]>
   /** Ends those jobs, whatever became of them: only rows count. */
   complete(jobs: readonly QueuedJob[]): Promise<void>
+  /** Forgets jobs that a worker took more than a day ago and never ended, because it was killed. At most a thousand. */
+  tidy(): Promise<void>
   /** Calls back with the jobs that another process or this one enqueued. Returns how to stop listening; null when notification is not available. */
   listen(wake: (names: readonly JobName[]) => void): Promise<(() => Promise<void>) | null>
   /** Opens it and checks that every queue exists. @throws RindleError `schema_version_mismatch`. */

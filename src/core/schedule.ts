@@ -1,0 +1,28 @@
+/** How often every worker looks at the clocks, and the one that holds the lease at what is due. */
+export const lookSeconds = 5
+/** How long the worker that sweeps or emits may be silent before another does it. */
+export const opsLeaseSeconds = 10
+/** So many rows of a table a look takes on at most. */
+export const sweepLimit = 200
+/** The two clocks may part so far between two looks. */
+export const clockToleranceSeconds = 60
+/** So long nothing is expired or deleted after they parted further. */
+export const clockDoubtSeconds = 3_600
+/** History is kept for thirty days. */
+export const historySeconds = 2_592_000
+/** Jobs are found by notification; this often somebody looks as well. */
+export const pollSeconds = 2
+
+/** What both clocks said at one look. */
+export interface ClockReading {
+  readonly database: Date
+  readonly monotonicMs: number
+}
+
+/** Whether database and machine agree on how much time has passed. Of a first look nothing can be said. */
+export const compareClocks = (previous: ClockReading | null, reading: ClockReading): 'first' | 'agree' | 'differ' => {
+  if (!previous) return 'first'
+  const databaseMs = reading.database.getTime() - previous.database.getTime()
+  const machineMs = reading.monotonicMs - previous.monotonicMs
+  return Math.abs(databaseMs - machineMs) <= clockToleranceSeconds * 1000 ? 'agree' : 'differ'
+}

@@ -1,0 +1,140 @@
+import type { RindleContext } from '../../context.ts'
+import { RindleError } from '../../core/errors.ts'
+import type { JobName } from '../../core/jobs.ts'
+import { clockDoubtSeconds, type ClockReading, compareClocks, opsLeaseSeconds, sweepLimit } from '../../core/schedule.ts'
+import { openSessionStates } from '../../core/upload-session.ts'
+import { followDatabase } from '../../database/clock.ts'
+import { type DueRows, forgetSessions, giveBackAssets, giveBackVariants, listDueRows, wakeAgain } from '../../database/queries/due-rows.ts'
+import { doubtClock, holdLease } from '../../database/queries/leases.ts'
+import { endSession } from '../steps/end-session.ts'
+import { settleUnmanagedObject } from '../steps/settle-unmanaged-object.ts'
+
+type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger' | 'leaseSeconds'>
+
+export interface Look {
+  readonly reading: ClockReading
+  /** True when this worker holds the lease and looked at what is due. */
+  readonly swept: boolean
+  /** True while the clocks are doubted, so that nothing is expired or deleted. */
+  readonly doubted: boolean
+  /** How many rows were due. */
+  readonly due: number
+}
+
+interface Sweep {
+  /** Who sweeps: the same for all looks of one worker. */
+  readonly holder: string
+  /** What the worker's previous look read; null at its first, which only takes the time. */
+  readonly previous: ClockReading | null
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Sets the clock to the database's and, when this worker holds the sweep's lease, cures what is due as the tables of the machines say:
+ * gives back, expires, forgets, or enqueues again with a later due date. At most 200 rows of a table a look.
+ *
+ * Acts only when the database's clock and the machine's went equally far since the previous look. A difference is written down for all
+ * workers, and for an hour nothing is expired or deleted.
+ */
+export async function sweep(ctx: SweepContext, { holder, previous, signal }: Sweep): Promise<Look> {
+  const reading = { database: await followDatabase(ctx.clock, ctx.db.clock), monotonicMs: ctx.clock.monotonicMs() }
+  const at = ctx.clock.now()
+  const verdict = compareClocks(previous, reading)
+  if (verdict === 'differ') {
+    const until = new Date(at.getTime() + clockDoubtSeconds * 1000)
+    await doubtClock(ctx.db.pool, until)
+    ctx.logger.warn(
+      { event: 'clock_doubted', until },
+      'The clocks of database and machine went apart: nothing is expired or deleted for an hour.',
+    )
+  }
+  if (verdict !== 'agree') return { reading, swept: false, doubted: verdict === 'differ', due: 0 }
+
+  const lease = await holdLease(ctx.db.pool, { name: 'sweep', holder, at, seconds: opsLeaseSeconds })
+  if (!lease) return { reading, swept: false, doubted: false, due: 0 }
+  const doubted = lease.clockDoubtedUntil !== null && lease.clockDoubtedUntil > at
+  const due = await listDueRows(ctx.db.pool, { at, limit: sweepLimit, scope: doubted ? 'harmless' : 'all' })
+  const endsMs = reading.monotonicMs + opsLeaseSeconds * 1000
+  for (const [name, cure] of Object.entries(cures)) {
+    if (signal?.aborted || ctx.clock.monotonicMs() >= endsMs) break
+    await attempt(ctx, name, () => cure(ctx, due, { at, signal }))
+  }
+  return { reading, swept: true, doubted, due: Object.values(due).reduce((sum, rows) => sum + rows.length, 0) }
+}
+
+type Cure = (ctx: SweepContext, due: DueRows, options: { readonly at: Date; readonly signal: AbortSignal | undefined }) => Promise<void>
+
+/** What is done about each kind of due row. Those that take nothing away come first. */
+const cures: Readonly<Record<string, Cure>> = {
+  giveBackAssets: (ctx, { assets }) =>
+    giveBackAssets(ctx.db.pool, ctx, { ids: idsIn(assets, ['analyzing']), leaseSeconds: ctx.leaseSeconds }),
+  giveBackVariants: (ctx, { variants }) =>
+    giveBackVariants(ctx.db.pool, ctx, {
+      assetIds: assetsOf(variants.filter(({ state }) => state === 'processing')),
+      leaseSeconds: ctx.leaseSeconds,
+    }),
+  promote: (ctx, { assets }) => {
+    const ids = idsIn(assets, ['validating'])
+    return wakeAgain(ctx.db.pool, ctx, { table: 'media_assets', ids, jobs: jobsFor('promote_asset', ids) })
+  },
+  build: (ctx, { variants }) => {
+    const waiting = variants.filter(({ state }) => state !== 'processing')
+    return wakeAgain(ctx.db.pool, ctx, { table: 'media_variants', ids: idsOf(waiting), jobs: jobsFor('build_variants', assetsOf(waiting)) })
+  },
+  settleSlots: (ctx, { attachments }) => {
+    const unsettled = attachments.filter(({ standing }) => standing !== 'released')
+    return wakeAgain(ctx.db.pool, ctx, {
+      table: 'media_attachments',
+      ids: idsOf(unsettled),
+      jobs: jobsFor('settle_slots', assetsOf(unsettled)),
+    })
+  },
+  expireSessions: async (ctx, { sessions }, { signal }) => {
+    for (const id of idsIn(sessions, openSessionStates)) {
+      if (signal?.aborted) return
+      await attempt(ctx, 'expire', () => ctx.db.transaction((tx) => endSession(ctx, tx, id, 'expire')))
+    }
+  },
+  forgetSessions: (ctx, { sessions }, { at }) => {
+    const ended = sessions.filter(({ state }) => !openSessionStates.includes(state))
+    return forgetSessions(ctx.db.pool, { ids: idsOf(ended), at })
+  },
+  purgeAssets: (ctx, { assets }) => {
+    const resting = assets.filter(({ state }) => state !== 'validating' && state !== 'analyzing')
+    return wakeAgain(ctx.db.pool, ctx, { table: 'media_assets', ids: idsOf(resting), jobs: jobsFor('purge_asset', idsOf(resting)) })
+  },
+  purgeReleased: (ctx, { attachments }) => {
+    const released = attachments.filter(({ standing }) => standing === 'released')
+    return wakeAgain(ctx.db.pool, ctx, {
+      table: 'media_attachments',
+      ids: idsOf(released),
+      jobs: jobsFor('purge_asset', assetsOf(released)),
+    })
+  },
+  deleteObjects: (ctx, { objects }) => {
+    const ids = idsIn(objects, ['doomed', 'watched'])
+    return wakeAgain(ctx.db.pool, ctx, { table: 'media_objects', ids, jobs: jobsFor('delete_object', ids) })
+  },
+  settleUnmanaged: async (ctx, { objects }, { signal }) => {
+    for (const id of idsIn(objects, ['reserved'])) {
+      if (signal?.aborted) return
+      await attempt(ctx, 'settle', () => settleUnmanagedObject(ctx, id, signal ? { signal } : {}))
+    }
+  },
+}
+
+/** One row that cannot be cured must not keep the others waiting. A database that is gone is the loop's business. */
+async function attempt(ctx: SweepContext, cure: string, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run()
+  } catch (err) {
+    if (err instanceof RindleError && (err.code === 'database_unavailable' || err.code === 'rindle_closed')) throw err
+    ctx.logger.error({ event: 'sweep_failed', cure, err }, 'The sweep could not cure a row; it will look at it again.')
+  }
+}
+
+const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id)
+const idsIn = <S extends string>(rows: readonly { readonly id: string; readonly state: S }[], states: readonly S[]): string[] =>
+  idsOf(rows.filter(({ state }) => states.includes(state)))
+const assetsOf = (rows: readonly { readonly asset_id: string }[]): string[] => [...new Set(rows.map((row) => row.asset_id))].sort()
+const jobsFor = (name: JobName, ids: readonly string[]) => ids.map((id) => ({ name, id }))
