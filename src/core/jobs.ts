@@ -8,4 +8,5 @@ export const jobCatalog = {
 } as const satisfies Record<string, { subject: 'asset' | 'object'; means: string; concurrency: number | 'decoders' }>
 
 export type JobName = keyof typeof jobCatalog
-export const jobNames = Object.keys(jobCatalog) as readonly JobName[]
+const isJobName = (name: string): name is JobName => name in jobCatalog
+export const jobNames: readonly JobName[] = Object.keys(jobCatalog).filter(isJobName)

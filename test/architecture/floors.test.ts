@@ -63,6 +63,8 @@ function judge(source: Source, found: Import): string | null {
   if (found.target === null) return null
   const here = roomOf(source.name)
   const there = roomOf(found.target)
+  // A flow's options may be named by a step; rindle.ts writes down such types and binds no step.
+  if (here === 'rindle' && there === 'flows/steps') return found.typesOnly ? null : 'rindle binds no steps'
   const { floor, imports, apart } = rooms[here] ?? { floor: -1, imports: [] }
   if (here === there) return apart ? `${here} do not import one another` : null
   const named = imports.some((room) => room === there || room === '*' || (room.endsWith('/*') && there.startsWith(room.slice(0, -1))))
@@ -137,12 +139,14 @@ describe('purity', () => {
   })
 
   it('flows touch no file, socket or process themselves', () => {
+    // The app names files of its own to upload(path); nothing else in flows opens one.
+    const allowed = 'flows/steps/open-source.ts node:fs/promises'
     const outside = /^node:(fs|fs\/promises|net|http|https|http2|tls|dgram|child_process|worker_threads)$/
     const found = sources
       .filter(({ name }) => name.startsWith('flows/'))
       .flatMap((source) =>
         node(source)
-          .filter(({ specifier }) => outside.test(specifier))
+          .filter(({ specifier }) => outside.test(specifier) && `${source.name} ${specifier}` !== allowed)
           .map(({ specifier, line }) => `${source.name}:${line} ${specifier}`),
       )
     assert.deepEqual(found, [])

@@ -14,7 +14,10 @@ export type Source = {
 export type Import = {
   readonly specifier: string
   readonly line: number
-  /** Relative to src/, null for packages. */ readonly target: string | null
+  /** Relative to src/, null for packages. */
+  readonly target: string | null
+  /** True when only types are taken. */
+  readonly typesOnly: boolean
 }
 
 export const root = new URL('../../', import.meta.url).pathname
@@ -34,15 +37,16 @@ export function readSources(folder = 'src'): Source[] {
 /** Whatever a file names as a module: imports, re-exports, `import()` and `import()` types. Types count. */
 export function importsOf(source: Source): Import[] {
   const found: Import[] = []
-  const add = (node: ts.Node | undefined) => {
+  const add = (node: ts.Node | undefined, typesOnly: boolean) => {
     if (!node || !ts.isStringLiteralLike(node)) return
     const target = node.text.startsWith('.') ? normalize(join(dirname(source.name), node.text)) : null
-    found.push({ specifier: node.text, line: lineOf(source, node), target })
+    found.push({ specifier: node.text, line: lineOf(source, node), target, typesOnly })
   }
   walk(source.tree, (node) => {
-    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier)
-    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal)
-    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0])
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword)
+    if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly)
+    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true)
+    if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false)
   })
   return found
 }
