@@ -1,0 +1,113 @@
+import type { PGlite } from '@electric-sql/pglite'
+import { serve } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import { Hono } from 'hono'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isRindleError } from 'rindle'
+import { createHandler } from 'rindle/http'
+import { createMedia, type Media } from './media.ts'
+import { listMembers, prepareMembers } from './members.ts'
+
+export interface Cohort {
+  readonly url: string
+  readonly rindle: Media
+  stop(): Promise<void>
+}
+
+/** Starts the whole of Cohort in this process: its database, its worker, its pages. Expects the page to be built into `.data/web`. */
+export async function startCohort({ folder, port }: { readonly folder: string; readonly port: number }): Promise<Cohort> {
+  await mkdir(folder, { recursive: true })
+  const app = new Hono()
+  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port })
+  await new Promise((resolve) => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  const { rindle, database } = createMedia({ folder, baseUrl: `${url}/media`, secret: await secretIn(folder) })
+  await rindle.migrate()
+  await prepareMembers(database)
+  const worker = rindle.work()
+  addRoutes(app, rindle, database)
+  return {
+    url,
+    rindle,
+    async stop() {
+      await new Promise((resolve) => server.close(resolve))
+      await worker.stop()
+      await rindle.close()
+    },
+  }
+}
+
+/** Nobody signs in here: everybody who opens the page is Ada, unless the cookie names another member. */
+const memberOf = (request: Request): string => /(?:^|;\s*)member=([a-z]+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? 'ada'
+
+const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
+  const ownerOf = (id: string) => ({ type: 'Member', id })
+  const handler = createHandler(rindle, {
+    identify: (request) => ownerOf(memberOf(request)),
+    authorize: ({ actor, action, subject }) =>
+      action === 'asset.deliver' ||
+      action === 'upload.create' ||
+      ('session' in subject && subject.session.owner?.id === actor?.id) ||
+      ('asset' in subject && subject.asset.owner?.id === actor?.id),
+  })
+
+  app.all('/media/*', (c) => handler(c.req.raw))
+  app.get('/api/members', async (c) => {
+    const members = await listMembers(database)
+    const attachments = await rindle.attachmentsFor(
+      members.map(({ id }) => ownerOf(id)),
+      'avatar',
+    )
+    const roster = members.map(async (member, i) => {
+      const attachment = attachments[i]?.[0] ?? null
+      const alt = `${member.name}`
+      return {
+        ...member,
+        picture: await rindle.pictureTag(attachment, { variants: ['thumb'], alt }),
+        portrait: await rindle.pictureTag(attachment, { variants: ['portrait'], sizes: '176px', alt }),
+        assetId: attachment?.asset.id ?? null,
+      }
+    })
+    return c.json({ me: memberOf(c.req.raw), members: await Promise.all(roster) })
+  })
+  app.put('/api/members/:id/avatar', async (c) => {
+    const id = memberOf(c.req.raw)
+    if (c.req.param('id') !== id) return c.json(refusal('Only your own picture can be changed.'), 403)
+    const { assetId } = await c.req.json<{ assetId: string }>()
+    const asset = await rindle.asset(assetId)
+    if (asset?.owner?.id !== id) return c.json(refusal('This is not a file of yours.'), 403)
+    await database.transaction(async (tx) => {
+      await rindle.attach(assetId, ownerOf(id), 'avatar', { tx })
+      await tx.query('update members set picture_changed_at = now() where id = $1', [id])
+    })
+    return c.body(null, 204)
+  })
+  app.delete('/api/members/:id/avatar', async (c) => {
+    const id = memberOf(c.req.raw)
+    if (c.req.param('id') !== id) return c.json(refusal('Only your own picture can be changed.'), 403)
+    await rindle.detach(ownerOf(id), 'avatar')
+    return c.body(null, 204)
+  })
+  app.use('/*', serveStatic({ root: webFolder }))
+  app.onError((err, c) => (isRindleError(err) ? c.json({ error: err.toJSON() }, 422) : c.json(refusal('Something failed on our side. Try again in a moment.'), 500)))
+}
+
+const webFolder = fileURLToPath(new URL('.data/web', import.meta.url))
+const refusal = (message: string) => ({ error: { message } })
+
+/** One secret for each folder, so that addresses handed out before a restart stay good after it. */
+async function secretIn(folder: string): Promise<string> {
+  const path = join(folder, 'secret')
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    const secret = randomBytes(32).toString('hex')
+    await writeFile(path, secret, { mode: 0o600 })
+    return secret
+  }
+}
