@@ -27,11 +27,16 @@ import { attachmentFor } from './flows/assets/attachment-for.ts'
 import { attachmentsFor } from './flows/assets/attachments-for.ts'
 import { detach, type DetachOptions } from './flows/assets/detach.ts'
 import { readyVariantsFor } from './flows/assets/ready-variants-for.ts'
+import { purge, type PurgeOptions } from './flows/assets/purge.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
+import { pictureTag, type PictureTagOptions } from './doors/html/picture-tag.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
+import type { UploadSource } from './flows/steps/open-source.ts'
+import { cancelUpload } from './flows/uploads/cancel-upload.ts'
 import { initiateUpload, type InitiateUploadOptions } from './flows/uploads/initiate-upload.ts'
 import { type SignedUpload, signUpload } from './flows/uploads/sign-upload.ts'
+import { upload, type UploadOptions } from './flows/uploads/upload.ts'
 import { uploadSession } from './flows/uploads/upload-session.ts'
 import { verifyCompletion } from './flows/uploads/verify-completion.ts'
 import { type Host, readHost } from './host.ts'
@@ -87,7 +92,9 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   verifyCompletion(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
   /** @deprecated Use `verifyCompletion`, which it is. */
   verifyUpload(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  upload<N extends ProfileName<P>>(profile: N, source: UploadSource, options?: UploadOptions): Promise<Asset<N>>
   uploadSession(sessionId: string): Promise<UploadSession | null>
+  cancelUpload(sessionId: string): Promise<UploadSession>
 
   attach<A extends AssetRef, K extends SlotName<S>>(
     asset: A & AssetFor<A, S[K]['profile']>,
@@ -100,8 +107,15 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   attachmentsFor<K extends SlotName<S>>(owners: readonly OwnerRef[], slot: K): Promise<AttachmentIn<P, S, K>[][]>
   readyVariantsFor<N extends ProfileName<P>>(asset: Asset<N> | AssetRef): Promise<Variant<VariantName<P, N>>[]>
 
+  purge(asset: AssetRef, options?: PurgeOptions): Promise<void>
+
   url(asset: AssetRef, options?: UrlOptions): Promise<string>
   variantUrl<N extends ProfileName<P>>(asset: Asset<N> | AssetRef, variant: VariantName<P, N>, options?: UrlOptions): Promise<string>
+  pictureTag<N extends string>(attachment: Attachment<N> | null, options?: PictureTagOptions<N>): Promise<string>
+  pictureTag<N extends ProfileName<P>>(
+    asset: Asset<N> | { readonly id: string } | null,
+    options?: PictureTagOptions<VariantName<P, N>>,
+  ): Promise<string>
 
   migrate(): Promise<MigrationReport>
   ready(): Promise<void>
@@ -153,14 +167,18 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     signUpload: bound(signUpload),
     verifyCompletion: bound(verifyCompletion),
     verifyUpload: bound(verifyCompletion),
+    upload: named<Rindle["upload"]>(bound(upload)),
     uploadSession: bound(uploadSession),
+    cancelUpload: bound(cancelUpload),
     attach: bound(attach),
     detach: bound(detach),
     attachmentFor: bound(attachmentFor),
     attachmentsFor: bound(attachmentsFor),
     readyVariantsFor: bound(readyVariantsFor),
+    purge: bound(purge),
     url: bound(url),
     variantUrl: bound(variantUrl),
+    pictureTag: bound(pictureTag),
     migrate: life.migrate,
     ready: life.ready,
     close: life.close,

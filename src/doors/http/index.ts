@@ -1,0 +1,4 @@
+export { createHandler, type Handler, type HandlerOptions, type Question } from './create-handler.ts'
+export type { Subject } from './table.ts'
+export type { Action } from '../../wire/routes.ts'
+export type { AssetAnswer, ErrorAnswer, PresignedAnswer, SessionAnswer, UploadRequest, VariantAnswer } from '../../wire/shapes.ts'

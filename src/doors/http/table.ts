@@ -1,0 +1,136 @@
+import type { RindleContext } from '../../context.ts'
+import type { Asset } from '../../core/asset.ts'
+import { RindleError } from '../../core/errors.ts'
+import { openTicket } from '../../core/ticket.ts'
+import type { UploadSession } from '../../core/upload-session.ts'
+import { openObject } from '../../flows/delivery/open-object.ts'
+import { viewAsset } from '../../flows/delivery/view-asset.ts'
+import { cancelUpload } from '../../flows/uploads/cancel-upload.ts'
+import { initiateUpload } from '../../flows/uploads/initiate-upload.ts'
+import { receiveObject } from '../../flows/uploads/receive-object.ts'
+import { signUpload } from '../../flows/uploads/sign-upload.ts'
+import { uploadSession } from '../../flows/uploads/upload-session.ts'
+import { verifyCompletion } from '../../flows/uploads/verify-completion.ts'
+import { type Action, type Route, type RouteName, routes } from '../../wire/routes.ts'
+import { assetAnswer, json, presignedAnswer, sessionAnswer } from './answers.ts'
+import { announcedBytes, fieldsOf, readJsonObject, refuseConsumed } from './bodies.ts'
+import { objectResponse } from './object-response.ts'
+
+/** What `authorize` is asked about. */
+export type Subject = { readonly profile: string } | { readonly session: UploadSession } | { readonly asset: Asset }
+
+/** One request on its way through a route. */
+export interface Visit {
+  readonly ctx: RindleContext
+  readonly request: Request
+  readonly params: Readonly<Record<string, string>>
+  readonly actor: unknown
+  /** Goes on when the app's `authorize` says yes. @throws RindleError `not_authorized` */
+  demand(action: Action, subject: Subject): Promise<void>
+  /** The same question, asked without insisting. */
+  mayI(action: Action, subject: Subject): Promise<boolean>
+  /** Whether pages of other origins are expected. */
+  readonly crossOrigin: boolean
+}
+
+export type HttpRoute = Route & { readonly name: RouteName; answer(visit: Visit): Promise<Response> }
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+const createUpload = async ({ ctx, request, actor, demand }: Visit): Promise<Response> => {
+  const fields = fieldsOf(await readJsonObject(request))
+  const profile = fields.text('profile')
+  const [contentType, sha256, idempotencyKey] = [
+    fields.optionalText('contentType'),
+    fields.optionalText('sha256'),
+    fields.optionalText('idempotencyKey'),
+  ]
+  const wish = { filename: fields.text('filename'), byteSize: fields.number('byteSize'), contentType, sha256, idempotencyKey }
+  fields.end()
+  await demand('upload.create', { profile })
+  const session = await initiateUpload(ctx, profile, { ...wish, owner: ownerFrom(actor) })
+  return json({ session: sessionAnswer(session) }, 201)
+}
+
+const signTicket = async (visit: Visit): Promise<Response> => {
+  await readJsonObject(visit.request)
+  const asked = await sessionFor(visit, 'upload.sign')
+  const { session, presigned } = await signUpload(visit.ctx, asked.id)
+  return json({ session: sessionAnswer(session), presigned: presignedAnswer(presigned) })
+}
+
+const verify = async (visit: Visit): Promise<Response> => {
+  const { ctx, actor, request, mayI } = visit
+  await readJsonObject(request)
+  const asked = await sessionFor(visit, 'upload.verify')
+  const { session, asset } = await verifyCompletion(ctx, asked.id)
+  const withUrls = await mayI('asset.deliver', { asset })
+  const view = (await viewAsset(ctx, asset, { actor })) ?? { asset, original: null, variants: [] }
+  return json({ session: sessionAnswer(session), asset: assetAnswer(view, withUrls) })
+}
+
+const cancel = async (visit: Visit): Promise<Response> => {
+  const asked = await sessionFor(visit, 'upload.cancel')
+  return json({ session: sessionAnswer(await cancelUpload(visit.ctx, asked.id)) })
+}
+
+const readAsset = async ({ ctx, params, actor, demand, mayI }: Visit): Promise<Response> => {
+  const assetId = params['id'] ?? ''
+  const view = uuid.test(assetId) ? await viewAsset(ctx, assetId, { actor }) : null
+  if (!view) throw new RindleError('asset_not_found', { assetId })
+  await demand('asset.read', { asset: view.asset })
+  return json(assetAnswer(view, await mayI('asset.deliver', { asset: view.asset })))
+}
+
+const putObject = async ({ ctx, request, params }: Visit): Promise<Response> => {
+  const ticket = openTicket(ctx.keys, 'put', params['ticket'] ?? '', ctx.clock.now())
+  refuseConsumed(request)
+  const { body, headers, signal } = request
+  const contentLength = headers.has('content-length') ? announcedBytes(request) : null
+  await receiveObject(ctx, ticket, { body, contentType: headers.get('content-type'), contentLength, signal })
+  return json({})
+}
+
+const getObject = async ({ ctx, request, params, crossOrigin }: Visit): Promise<Response> =>
+  objectResponse(request, await openObject(ctx, params['ticket'] ?? ''), { crossOrigin })
+
+const sessionFor = async ({ ctx, params, demand }: Visit, action: Action): Promise<UploadSession> => {
+  const sessionId = params['id'] ?? ''
+  const session = uuid.test(sessionId) ? await uploadSession(ctx, sessionId) : null
+  if (!session) throw new RindleError('upload_session_not_found', { sessionId })
+  await demand(action, { session })
+  return session
+}
+
+/** An actor that is an owner opens uploads as that owner; nobody can name another. */
+const ownerFrom = (actor: unknown): { type: string; id: string | number | bigint } | undefined => {
+  if (typeof actor !== 'object' || actor === null || !('type' in actor) || !('id' in actor)) return undefined
+  const { type, id } = actor
+  const known = typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint'
+  return typeof type === 'string' && known ? { type, id } : undefined
+}
+
+const answers: { readonly [N in RouteName]: (visit: Visit) => Promise<Response> } = {
+  createUpload,
+  signUpload: signTicket,
+  verifyUpload: verify,
+  cancelUpload: cancel,
+  readAsset,
+  putObject,
+  getObject,
+  headObject: getObject,
+}
+
+const route = <N extends RouteName>(name: N): HttpRoute => ({ ...routes[name], name, answer: answers[name] })
+
+/** Every route of the wire's table with what answers it. */
+export const httpRoutes: readonly HttpRoute[] = [
+  route('createUpload'),
+  route('signUpload'),
+  route('verifyUpload'),
+  route('cancelUpload'),
+  route('readAsset'),
+  route('putObject'),
+  route('getObject'),
+  route('headObject'),
+]
