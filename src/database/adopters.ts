@@ -38,7 +38,8 @@ const driverExecutor = (connection: object): Executor | null => {
 
 const has = (given: object, ...names: string[]): boolean => names.every((name) => name in given)
 
-const isKyselyTransaction = (tx: object): tx is Kysely<unknown> => has(tx, 'isTransaction', 'executeQuery') && (tx as { isTransaction: unknown }).isTransaction === true
+const isKyselyTransaction = (tx: object): tx is Kysely<unknown> =>
+  has(tx, 'isTransaction', 'executeQuery') && (tx as { isTransaction: unknown }).isTransaction === true
 /** A Pool has no `processID`, and PGlite itself no `rollback`: each statement on them would be a transaction of its own. */
 const isPgClient = (tx: object): tx is PoolClient => has(tx, 'query', 'connection', 'processID')
 const isPgliteTransaction = (tx: object): tx is PgliteTransaction => has(tx, 'query', 'exec', 'rollback') && !has(tx, 'waitReady')
@@ -80,13 +81,18 @@ interface KnexTransaction {
   raw(text: string, values: readonly unknown[]): Promise<unknown>
 }
 
-const isKnex = (tx: object): tx is KnexTransaction => has(tx, 'raw', 'isTransaction', 'commit') && (tx as { isTransaction: unknown }).isTransaction === true
+const isKnex = (tx: object): tx is KnexTransaction =>
+  has(tx, 'raw', 'isTransaction', 'commit') && (tx as { isTransaction: unknown }).isTransaction === true
 
 const knexExecutor = (tx: KnexTransaction): Executor => ({
   async execute(text, values) {
     const { question, bindings } = asQuestionMarks(text, values)
     try {
-      const result = (await tx.raw(question, bindings)) as { rows: Record<string, unknown>[]; rowCount: number | null; fields?: { name: string; dataTypeID: number }[] }
+      const result = (await tx.raw(question, bindings)) as {
+        rows: Record<string, unknown>[]
+        rowCount: number | null
+        fields?: { name: string; dataTypeID: number }[]
+      }
       return { rows: rowsByType(result.rows, result.fields ?? []), affected: result.rowCount }
     } catch (err) {
       throw translated(err, 'query')

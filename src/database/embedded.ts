@@ -22,7 +22,10 @@ export interface Embedded {
 const embeddedKey = Symbol.for('rindle.embedded')
 
 /** Shared by every copy of this module in the process, so that code which is loaded again, as under hot reloading, finds what is open. */
-const directories = ((globalThis as Record<symbol, unknown>)[Symbol.for('rindle.embedded.directories')] ??= new Map()) as Map<string, OpenDirectory>
+const directories = ((globalThis as Record<symbol, unknown>)[Symbol.for('rindle.embedded.directories')] ??= new Map()) as Map<
+  string,
+  OpenDirectory
+>
 
 class EmbeddedPglite {}
 
@@ -84,7 +87,8 @@ export const embed = <T extends object>(directory: string, load: Load): T => {
 }
 
 /** What stands behind `given`, when it is a handle made by `embed`. */
-export const embeddedIn = (given: object): Embedded | null => (embeddedKey in given ? ((given as Record<symbol, unknown>)[embeddedKey] as Embedded) : null)
+export const embeddedIn = (given: object): Embedded | null =>
+  embeddedKey in given ? ((given as Record<symbol, unknown>)[embeddedKey] as Embedded) : null
 
 /** The lock for an instance that the app opened itself; null when it lives in memory. */
 export const lockInstance = async ({ dataDir }: PgliteInstance): Promise<DirectoryLock | null> => {

@@ -71,7 +71,8 @@ const applyOne = (db: Database, number: number, text: string): Promise<boolean> 
 /** Everything that `migrate` runs on an empty database, as one script. */
 export async function printMigrations(options: { readonly queue?: QueueMigrations } = {}): Promise<string> {
   const ours = migrations.map(
-    ({ number, name, sql: text }) => `-- ${number} ${name}\n${text.trim()}\ninsert into rindle.schema_versions (version, applied_at) values (${number}, now());\n`,
+    ({ number, name, sql: text }) =>
+      `-- ${number} ${name}\n${text.trim()}\ninsert into rindle.schema_versions (version, applied_at) values (${number}, now());\n`,
   )
   const parts = ['begin;', versionsTable, ...ours, 'commit;']
   if (options.queue) parts.push('-- the queue', (await options.queue.print()).trim())
@@ -111,10 +112,14 @@ export async function grantTo(db: Database, role: string, options: { readonly qu
   await db.script(grantsFor(role, options))
 }
 
+/** Reading any table makes the connection notice what others created while it waited; asking for a name alone does not. */
+const reading = 'select nspname from pg_catalog.pg_namespace limit 1'
+
 const locked = <T>(db: Database, run: (executor: Executor, tx: Queryable) => Promise<T>): Promise<T> =>
   db.transaction(async (tx) => {
     const executor = executorOf(tx)
     await executor.execute('select pg_advisory_xact_lock($1::bigint)::text as locked', [advisoryLock])
+    await executor.execute(reading, [])
     return run(executor, tx)
   })
 
@@ -124,6 +129,9 @@ const script = async (executor: Executor, text: string): Promise<void> => {
 }
 
 const mismatch = (found: number): RindleError =>
-  new RindleError('schema_version_mismatch', { found: found === 0 ? 'not there' : `at version ${found}`, expected: `version ${latestVersion}` })
+  new RindleError('schema_version_mismatch', {
+    found: found === 0 ? 'not there' : `at version ${found}`,
+    expected: `version ${latestVersion}`,
+  })
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -56,7 +56,10 @@ interface Birth {
   /** Sees the offered row as `v`. */
   readonly where?: Fragment
   /** What happens when the row is there already: nothing, or the same statement moves it back to the beginning of the path. */
-  readonly conflict?: { readonly target: Fragment; readonly update?: { readonly move: string; readonly set: Readonly<Record<string, Fragment>> } }
+  readonly conflict?: {
+    readonly target: Fragment
+    readonly update?: { readonly move: string; readonly set: Readonly<Record<string, Fragment>> }
+  }
   /** Default: as many as there are rows. */
   readonly expect?: Expectation
   readonly returning?: readonly string[]
@@ -156,7 +159,12 @@ export interface MoveOptions {
  * @returns for each step that names `returning` (or `returns`), its rows as JSON: times are ISO text, bytes `\x…` text.
  * @throws RindleError `statement_missed` when a step touched another number of rows than it must; nothing was changed.
  */
-export async function moves(db: Queryable, ctx: Recorder, steps: readonly Step[], options: MoveOptions = {}): Promise<Readonly<Record<string, readonly Values[]>>> {
+export async function moves(
+  db: Queryable,
+  ctx: Recorder,
+  steps: readonly Step[],
+  options: MoveOptions = {},
+): Promise<Readonly<Record<string, readonly Values[]>>> {
   const at = options.at ?? ctx.clock.now()
   const jobs = options.jobs ?? []
   const history = steps.flatMap((step) => step.history)
@@ -174,7 +182,8 @@ export async function moves(db: Queryable, ctx: Recorder, steps: readonly Step[]
   to.text(' select case')
   for (const step of steps) writeCheck(to, step)
   to.text(' else true end as settled')
-  for (const { as } of returning) to.text(`, (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
+  for (const { as } of returning)
+    to.text(`, (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
 
   const { rows } = await executorOf(db)
     .execute(to.sql, to.values)
@@ -200,7 +209,12 @@ export async function move<M extends string>(
 ): Promise<void> {
   const names = typeof path === 'string' ? [path] : path
   try {
-    await moves(db, ctx, [moved(machine.entity, machine, names, { where: sql`t.id = ${id}::uuid`, ...(options.set ? { set: options.set } : {}) })], options)
+    await moves(
+      db,
+      ctx,
+      [moved(machine.entity, machine, names, { where: sql`t.id = ${id}::uuid`, ...(options.set ? { set: options.set } : {}) })],
+      options,
+    )
   } catch (err) {
     if (!isMissed(err)) throw err
     const actual = await stateNow(db, machine, id)
@@ -244,13 +258,21 @@ const writeCheck = (to: StatementWriter, { as, expect }: Step): void => {
   to.text(` when (select count(*) from ${quotedName(as)})`)
   if (expect === null) to.text(' < 0 then false')
   else if (typeof expect === 'number') to.text(` <> ${expect} then rindle.missed(${literal(as)})`)
-  else to.text(' <> ').fragment(expect).text(` then rindle.missed(${literal(as)})`)
+  else
+    to.text(' <> ')
+      .fragment(expect)
+      .text(` then rindle.missed(${literal(as)})`)
 }
 
 const writeHistory = (to: StatementWriter, rows: readonly (Fragment | string)[], at: Date, options: MoveOptions): void => {
-  to.text(', "history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ')
+  to.text(
+    ', "history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ',
+  )
   to.value(at).text('::timestamptz, h.entity, h.id, h.asset_id, h.move, h.from_state, h.to_state, ')
-  to.value(options.actor ?? null).text('::text, ').value(options.reason ?? null).text('::text from (')
+  to.value(options.actor ?? null)
+    .text('::text, ')
+    .value(options.reason ?? null)
+    .text('::text from (')
   rows.forEach((row, step) => {
     to.text(`${step > 0 ? ' union all ' : ''}select ${step} as step, `)
     if (typeof row === 'string') to.text(row)
@@ -262,10 +284,16 @@ const writeHistory = (to: StatementWriter, rows: readonly (Fragment | string)[],
 const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): string[] => {
   const rows: string[] = []
   const row = (move: string, from: string, to: string) =>
-    rows.push(`${literal(machine.entity)} as entity, id, asset_id, ${move} as move, ${from} as from_state, ${literal(to)} as to_state from ${quotedName(as)}`)
+    rows.push(
+      `${literal(machine.entity)} as entity, id, asset_id, ${move} as move, ${from} as from_state, ${literal(to)} as to_state from ${quotedName(as)}`,
+    )
   if (conflictMove !== undefined) {
     const birth = literal('born')
-    row(conflictMove === null ? birth : `case when previous_state is null then ${birth} else ${literal(conflictMove)} end`, 'previous_state', machine.initial)
+    row(
+      conflictMove === null ? birth : `case when previous_state is null then ${birth} else ${literal(conflictMove)} end`,
+      'previous_state',
+      machine.initial,
+    )
   }
   let before = conflictMove === undefined ? 'previous_state' : literal(machine.initial)
   for (const name of path) {
@@ -291,7 +319,9 @@ const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Dat
 /** `previous_state` and the rest of what the history needs, then what the caller asked for. */
 const returned = (machine: Machine, further: readonly string[] = []): string => {
   const owner = machine.entity === 'asset' ? 't.id as asset_id' : 't.asset_id'
-  const rest = further.filter((column) => !['id', 'asset_id', 'previous_state'].includes(column)).map((column) => `, t.${quotedName(column)}`)
+  const rest = further
+    .filter((column) => !['id', 'asset_id', 'previous_state'].includes(column))
+    .map((column) => `, t.${quotedName(column)}`)
   return `returning t.id, ${owner}, t.previous_state${rest.join('')}`
 }
 
@@ -303,7 +333,8 @@ interface Written {
   readonly written: string
 }
 const asWritten = (written: string): Written => ({ written })
-const isWritten = (value: unknown): value is Written => typeof value === 'object' && value !== null && 'written' in value && Object.keys(value).length === 1
+const isWritten = (value: unknown): value is Written =>
+  typeof value === 'object' && value !== null && 'written' in value && Object.keys(value).length === 1
 
 const writeValue = (to: StatementWriter, value: unknown): void => {
   if (isFragment(value)) to.fragment(value)
@@ -322,7 +353,10 @@ const checkPath = (machine: Machine, path: readonly string[], initial: string | 
   for (const name of path) {
     const next = machine.moves[name]
     if (!next || (state !== null && !next.from.includes(state))) {
-      throw new RindleError('argument_invalid', { argument: 'path', problem: `${machine.entity} cannot ${name} from ${state ?? 'anywhere'}` })
+      throw new RindleError('argument_invalid', {
+        argument: 'path',
+        problem: `${machine.entity} cannot ${name} from ${state ?? 'anywhere'}`,
+      })
     }
     state = next.to
   }
@@ -335,7 +369,12 @@ const tableOf = (machine: Machine): string => `rindle.${quotedName(machine.table
 const stateList = (states: readonly string[]): string => `array[${states.map(literal).join(', ')}]`
 
 const jsonRow = (row: Values): Values =>
-  Object.fromEntries(Object.entries(row).map(([column, value]) => [column, value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value]))
+  Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [
+      column,
+      value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value,
+    ]),
+  )
 
 /** The queue's own text with its $n turned into bound values of this statement. */
 const writeEmbedded = (to: StatementWriter, { text, values }: Insertion): void => {

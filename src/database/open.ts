@@ -133,11 +133,14 @@ const carrierOfInstance = (instance: PgliteInstance): Carrier => {
 const has = (given: object, ...names: string[]): boolean => names.every((name) => name in given)
 
 const isPool = (given: object): given is Pool => has(given, 'connect', 'query', 'totalCount', 'options')
-const isKysely = (given: object): given is Parameters<typeof kyselyCarrier>[0] => has(given, 'getExecutor', 'executeQuery', 'withoutPlugins')
+const isKysely = (given: object): given is Parameters<typeof kyselyCarrier>[0] =>
+  has(given, 'getExecutor', 'executeQuery', 'withoutPlugins')
 const isPglite = (given: object): given is PgliteInstance => has(given, 'waitReady', 'exec', 'query', 'transaction')
 const isAddress = (given: object): given is PgOptions => 'url' in given && typeof given.url === 'string'
 
 const notADatabase = (): RindleError =>
   new RindleError('options_invalid', {
-    problems: ['database: pass an address (postgres://…), { url, directUrl, prepared }, a pg Pool, pglite(directory), a PGlite or a Kysely'],
+    problems: [
+      'database: pass an address (postgres://…), { url, directUrl, prepared }, a pg Pool, pglite(directory), a PGlite or a Kysely',
+    ],
   })

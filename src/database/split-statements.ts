@@ -10,5 +10,7 @@ export const splitStatements = (script: string): string[] => {
     statements.push(script.slice(start, index))
     start = index + 1
   }
-  return [...statements, script.slice(start)].map((statement) => statement.trim()).filter((statement) => statement.replace(token, '').trim() !== '')
+  return [...statements, script.slice(start)]
+    .map((statement) => statement.trim())
+    .filter((statement) => statement.replace(token, '').trim() !== '')
 }

@@ -15,7 +15,8 @@ export class SqlError extends Error {
 
 /** Two transactions were in each other's way: the same work may succeed when it is done again from the beginning. */
 export const isConflict = (err: unknown): boolean =>
-  err instanceof SqlError && (err.code === '40P01' || err.code === '40001' || (err.code === '23505' && slotIndexes.has(err.constraint ?? '')))
+  err instanceof SqlError &&
+  (err.code === '40P01' || err.code === '40001' || (err.code === '23505' && slotIndexes.has(err.constraint ?? '')))
 
 /** Of a repeatable-read transaction the slot's lock orders the statements, but not their snapshots. */
 const slotIndexes: ReadonlySet<string> = new Set(['media_attachments_current', 'media_attachments_pending_one', 'media_attachments_member'])
@@ -32,7 +33,18 @@ export const translated = (err: unknown, operation: string): unknown => {
 const unavailable = /^(08...|57P0[1235]|53300)$/
 const lostConnection =
   /connection terminated|connection ended|timeout exceeded when trying to connect|not queryable|connection error|client was closed|closed the connection/i
-const socketCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'P1001', 'P1017'])
+const socketCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'P1001',
+  'P1017',
+])
 
 interface Found {
   readonly code: string

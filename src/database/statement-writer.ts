@@ -65,8 +65,10 @@ export const isFragment = (value: unknown): value is Fragment => typeof value ==
 
 export const quotedName = (name: string): string => (name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`)
 
-export const literal = (constant: string): string => (constant.includes("'") ? `'${constant.replaceAll("'", "''")}'::text` : `'${constant}'::text`)
+export const literal = (constant: string): string =>
+  constant.includes("'") ? `'${constant.replaceAll("'", "''")}'::text` : `'${constant}'::text`
 
 const isRaw = (operation: OperationNode): operation is RawNode => operation.kind === 'RawNode'
 const isName = (operation: OperationNode): operation is IdentifierNode => operation.kind === 'IdentifierNode'
-const isBoundValue = (operation: OperationNode): operation is ValueNode => operation.kind === 'ValueNode' && !('immediate' in operation && operation.immediate === true)
+const isBoundValue = (operation: OperationNode): operation is ValueNode =>
+  operation.kind === 'ValueNode' && !('immediate' in operation && operation.immediate === true)

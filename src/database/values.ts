@@ -55,7 +55,10 @@ const kindOfOid: Readonly<Record<number, Kind>> = { 17: 'bytes', 20: 'number', 1
 const kindOfType: Readonly<Record<string, Kind>> = { bigint: 'number', timestamptz: 'time', bytea: 'bytes', jsonb: 'json' }
 
 /** Rows of a carrier that parsed them in its own way, brought to the common form by the types it names. */
-export const rowsByType = (rows: readonly Row[], fields: readonly { readonly name: string; readonly dataTypeID: number }[]): readonly Row[] => {
+export const rowsByType = (
+  rows: readonly Row[],
+  fields: readonly { readonly name: string; readonly dataTypeID: number }[],
+): readonly Row[] => {
   const kinds = new Map(fields.map(({ name, dataTypeID }) => [name, kindOfOid[dataTypeID]]))
   return rows.map((row) => mapped(row, (name) => kinds.get(name)))
 }

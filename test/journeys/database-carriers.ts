@@ -36,7 +36,12 @@ export const everyCarrier = () => {
     pool.on('error', () => {})
     const folder = await pgliteFolder()
     const embedded = pglite(folder.dataDir)
-    ends.unshift(() => pool.end(), drop, () => server.stop(), () => folder.remove())
+    ends.unshift(
+      () => pool.end(),
+      drop,
+      () => server.stop(),
+      () => folder.remove(),
+    )
     await use('PostgreSQL by its address', url)
     await use('PostgreSQL without prepared statements', { url, prepared: false })
     await use('a pg Pool', pool)

@@ -25,7 +25,13 @@ const recorder = (notified: string[] = []) => ({
   },
 })
 
-const assetRow = (id: string) => ({ id, profile: 'avatar', filename: 'mé?.jpg', content_type: 'image/jpeg', metadata: { from: 'a "test"' } })
+const assetRow = (id: string) => ({
+  id,
+  profile: 'avatar',
+  filename: 'mé?.jpg',
+  content_type: 'image/jpeg',
+  metadata: { from: 'a "test"' },
+})
 
 const bornAsset = async (db: Queryable, path: readonly 'accept'[] = []) => {
   const id = v7()
@@ -44,14 +50,17 @@ const assetOf = (db: Queryable, id: string) =>
   db.selectFrom('rindle.media_assets').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
 
 const jobsOf = async (db: Queryable, id: string) => {
-  const { rows } = await sql<{ name: string; again: string }>`select name, again from public.test_jobs where subject = ${id}::text`.execute(db)
+  const { rows } = await sql<{ name: string; again: string }>`select name, again from public.test_jobs where subject = ${id}::text`.execute(
+    db,
+  )
   return rows
 }
 
 const every = everyCarrier()
 before(async () => {
   await every.open()
-  for (const { db } of every.carriers) await db().script('create table if not exists public.test_jobs (name text, subject text, again text)')
+  for (const { db } of every.carriers)
+    await db().script('create table if not exists public.test_jobs (name text, subject text, again text)')
 })
 after(() => every.close())
 
@@ -63,8 +72,14 @@ for (const { name, db: opened } of every.carriers) {
       const assetId = v7()
       const objectId = v7()
       await moves(on(), recorder(), [
-        born('asset', assetMachine, ['accept'], { rows: [{ ...assetRow(assetId), due_at: later, received_sha256: new Uint8Array([0, 255, 16]) }] }),
-        born('object', objectMachine, [], { rows: [{ id: objectId, role: 'staging', store: 'memory:', key: objectId }], columns: { asset_id: sql`asset.id` }, from: sql`asset` }),
+        born('asset', assetMachine, ['accept'], {
+          rows: [{ ...assetRow(assetId), due_at: later, received_sha256: new Uint8Array([0, 255, 16]) }],
+        }),
+        born('object', objectMachine, [], {
+          rows: [{ id: objectId, role: 'staging', store: 'memory:', key: objectId }],
+          columns: { asset_id: sql`asset.id` },
+          from: sql`asset`,
+        }),
       ])
       const asset = await assetOf(on(), assetId)
       assert.equal(asset.state, 'validating')
@@ -93,7 +108,11 @@ for (const { name, db: opened } of every.carriers) {
             where: sql`t.id = ${id}::uuid and t.fence = ${1}::integer`,
             returning: ['revision', 'byte_size', 'passed_at', 'received_sha256'],
           }),
-          moved('sealed', objectMachine, ['confirm'], { set: { etag: 'x' }, from: sql`asset`, where: sql`t.id = ${objectId}::uuid and t.asset_id = asset.id` }),
+          moved('sealed', objectMachine, ['confirm'], {
+            set: { etag: 'x' },
+            from: sql`asset`,
+            where: sql`t.id = ${objectId}::uuid and t.asset_id = asset.id`,
+          }),
         ],
         { actor: 'worker', reason: "it's fine" },
       )
@@ -113,7 +132,9 @@ for (const { name, db: opened } of every.carriers) {
       ])
       assert.deepEqual(await historyOf(on(), objectId), ['born: null → reserved', 'confirm: reserved → present'])
       const { rows } = await sql<{ actor: string; reason: string; n: number }>`
-        select actor, reason, count(*)::integer as n from rindle.state_moves where asset_id = ${id}::uuid and actor is not null group by 1, 2`.execute(on())
+        select actor, reason, count(*)::integer as n from rindle.state_moves where asset_id = ${id}::uuid and actor is not null group by 1, 2`.execute(
+        on(),
+      )
       assert.deepEqual(rows, [{ actor: 'worker', reason: "it's fine", n: 4 }])
     })
 
@@ -148,9 +169,14 @@ for (const { name, db: opened } of every.carriers) {
     it('enqueue the jobs in the same statement, and notify after it', async () => {
       const id = await bornAsset(on())
       const notified: string[] = []
-      await moves(on(), recorder(notified), [moved('asset', assetMachine, ['accept'], { set: { due_at: later }, where: sql`t.id = ${id}::uuid` })], {
-        jobs: [{ name: 'promote_asset', id }],
-      })
+      await moves(
+        on(),
+        recorder(notified),
+        [moved('asset', assetMachine, ['accept'], { set: { due_at: later }, where: sql`t.id = ${id}::uuid` })],
+        {
+          jobs: [{ name: 'promote_asset', id }],
+        },
+      )
       assert.deepEqual(await jobsOf(on(), id), [{ name: 'promote_asset', again: 'once?' }])
       assert.deepEqual(notified, ['notified'])
     })
@@ -159,9 +185,14 @@ for (const { name, db: opened } of every.carriers) {
       const id = await bornAsset(on())
       const notified: string[] = []
       const accept = (tx: Queryable) =>
-        moves(tx, recorder(notified), [moved('asset', assetMachine, ['accept'], { set: { due_at: later }, where: sql`t.id = ${id}::uuid` })], {
-          jobs: [{ name: 'promote_asset', id }],
-        })
+        moves(
+          tx,
+          recorder(notified),
+          [moved('asset', assetMachine, ['accept'], { set: { due_at: later }, where: sql`t.id = ${id}::uuid` })],
+          {
+            jobs: [{ name: 'promote_asset', id }],
+          },
+        )
       const failing = opened().transaction(async (tx) => {
         await accept(tx)
         throw new TypeError('changed my mind')
@@ -184,7 +215,10 @@ for (const { name, db: opened } of every.carriers) {
             rows: [{ id, asset_id: assetId, name: 'thumb', output_kind: 'image', recipe_digest: new Uint8Array([digest]), due_at: later }],
             conflict: {
               target: sql`(asset_id, name)`,
-              update: { move: 'plan_again', set: { recipe_digest: sql`excluded.recipe_digest`, due_at: sql`excluded.due_at`, fence: sql`t.fence + 1` } },
+              update: {
+                move: 'plan_again',
+                set: { recipe_digest: sql`excluded.recipe_digest`, due_at: sql`excluded.due_at`, fence: sql`t.fence + 1` },
+              },
             },
             returning: ['name', 'fence'],
           }),
@@ -216,18 +250,27 @@ for (const { name, db: opened } of every.carriers) {
 
     it('insert rows whose columns differ, and none at all', async () => {
       const [one, two] = [v7(), v7()]
-      await moves(on(), recorder(), [born('assets', assetMachine, [], { rows: [assetRow(one), { ...assetRow(two), owner_type: 'User', owner_id: '7' }] })])
+      await moves(on(), recorder(), [
+        born('assets', assetMachine, [], { rows: [assetRow(one), { ...assetRow(two), owner_type: 'User', owner_id: '7' }] }),
+      ])
       assert.equal((await assetOf(on(), two)).owner_id, '7')
-      await moves(on(), recorder(), [moved('asset', assetMachine, [], { where: sql`t.id = ${one}::uuid` }), born('objects', objectMachine, [], { rows: [] })])
+      await moves(on(), recorder(), [
+        moved('asset', assetMachine, [], { where: sql`t.id = ${one}::uuid` }),
+        born('objects', objectMachine, [], { rows: [] }),
+      ])
       assert.deepEqual([(await assetOf(on(), one)).revision, (await historyOf(on(), one)).length], [1, 1])
     })
 
     it('carry a step of another kind along, counted like the rest', async () => {
       const id = await bornAsset(on())
-      const renamed = also('renamed', sql`update rindle.media_assets t set filename = ${'what?.png'} where t.id = ${id}::uuid returning t.id, t.filename`, {
-        expect: sql`(select ${1}::integer)`,
-        returns: true,
-      })
+      const renamed = also(
+        'renamed',
+        sql`update rindle.media_assets t set filename = ${'what?.png'} where t.id = ${id}::uuid returning t.id, t.filename`,
+        {
+          expect: sql`(select ${1}::integer)`,
+          returns: true,
+        },
+      )
       assert.deepEqual((await moves(on(), recorder(), [renamed]))['renamed'], [{ id, filename: 'what?.png' }])
     })
 
@@ -242,16 +285,25 @@ for (const { name, db: opened } of every.carriers) {
       const id = await bornAsset(on())
       await assert.rejects(
         move(on(), recorder(), assetMachine, id, 'promote'),
-        (err) => isRindleError(err) && err.code === 'state_conflict' && err.details.actual === 'staged' && err.details.expected.includes('analyzing'),
+        (err) =>
+          isRindleError(err) &&
+          err.code === 'state_conflict' &&
+          err.details.actual === 'staged' &&
+          err.details.expected.includes('analyzing'),
       )
-      await assert.rejects(move(on(), recorder(), assetMachine, v7(), 'promote'), (err) => isRindleError(err) && err.code === 'state_conflict' && err.details.actual === 'absent')
+      await assert.rejects(
+        move(on(), recorder(), assetMachine, v7(), 'promote'),
+        (err) => isRindleError(err) && err.code === 'state_conflict' && err.details.actual === 'absent',
+      )
       const inside = opened().transaction((tx) => move(tx, recorder(), assetMachine, id, 'promote'))
       await assert.rejects(inside, (err) => isRindleError(err) && err.code === 'state_conflict')
     })
 
     it('lets one of two simultaneous ones through', async () => {
       const id = await bornAsset(on())
-      const both = await Promise.allSettled([1, 2].map(() => move(on(), recorder(), assetMachine, id, 'accept', { set: { due_at: later } })))
+      const both = await Promise.allSettled(
+        [1, 2].map(() => move(on(), recorder(), assetMachine, id, 'accept', { set: { due_at: later } })),
+      )
       assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
       assert.equal((await historyOf(on(), id)).length, 2)
     })

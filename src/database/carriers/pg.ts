@@ -39,7 +39,9 @@ export const pgCarrier = (options: PgOptions): Carrier => {
       const { rows } = await execute(`select current_setting('server_version_num')::integer as version`, [])
       const version = Number(rows[0]?.['version'])
       if (version < 150_000) {
-        throw new RindleError('options_invalid', { problems: [`database: PostgreSQL 15 or newer is needed, the server is ${Math.floor(version / 10_000)}`] })
+        throw new RindleError('options_invalid', {
+          problems: [`database: PostgreSQL 15 or newer is needed, the server is ${Math.floor(version / 10_000)}`],
+        })
       }
     },
     async transaction(body) {
@@ -76,12 +78,19 @@ const createPool = async (url: string): Promise<Pool> => {
   return pool
 }
 
-const listeningClient = (pool: Pool, { directUrl }: PgOptions) => async () => {
-  const { default: pg } = await import('pg')
-  return new pg.Client(directUrl ? { connectionString: directUrl, application_name: 'rindle' } : pool.options)
-}
+const listeningClient =
+  (pool: Pool, { directUrl }: PgOptions) =>
+  async () => {
+    const { default: pg } = await import('pg')
+    return new pg.Client(directUrl ? { connectionString: directUrl, application_name: 'rindle' } : pool.options)
+  }
 
-const run = async (connection: Pool | PoolClient | Client, prepared: boolean, text: string, values: readonly unknown[]): Promise<StatementResult> => {
+const run = async (
+  connection: Pool | PoolClient | Client,
+  prepared: boolean,
+  text: string,
+  values: readonly unknown[],
+): Promise<StatementResult> => {
   const name = prepared ? nameOf(text) : null
   try {
     const { rows, rowCount }: QueryResult = await connection.query({ text, values: [...values], types, ...(name ? { name } : {}) })

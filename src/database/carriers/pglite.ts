@@ -173,4 +173,3 @@ const endOf = async (theirs: Promise<unknown>, operation: string): Promise<void>
     clearTimeout(timer)
   }
 }
-
