@@ -20,7 +20,13 @@ const root = new URL('..', import.meta.url).pathname
 const reporter = join(root, 'scripts/test-reporter.mjs')
 const living = new Set<ChildProcess>()
 
-process.once('exit', () => living.forEach(killGroup))
+/** Every file's TMPDIR is in here, so that what a killed one leaves behind goes with the run. */
+let runFolder: string | null = null
+
+process.once('exit', () => {
+  living.forEach(killGroup)
+  if (runFolder !== null) rmSync(runFolder, { recursive: true, force: true, maxRetries: 5 })
+})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 
 /** Runs test files and gives every case of them. A file that hangs, dies or holds no case is a failed case of its own. */
@@ -40,8 +46,7 @@ export async function runTestFiles(files: readonly string[], options: FileOption
 }
 
 async function runTestFile(file: string, options: FileOptions): Promise<TestCase[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'rindle-test-'))
-  chmodSync(folder, 0o755)
+  const folder = freshFolder()
   const results = join(folder, 'results')
   const flags = ['--conditions=rindle-source', `--test-reporter=${reporter}`, `--test-reporter-destination=${results}`]
   const env = { ...process.env, ...options.env, TMPDIR: folder }
@@ -77,6 +82,17 @@ async function runTestFile(file: string, options: FileOptions): Promise<TestCase
   if (code !== 0 && cases.every(({ passed }) => passed)) return [...cases, failed(`ended with ${signal ?? `exit code ${code}`}`)]
   if (cases.length === 0) return [failed('holds no test case')]
   return cases
+}
+
+/** Open to the user that a PostgreSQL started by root runs as. */
+function freshFolder(): string {
+  if (runFolder === null) {
+    runFolder = mkdtempSync(join(tmpdir(), 'rindle-test-'))
+    chmodSync(runFolder, 0o755)
+  }
+  const folder = mkdtempSync(join(runFolder, 'file-'))
+  chmodSync(folder, 0o755)
+  return folder
 }
 
 function readCases(path: string): Omit<TestCase, 'file'>[] {
