@@ -57,6 +57,7 @@ export const local = (options: { readonly directory: string }): StorageAdapter =
       try {
         const head = headOf(await file.handle.stat({ bigint: true }))
         const span = spanOf(range, head.sizeBytes)
+        signal?.throwIfAborted()
         return { ...head, body: await streamOf(file.handle, span, { store: id, signal }) }
       } catch (err) {
         await file.handle.close()

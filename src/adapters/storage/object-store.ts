@@ -18,6 +18,8 @@ export interface StorageTimeouts {
   readonly copyMs: number
   readonly deleteMs: number
   readonly signMs: number
+  /** What an adapter gets to clean up after its signal; then its caller is told, whatever the adapter still does. */
+  readonly graceMs: number
 }
 
 export const defaultStorageTimeouts: StorageTimeouts = {
@@ -27,10 +29,8 @@ export const defaultStorageTimeouts: StorageTimeouts = {
   copyMs: 600_000,
   deleteMs: 30_000,
   signMs: 30_000,
+  graceMs: 5_000,
 }
-
-/** An adapter gets this long to clean up after its signal; then its caller is told, whatever the adapter still does. */
-const graceMs = 5_000
 
 /**
  * The one way to storage. Nothing is touched while a transaction is open, no key leaves its folder, nothing is asked for that was
@@ -43,14 +43,14 @@ const graceMs = 5_000
 export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageTimeouts> = {}): ObjectStore => {
   const problems = problemsOfClaims(adapter)
   if (problems.length > 0) throw new RindleError('options_invalid', { problems })
-  const { putMs, headMs, readMs, copyMs, deleteMs, signMs } = { ...defaultStorageTimeouts, ...timeouts }
+  const { putMs, headMs, readMs, copyMs, deleteMs, signMs, graceMs } = { ...defaultStorageTimeouts, ...timeouts }
   const call = <T>(
     operation: string,
     keys: readonly string[],
     timeoutMs: number,
     options: CallOptions | undefined,
     run: (signal: AbortSignal) => Promise<T>,
-  ) => guardedCall({ operation, store: adapter.id, keys, timeoutMs, signal: options?.signal }, run)
+  ) => guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, signal: options?.signal }, run)
 
   return {
     id: adapter.id,
@@ -89,6 +89,7 @@ interface GuardedCall {
   readonly store: string
   readonly keys: readonly string[]
   readonly timeoutMs: number
+  readonly graceMs: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -105,7 +106,7 @@ const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => P
   timers.push(setTimeout(() => stop(new DOMException(`No answer within ${call.timeoutMs} ms`, 'TimeoutError')), call.timeoutMs))
   signal?.addEventListener('abort', onAbort, { once: true })
   const abandoned = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => timers.push(setTimeout(() => reject(controller.signal.reason), graceMs)), {
+    controller.signal.addEventListener('abort', () => timers.push(setTimeout(() => reject(controller.signal.reason), call.graceMs)), {
       once: true,
     })
   })

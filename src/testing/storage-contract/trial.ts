@@ -19,8 +19,11 @@ export const text = 'text/plain'
 export const encode = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 /** Bytes that differ wherever two neighbours or two seeds are confused. */
-export const patternOf = (length: number, seed = 1): Uint8Array =>
-  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8) * 7 + seed * 101) & 0xff)
+export const patternOf = (length: number, seed = 1): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (let index = 0; index < length; index += 1) bytes[index] = index * 31 + (index >> 8) * 7 + seed * 101
+  return bytes
+}
 
 export const streamOf = (bytes: Uint8Array, chunkBytes = 64 * 1024): ReadableStream<Uint8Array> => {
   let at = 0
@@ -33,17 +36,16 @@ export const streamOf = (bytes: Uint8Array, chunkBytes = 64 * 1024): ReadableStr
   })
 }
 
-/** Sends `bytes` and then waits for what never comes, unless `then` says how it goes on. */
-export const unfinishedStream = (bytes: Uint8Array, then?: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => {
+/** Sends `bytes`, and then goes on as `goOn` says, each time that more is asked for. */
+export const streamThat = (bytes: Uint8Array, goOn: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>) => {
   const seen = { cancelled: false }
   let sent = false
   const stream = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        if (!sent) controller.enqueue(bytes)
-        else if (then) then(controller)
-        else return new Promise<void>(() => undefined)
+        if (sent) return goOn(controller)
         sent = true
+        controller.enqueue(bytes)
       },
       cancel() {
         seen.cancelled = true

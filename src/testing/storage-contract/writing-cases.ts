@@ -5,7 +5,7 @@ import {
   encode,
   patternOf,
   streamOf,
-  unfinishedStream,
+  streamThat,
   put,
   bytesAt,
   keysBelow,
@@ -109,9 +109,9 @@ export const writingCases: readonly StorageContractCase[] = [
       const finished = new Promise<void>((resolve) => (finish = resolve))
       let begun = (): void => undefined
       const begin = new Promise<void>((resolve) => (begun = resolve))
-      const { stream } = unfinishedStream(patternOf(2_000_000), (controller) => {
+      const { stream } = streamThat(patternOf(2_000_000), (controller) => {
         begun()
-        void finished.then(() => controller.close())
+        return finished.then(() => controller.close())
       })
       const writing = adapter.put(`${folder}a`, stream, { contentType: text })
       await begin
@@ -134,7 +134,10 @@ export const writingCases: readonly StorageContractCase[] = [
   {
     name: 'leaves nothing of a stream that is longer than announced, and stops it',
     async run(adapter, { folder }) {
-      const { stream, seen } = unfinishedStream(patternOf(100_000), (controller) => controller.enqueue(patternOf(100_000)))
+      let left = 50
+      const { stream, seen } = streamThat(patternOf(100_000), (controller) =>
+        left-- > 0 ? controller.enqueue(patternOf(100_000)) : controller.close(),
+      )
       await rejectsWith('object_size_mismatch', () => adapter.put(`${folder}a`, stream, { contentType: text, sizeBytes: 150_000 }))
       assert.ok(seen.cancelled)
       await assertNothing(adapter, `${folder}a`, folder)
@@ -144,7 +147,7 @@ export const writingCases: readonly StorageContractCase[] = [
     name: 'leaves nothing of a stream that breaks, and passes on a typed reason',
     async run(adapter, { folder }) {
       const broken = (): ReadableStream<Uint8Array> =>
-        unfinishedStream(patternOf(1_500_000), (controller) => controller.error(new RindleError('upload_source_failed', {}))).stream
+        streamThat(patternOf(1_500_000), (controller) => controller.error(new RindleError('upload_source_failed', {}))).stream
       await rejectsWith('upload_source_failed', () => adapter.put(`${folder}a`, broken(), { contentType: text, sizeBytes: 9_000_000 }))
       await rejectsWith('upload_source_failed', () => adapter.put(`${folder}a`, broken(), { contentType: text }))
       await assertNothing(adapter, `${folder}a`, folder)
@@ -154,7 +157,11 @@ export const writingCases: readonly StorageContractCase[] = [
     name: 'leaves nothing of a put that was aborted, and stops its source',
     async run(adapter, { folder }) {
       const controller = new AbortController()
-      const { stream, seen } = unfinishedStream(patternOf(1_500_000), () => controller.abort(new RindleError('lease_lost', {})))
+      const { stream, seen } = streamThat(patternOf(1_500_000), async (source) => {
+        controller.abort(new RindleError('lease_lost', {}))
+        await new Promise((resolve) => setTimeout(resolve, 1000).unref())
+        if (!seen.cancelled) source.close()
+      })
       await rejectsWith('lease_lost', () =>
         adapter.put(`${folder}a`, stream, { contentType: text, sizeBytes: 3_000_000, signal: controller.signal }),
       )
