@@ -281,8 +281,8 @@ export class RindleError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
   readonly details: ErrorDetails<C>
 
-  constructor(code: C, details: ErrorDetails<C>, options?: ErrorOptions) {
-    super(messageOf(code, details), options)
+  constructor(code: C, details: ErrorDetails<C>, options?: ErrorOptions & { readonly message?: string }) {
+    super(options?.message ?? messageOf(code, details), options)
     this.code = code
     this.details = details
   }
@@ -313,3 +313,9 @@ export const messageOf = <C extends ErrorCode>(code: C, details: ErrorDetails<C>
 export type AnyRindleError = { [C in ErrorCode]: RindleError<C> }[ErrorCode]
 
 export const isRindleError = (err: unknown): err is AnyRindleError => err instanceof RindleError
+
+/** The error for a verdict that a row keeps, in the sentence that was written then. */
+export const recordedError = (problem: { readonly code: string; readonly message: string }, details: object): RindleError => {
+  const code = Object.hasOwn(errorCatalog, problem.code) ? (problem.code as ErrorCode) : 'internal_error'
+  return new RindleError<ErrorCode>(code, details as ErrorDetails<ErrorCode>, { message: problem.message })
+}

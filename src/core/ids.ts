@@ -6,3 +6,8 @@ export interface Ids {
 }
 
 export const timeOrderedIds: Ids = { next: () => v7() }
+
+const form = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** False for what can name no row, so that nobody asks the database for it. */
+export const isId = (text: unknown): text is string => typeof text === 'string' && form.test(text)

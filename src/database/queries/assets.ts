@@ -1,11 +1,13 @@
 import { sql } from 'kysely'
 import type { Asset, AssetState, Owner } from '../../core/asset.ts'
+import { isId } from '../../core/ids.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { type AssetJson, assetOf, type VariantJson, variantOf } from './json-rows.ts'
 
 /** @returns null when there is none, or when it is being purged. */
 export async function findAsset(db: Queryable, id: string): Promise<Asset | null> {
+  if (!isId(id)) return null
   const { rows } = await sql<{ asset: AssetJson }>`
     select to_jsonb(a) as asset
       from rindle.media_assets a
@@ -40,6 +42,7 @@ export async function listAssets(db: Queryable, filter: AssetFilter): Promise<As
 
 /** An asset in any state with its variants, in one snapshot; null when there is no row. */
 export async function findAssetWithVariants(db: Queryable, id: string): Promise<{ readonly asset: Asset; readonly variants: readonly Variant[] } | null> {
+  if (!isId(id)) return null
   const { rows } = await sql<{ asset: AssetJson; variants: VariantJson[] }>`
     select to_jsonb(a) as asset,
            (select coalesce(jsonb_agg(to_jsonb(v) order by v.name), '[]') from rindle.media_variants v where v.asset_id = a.id) as variants

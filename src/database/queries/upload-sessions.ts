@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { type Asset, assetMachine, type Owner } from '../../core/asset.ts'
-import { objectMachine } from '../../core/object.ts'
+import { isId } from '../../core/ids.ts'
+import { objectMachine, type ObjectState } from '../../core/object.ts'
 import { endedSessionSeconds, hostedWatchSeconds, residueSeconds, secondsAfter, signedWatchSeconds, wakeUpSeconds, writeWatchSeconds } from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import { openSessionStates, type UploadSession, type UploadSessionState, uploadSessionMachine, type UploadStrategy } from '../../core/upload-session.ts'
@@ -80,11 +81,13 @@ export async function findUploadByKey(db: Queryable, key: { readonly profile: st
 }
 
 export async function findUpload(db: Queryable, sessionId: string): Promise<Upload | null> {
+  if (!isId(sessionId)) return null
   const { rows } = await sql<UploadJson>`${uploadSelect} where s.id = ${sessionId}::uuid`.execute(db)
   return rows[0] ? uploadOf(rows[0]) : null
 }
 
 export async function findUploadSession(db: Queryable, sessionId: string): Promise<UploadSession | null> {
+  if (!isId(sessionId)) return null
   const { rows } = await sql<{ session: SessionJson }>`
     select to_jsonb(s) as session from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid`.execute(db)
   return rows[0] ? sessionOf(rows[0].session) : null
@@ -118,6 +121,7 @@ export async function signSession(
   ctx: Recorder,
   { sessionId, ticketEnd, hostedStores }: { readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] },
 ): Promise<{ readonly session: UploadSession; readonly object: StagingObject } | null> {
+  if (!isId(sessionId)) return null
   const at = ctx.clock.now()
   const grace = sql`make_interval(secs => case when t.store = any(${hostedStores}::text[]) then ${hostedWatchSeconds}::int else ${signedWatchSeconds}::int end)`
   const steps = [
@@ -229,6 +233,7 @@ const watchedWrite = (at: Date) => sql`greatest(t.watch_until, ${secondsAfter(at
 
 /** Locks the asset of a session against everything. To be followed by a statement of its own, which then sees what the lock waited for. */
 export async function lockAssetOfSession(tx: Queryable, sessionId: string): Promise<void> {
+  if (!isId(sessionId)) return
   await sql`
     select a.id
       from rindle.media_assets a
@@ -267,4 +272,18 @@ export async function endUpload(tx: Queryable, ctx: Recorder, { sessionId, how }
   ]
   await moves(tx, ctx, steps, { at })
   return uploadSessionMachine.moves[how].to
+}
+
+/** What a hosted ticket is checked against: is the object still one that may be written, and the session one that is open? */
+export async function findReceivable(
+  db: Queryable,
+  names: { readonly objectId: string; readonly sessionId: string | null },
+): Promise<{ readonly objectState: ObjectState; readonly sessionState: UploadSessionState | null } | null> {
+  const { rows } = await sql<{ object_state: ObjectState; session_state: UploadSessionState | null }>`
+    select o.state as object_state, s.state as session_state
+      from rindle.media_objects o
+      left join rindle.media_upload_sessions s on s.id = o.session_id
+     where o.id = ${names.objectId}::uuid and o.session_id is not distinct from ${names.sessionId}::uuid`.execute(db)
+  const row = rows[0]
+  return row ? { objectState: row.object_state, sessionState: row.session_state } : null
 }

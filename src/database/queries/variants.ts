@@ -38,10 +38,11 @@ export async function renewVariantLeases(db: Queryable, holds: readonly VariantH
   return rows.map(({ id }) => id)
 }
 
-/** Says how far a variant has come, from 0 to 100, while its fence holds. Changes nothing else. */
-export async function recordProgress(db: Queryable, hold: VariantHold, progress: number): Promise<void> {
+/** Says how far variants have come, from 0 to 100, while their fences hold. Changes nothing else. */
+export async function recordProgress(db: Queryable, holds: readonly VariantHold[], progress: number): Promise<void> {
   await sql`
-    update rindle.media_variants
+    update rindle.media_variants v
        set progress = ${progress}::smallint
-     where id = ${hold.id}::uuid and fence = ${hold.fence}::int and state = 'processing' and progress < ${progress}::smallint`.execute(db)
+      from unnest(${holds.map(({ id }) => id)}::uuid[], ${holds.map(({ fence }) => fence)}::int[]) as h (id, fence)
+     where v.id = h.id and v.fence = h.fence and v.state = 'processing' and v.progress < ${progress}::smallint`.execute(db)
 }

@@ -1,0 +1,58 @@
+import type { RindleContext } from '../../context.ts'
+import { RindleError } from '../../core/errors.ts'
+import { leaseMarginMs, secondsAfter } from '../../core/patience.ts'
+
+export interface HeldLease extends Disposable {
+  /** Aborts when the caller's own signal does, and with `lease_lost` when the lease is gone or about to run out. */
+  readonly signal: AbortSignal
+  isLost(): boolean
+}
+
+/**
+ * Renews a lease at every third of it until disposed. What judges whether it still runs is this process's monotonic clock, counted
+ * from before the statement that granted it: whoever wakes from a long sleep knows at once that it may not write any more.
+ */
+export function holdLease(
+  ctx: Pick<RindleContext, 'clock' | 'leaseSeconds'>,
+  options: {
+    /** `clock.monotonicMs()` from before the claim. */
+    readonly grantedAtMs: number
+    /** Writes the new end; false when somebody else holds it now. */
+    readonly renew: (until: Date) => Promise<boolean>
+    readonly signal?: AbortSignal | undefined
+  },
+): HeldLease {
+  const leaseMs = ctx.leaseSeconds * 1000
+  const marginMs = Math.min(leaseMarginMs, leaseMs / 6)
+  const loss = new AbortController()
+  const release = new AbortController()
+  let heldUntilMs = options.grantedAtMs + leaseMs - marginMs
+
+  const lose = (): void => {
+    if (!release.signal.aborted) loss.abort(new RindleError('lease_lost', {}))
+  }
+  const renewing = async (): Promise<void> => {
+    for (;;) {
+      await ctx.clock.sleep(leaseMs / 3, release.signal)
+      const askedAtMs = ctx.clock.monotonicMs()
+      const held = await options.renew(secondsAfter(ctx.clock.now(), ctx.leaseSeconds)).catch(() => null)
+      if (held === false) return lose()
+      if (held) heldUntilMs = askedAtMs + leaseMs - marginMs
+    }
+  }
+  const watching = async (): Promise<void> => {
+    for (;;) {
+      const left = heldUntilMs - ctx.clock.monotonicMs()
+      if (left <= 0) return lose()
+      await ctx.clock.sleep(left, release.signal)
+    }
+  }
+  renewing().catch(() => undefined)
+  watching().catch(() => undefined)
+
+  return {
+    signal: options.signal ? AbortSignal.any([options.signal, loss.signal]) : loss.signal,
+    isLost: () => loss.signal.aborted || heldUntilMs <= ctx.clock.monotonicMs(),
+    [Symbol.dispose]: () => release.abort(),
+  }
+}

@@ -1,0 +1,63 @@
+import type { RindleContext } from '../../context.ts'
+import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
+import { backoffSeconds } from '../../core/patience.ts'
+import type { MadeVariant } from '../../core/ports/processor.ts'
+import type { VariantOutcome } from '../../database/queries/builds.ts'
+import type { VariantHold } from '../../database/queries/variants.ts'
+
+/** A variant under this worker's lease, with what the decoder made of it and where it is to go. */
+export interface HeldVariant extends VariantHold {
+  readonly name: string
+  readonly digest: string
+  readonly object: { readonly id: string; readonly key: string } | null
+  /** Undefined when the decoder said nothing of it. */
+  readonly made: MadeVariant | undefined
+}
+
+interface Putting {
+  readonly store: string
+  readonly variants: readonly HeldVariant[]
+  /** Opens a file that the decoder made. */
+  readonly open: (path: string) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
+  readonly signal: AbortSignal
+}
+
+const atOnce = 4
+
+/**
+ * Stores variants at the keys reserved for them, several at once, and says of each what became of it. Never throws: what could not be
+ * stored comes back as `later`, so that the others still count.
+ */
+export async function putVariants(
+  ctx: Pick<RindleContext, 'stores' | 'logger'>,
+  putting: Putting,
+): Promise<VariantOutcome[]> {
+  const outcomes: VariantOutcome[] = []
+  const waiting = [...putting.variants]
+  const worker = async (): Promise<void> => {
+    for (let variant = waiting.shift(); variant; variant = waiting.shift()) outcomes.push(await putVariant(ctx, putting, variant))
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, waiting.length) }, worker))
+  return outcomes
+}
+
+const putVariant = async (
+  ctx: Pick<RindleContext, 'stores' | 'logger'>,
+  { store, open, signal }: Putting,
+  { id, fence, name, digest, object, made }: HeldVariant,
+): Promise<VariantOutcome> => {
+  const held = { id, fence, name, digest, objectId: object?.id ?? null }
+  if (!made || !object) return { ...held, result: 'failed', code: 'variant_failed', message: messageOf('variant_failed', { variant: name }) }
+  if (!made.ok) return { ...held, result: 'failed', code: made.code, message: made.message }
+  try {
+    signal.throwIfAborted()
+    const { body } = await open(made.path)
+    const { contentType, byteSize, width, height, sha256 } = made
+    const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
+    if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
+    return { ...held, result: 'stored', etag: head.etag, version: head.version, sha256, byteSize, contentType, width, height }
+  } catch (err) {
+    if (!signal.aborted) ctx.logger.warn({ variant: id, code: isRindleError(err) ? err.code : 'internal_error' }, 'a variant could not be stored')
+    return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(1) }
+  }
+}

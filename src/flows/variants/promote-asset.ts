@@ -1,0 +1,237 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RindleContext } from '../../context.ts'
+import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
+import { extensionOf } from '../../core/content-type.ts'
+import { isRindleError, RindleError } from '../../core/errors.ts'
+import { sealedKey, variantKey } from '../../core/object-key.ts'
+import { backoffSeconds, killedDecoders, lostLeases, secondsAfter, troubleOf } from '../../core/patience.ts'
+import type { MadeVariant, Verdict } from '../../core/ports/processor.ts'
+import type { Profile, Profiles } from '../../core/profile.ts'
+import { admissionPath, planVariants, type WantedVariant } from '../../core/variant-plan.ts'
+import { isMissed } from '../../database/move.ts'
+import { attachmentsWait, renewAssetLease } from '../../database/queries/assets.ts'
+import { enqueue } from '../../database/queries/enqueue.ts'
+import { claimAsset, type GateClaim, type GateObject } from '../../database/queries/gate-claim.ts'
+import { admitAsset, type Admitted, type PlannedVariant, refuseAsset, returnAsset, type SealedBytes } from '../../database/queries/gate.ts'
+import { renewVariantLeases, type VariantHold } from '../../database/queries/variants.ts'
+import { fetchSealed } from '../steps/fetch-sealed.ts'
+import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
+import { openSource } from '../steps/open-source.ts'
+import { putVariants } from '../steps/put-variants.ts'
+import { seal } from '../steps/seal.ts'
+import { settleVariants } from '../steps/settle-variants.ts'
+
+type Context = Pick<
+  RindleContext,
+  'db' | 'stores' | 'queue' | 'changes' | 'processor' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
+>
+
+/** `lost`: there was nothing to take, or another worker has it now. `later`: a fault passed by, and the asset waits. */
+export type PromotionOutcome = 'admitted' | 'refused' | 'later' | 'lost'
+
+/** What one attempt has come to know. */
+interface Attempt {
+  readonly claim: GateClaim
+  readonly profile: Profile
+  readonly lease: HeldLease
+  /** An empty folder that goes with the attempt. */
+  readonly folder: string
+  /** Set once the sealed bytes were read in full. */
+  bytes: SealedBytes | null
+  /** True from before the gate's yes is written: from then on the asset's own lease may be gone. */
+  isAdmitting: boolean
+  holds: readonly VariantHold[]
+}
+
+type Passed = Extract<Verdict, { verdict: 'pass' }>
+
+/**
+ * Takes one asset through the gate and makes its image variants, in one visit: claim; copy the verified bytes to a sealed key; read
+ * that copy, judge and decode it in a child process; write the verdict; store what was made; settle.
+ *
+ * A verdict is about the bytes and final, in words on the row. Everything else is a fault: the asset waits and is tried again, later
+ * each time, at most an hour. Only a file over which decoders or workers keep dying is held back for it.
+ */
+export async function promoteAsset(ctx: Context, assetId: string, options: { readonly signal?: AbortSignal } = {}): Promise<PromotionOutcome> {
+  const grantedAtMs = ctx.clock.monotonicMs()
+  const claim = await takeToGate(ctx, assetId)
+  if (!claim) return 'lost'
+  const profile = profileNamed(ctx.profiles, claim.asset.profile)
+  if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBack(ctx, claim, profile)
+
+  const folder = await mkdtemp(join(ctx.host.scratchFolder, 'rindle-gate-'))
+  const attempt: Omit<Attempt, 'lease'> = { claim, profile, folder, bytes: null, isAdmitting: false, holds: [] }
+  using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
+  const held = Object.assign(attempt, { lease })
+  try {
+    return await visit(ctx, held)
+  } catch (err) {
+    if (isMissed(err) || lease.isLost()) return 'lost'
+    if (held.isAdmitting) throw err
+    return await giveBack(ctx, held, options.signal?.aborted ? new RindleError('lease_lost', {}) : err, options.signal?.aborted === true)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const takeToGate = (ctx: Context, assetId: string): Promise<GateClaim | null> => {
+  const objectId = ctx.ids.next()
+  return claimAsset(ctx.db.pool, ctx, {
+    assetId,
+    profiles: Object.fromEntries(Object.entries(ctx.profiles).map(([name, profile]) => [name, Object.keys(profile.variants)])),
+    object: { id: objectId, key: sealedKey(assetId, objectId, null) },
+    extensions: extensionsOfProfiles(ctx.profiles),
+    runId: ctx.ids.next(),
+    worker: ctx.host.workerName,
+    leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
+  })
+}
+
+const extensionsOfProfiles = (profiles: Profiles): Record<string, string> =>
+  Object.fromEntries(
+    Object.values(profiles).flatMap(({ allowMime }) => allowMime.flatMap((type) => (extensionOf(type) === null ? [] : [[type, extensionOf(type) ?? '']]))),
+  )
+
+/** While the verdict is being written the asset's lease may end before this process hears of it; the statement itself then judges. */
+const renew = async (ctx: Context, attempt: Omit<Attempt, 'lease'>, until: Date): Promise<boolean> => {
+  if (attempt.holds.length > 0) return (await renewVariantLeases(ctx.db.pool, attempt.holds, until)).length > 0
+  const { claim } = attempt
+  return (await renewAssetLease(ctx.db.pool, { assetId: claim.asset.id, fence: claim.fence, until })) || attempt.isAdmitting
+}
+
+const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> => {
+  const { claim, profile, lease, folder } = attempt
+  const { source, sealed } = claim
+  const head = source && sealed && (await seal(ctx, { source, sealed, signal: lease.signal }))
+  if (!head || !sealed) return refuse(ctx, attempt, refusal('upload_object_changed', {}))
+
+  const path = join(folder, 'received')
+  const read = await fetchSealed(ctx, { object: sealed, path, signal: lease.signal })
+  if (!read) throw new RindleError('storage_failed', { operation: 'read what was just copied', store: sealed.store })
+  attempt.bytes = { ...read, etag: head.etag, version: head.version }
+
+  const verdict = judgeBytes(profile, read, claim.declaredSha256) ?? (await decode(ctx, attempt, path))
+  lease.signal.throwIfAborted()
+  return verdict.verdict === 'pass' ? admit(ctx, attempt, sealed, attempt.bytes, verdict) : refuse(ctx, attempt, verdict)
+}
+
+const visitTimeoutMs = 120_000
+
+const decode = async (ctx: Context, { claim, profile, lease, folder }: Attempt, path: string): Promise<Verdict> => {
+  const made = join(folder, 'made')
+  await mkdir(made)
+  return ctx.processor.visit({
+    path,
+    folder: made,
+    purpose: 'gate',
+    profileKind: profile.kind,
+    filename: claim.asset.filename,
+    allowMime: profile.allowMime,
+    allowExtensions: profile.allowExtensions,
+    limits: { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: visitTimeoutMs },
+    variants: planVariants(profile).map(({ name, recipe }) => ({ name, recipe })),
+    signal: lease.signal,
+  })
+}
+
+const admit = async (ctx: Context, attempt: Attempt, sealed: GateObject, bytes: SealedBytes, passed: Passed): Promise<PromotionOutcome> => {
+  const { claim, profile } = attempt
+  const assetId = claim.asset.id
+  const wanted = planVariants(profile)
+  const plan = wanted.map((one) => plannedVariant(ctx, assetId, one, passed.variants))
+  const now = ctx.clock.now()
+  const { purgeAfterSeconds } = profile.unattached
+  attempt.isAdmitting = true
+  const admitted = await admitAsset(ctx.db.pool, ctx, {
+    ...{ claim, sealed, bytes, facts: passed.facts, plan, path: admissionPath(wanted), figures: { ...passed.figures, byteSize: bytes.byteSize } },
+    leaseUntil: secondsAfter(now, ctx.leaseSeconds),
+    purgeAt: purgeAfterSeconds === null ? null : secondsAfter(now, purgeAfterSeconds),
+  })
+  attempt.holds = admitted.variants
+  ctx.changes.announce(assetId)
+  const isAttached = plan.length > 0 ? await store(ctx, attempt, { sealed, plan, admitted, passed }) : await attachmentsWait(ctx.db.pool, assetId)
+  if (isAttached && !claim.isAttached) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
+  return 'admitted'
+}
+
+const plannedVariant = (ctx: Context, assetId: string, { name, outputKind, digest }: WantedVariant, variants: readonly MadeVariant[]): PlannedVariant => {
+  const made = variants.find((one) => one.name === name)
+  if (!made?.ok) return { id: ctx.ids.next(), name, outputKind, digest, object: null }
+  const objectId = ctx.ids.next()
+  const object = { id: objectId, key: variantKey(assetId, name, objectId, made.extension), contentType: made.contentType }
+  return { id: ctx.ids.next(), name, outputKind, digest, object }
+}
+
+interface Storing {
+  readonly sealed: GateObject
+  readonly plan: readonly PlannedVariant[]
+  readonly admitted: Admitted
+  readonly passed: Passed
+}
+
+const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, admitted, passed }: Storing): Promise<boolean> => {
+  const held = admitted.variants.flatMap(({ id, fence, name }) => {
+    const planned = plan.find((one) => one.name === name)
+    return planned ? [{ ...planned, id, fence, made: passed.variants.find((one) => one.name === name) }] : []
+  })
+  const outcomes = await putVariants(ctx, { store: sealed.store, variants: held, open: openSource, signal: lease.signal })
+  return settleVariants(ctx, {
+    known: {
+      asset: { id: claim.asset.id, revision: admitted.revision, state: admitted.state },
+      variants: held.map(({ id, fence, outputKind, digest }) => ({ id, fence, outputKind, digest, state: 'processing' })),
+    },
+    outcomes,
+    runId: claim.runId,
+    code: outcomes.some(({ result }) => result === 'later') ? (lease.signal.aborted ? 'worker_stopped' : 'storage_failed') : null,
+    mayReplace: claim.hasVariants,
+    figures: passed.figures,
+  })
+}
+
+const refuse = async (ctx: Context, attempt: Attempt, verdict: Refusal): Promise<PromotionOutcome> => {
+  const { claim, bytes } = attempt
+  const kept = bytes && claim.sealed ? { object: claim.sealed, bytes } : null
+  return quarantine(ctx, claim, attempt.profile, verdict, kept)
+}
+
+/** No sealed copy is known to have landed, so what is kept is the source. */
+const holdBack = (ctx: Context, claim: GateClaim, profile: Profile): Promise<PromotionOutcome> =>
+  quarantine(ctx, claim, profile, refusal('worker_lost', {}), claim.source && { object: claim.source, bytes: null })
+
+const quarantine = async (
+  ctx: Context,
+  claim: GateClaim,
+  profile: Profile,
+  { code, message, details }: Refusal,
+  kept: { readonly object: GateObject; readonly bytes: SealedBytes | null } | null,
+): Promise<PromotionOutcome> => {
+  const assetId = claim.asset.id
+  const keepUntil = secondsAfter(ctx.clock.now(), profile.quarantine.keepSeconds)
+  try {
+    await refuseAsset(ctx.db.pool, ctx, { claim, code, message, details, kept, keepUntil, figures: kept?.bytes ? { byteSize: kept.bytes.byteSize } : {} })
+  } catch (err) {
+    if (isMissed(err)) return 'lost'
+    throw err
+  }
+  ctx.changes.announce(assetId)
+  if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId))) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
+  return 'refused'
+}
+
+const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping: boolean): Promise<PromotionOutcome> => {
+  const { claim } = attempt
+  const trouble = troubleOf(claim.past)
+  const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
+  if (isRindleError(err) && err.code === 'decoder_killed' && trouble.decodersKilled + 1 >= killedDecoders)
+    return refuse(ctx, attempt, refusal('decoder_killed', err.details))
+  if (!isStopping) ctx.logger.warn({ asset: claim.asset.id, code, faults: trouble.faults + 1, err }, 'a fault at the gate; the asset is tried again later')
+  try {
+    await returnAsset(ctx.db.pool, ctx, { claim, code, delaySeconds: isStopping ? 0 : backoffSeconds(trouble.faults + 1) })
+  } catch (missed) {
+    if (isMissed(missed)) return 'lost'
+    throw missed
+  }
+  ctx.changes.announce(claim.asset.id)
+  return 'later'
+}
