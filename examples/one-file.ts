@@ -25,22 +25,32 @@ export async function oneFile(say: (line: string) => void = console.log): Promis
   await rindle.migrate()
   const worker = rindle.work()
   const ada = { type: 'User', id: 1 }
-  const photo = (background: string) => sharp({ create: { width: 1600, height: 900, channels: 3, background } }).jpeg().toBuffer()
+  const photo = (background: string) =>
+    sharp({ create: { width: 1600, height: 900, channels: 3, background } })
+      .jpeg()
+      .toBuffer()
 
   const first = await rindle.upload('avatar', await photo('teal'), { filename: 'ada.jpg' })
   await rindle.attach(first, ada, 'avatar')
   const settled = await rindle.settled(first.id, { timeoutMs: 30_000 })
   say(`${settled.filename} is ${settled.state}: ${settled.width}×${settled.height}`)
-  say(await rindle.pictureTag(await rindle.attachmentFor(ada, 'avatar'), { variants: [['thumb', '(max-width: 480px)'], 'large'], alt: 'Ada' }))
+  say(
+    await rindle.pictureTag(await rindle.attachmentFor(ada, 'avatar'), {
+      variants: [['thumb', '(max-width: 480px)'], 'large'],
+      alt: 'Ada',
+    }),
+  )
 
   const second = await rindle.upload('avatar', await photo('tomato'), { filename: 'ada-2.jpg' })
   await rindle.attach(second, ada, 'avatar')
   await rindle.settled(second.id, { timeoutMs: 30_000 })
-  for (let left = 100; (await rindle.asset(first.id)) !== null && left > 0; left -= 1) await new Promise((resolve) => setTimeout(resolve, 100))
+  for (let left = 100; (await rindle.asset(first.id)) !== null && left > 0; left -= 1)
+    await new Promise((resolve) => setTimeout(resolve, 100))
   say(`the first one is ${(await rindle.asset(first.id)) === null ? 'gone' : 'still here'}`)
 
   await rindle.detach(ada, 'avatar')
-  for (let left = 100; (await rindle.asset(second.id)) !== null && left > 0; left -= 1) await new Promise((resolve) => setTimeout(resolve, 100))
+  for (let left = 100; (await rindle.asset(second.id)) !== null && left > 0; left -= 1)
+    await new Promise((resolve) => setTimeout(resolve, 100))
   say(`the second one is ${(await rindle.asset(second.id)) === null ? 'gone' : 'still here'}`)
   await worker.stop()
   await rindle.close()

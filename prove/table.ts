@@ -1,4 +1,5 @@
 import type { Proof } from './harness.ts'
+import { memory } from './memory.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = []
+export const proofs: readonly Proof[] = [memory]

@@ -27,7 +27,12 @@ export async function prepareMembers(database: PGlite): Promise<void> {
       picture_changed_at timestamptz
     )`)
   for (const { id, name, role, city } of people) {
-    await database.query('insert into members (id, name, role, city) values ($1, $2, $3, $4) on conflict (id) do nothing', [id, name, role, city])
+    await database.query('insert into members (id, name, role, city) values ($1, $2, $3, $4) on conflict (id) do nothing', [
+      id,
+      name,
+      role,
+      city,
+    ])
   }
 }
 

@@ -94,7 +94,11 @@ const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
     return c.body(null, 204)
   })
   app.use('/*', serveStatic({ root: webFolder }))
-  app.onError((err, c) => (isRindleError(err) ? c.json({ error: err.toJSON() }, 422) : c.json(refusal('Something failed on our side. Try again in a moment.'), 500)))
+  app.onError((err, c) =>
+    isRindleError(err)
+      ? c.json({ error: err.toJSON() }, 422)
+      : c.json(refusal('Something failed on our side. Try again in a moment.'), 500),
+  )
 }
 
 const webFolder = fileURLToPath(new URL('.data/web', import.meta.url))

@@ -22,7 +22,16 @@ export interface AssetAnswer {
   readonly height: number | null
   readonly error: { readonly code: string; readonly message: string } | null
   readonly variants: Readonly<
-    Record<string, { readonly state: string; readonly progress: number; readonly width: number | null; readonly height: number | null; readonly url: string | null }>
+    Record<
+      string,
+      {
+        readonly state: string
+        readonly progress: number
+        readonly width: number | null
+        readonly height: number | null
+        readonly url: string | null
+      }
+    >
   >
 }
 
@@ -77,7 +86,8 @@ function put(presigned: Presigned, file: File, onSent: (share: number) => void, 
       if (name.toLowerCase() !== 'content-length') request.setRequestHeader(name, value)
     }
     request.upload.onprogress = (event) => onSent(event.total > 0 ? event.loaded / event.total : 0)
-    request.onload = () => (request.status < 300 || request.status === 412 ? resolve() : reject(new Refusal(wordsOf(parsed(request.responseText)))))
+    request.onload = () =>
+      request.status < 300 || request.status === 412 ? resolve() : reject(new Refusal(wordsOf(parsed(request.responseText))))
     request.onerror = () => reject(new Refusal('The upload broke off. Check the connection and try again.'))
     request.onabort = () => reject(new DOMException('cancelled', 'AbortError'))
     signal.addEventListener('abort', () => request.abort(), { once: true })

@@ -59,7 +59,11 @@ export function App() {
             <h2 id="members-title">
               Members <span className="count">{roster?.members.length ?? ''}</span>
             </h2>
-            <ul className="members">{roster?.members.map((member) => <MemberRow key={member.id} member={member} isMe={member.id === roster.me} />)}</ul>
+            <ul className="members">
+              {roster?.members.map((member) => (
+                <MemberRow key={member.id} member={member} isMe={member.id === roster.me} />
+              ))}
+            </ul>
           </section>
         </div>
       </main>

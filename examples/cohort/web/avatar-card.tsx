@@ -86,7 +86,13 @@ function StageView({ stage }: { stage: Stage }) {
   return (
     <div className="outcome" data-stage={stage.is}>
       <Step label={stage.is === 'sending' ? `Sending ${stage.name}` : 'Sent'} percent={sent} done={stage.is !== 'sending'} />
-      {stage.is !== 'sending' && <Step label={stage.is === 'checking' ? 'Checking the file' : 'Checked'} percent={stage.is === 'checking' ? null : 100} done={stage.is !== 'checking'} />}
+      {stage.is !== 'sending' && (
+        <Step
+          label={stage.is === 'checking' ? 'Checking the file' : 'Checked'}
+          percent={stage.is === 'checking' ? null : 100}
+          done={stage.is !== 'checking'}
+        />
+      )}
       {(stage.is === 'making' || stage.is === 'done') && <Sizes asset={stage.asset} done={stage.is === 'done'} />}
     </div>
   )
@@ -123,7 +129,11 @@ function Sizes({ asset, done }: { asset: AssetAnswer; done: boolean }) {
       <ul className="sizes">
         {Object.entries(asset.variants).map(([name, variant]) => (
           <li key={name} data-variant={name} data-state={variant.state}>
-            {variant.url ? <img src={variant.url} alt="" width={variant.width ?? 48} height={variant.height ?? 48} /> : <span className="blank" style={{ blockSize: `${Math.max(8, variant.progress)}%` }} />}
+            {variant.url ? (
+              <img src={variant.url} alt="" width={variant.width ?? 48} height={variant.height ?? 48} />
+            ) : (
+              <span className="blank" style={{ blockSize: `${Math.max(8, variant.progress)}%` }} />
+            )}
             <span>{name}</span>
             <span className="measure">{variant.width && variant.height ? `${variant.width}×${variant.height}` : variant.state}</span>
           </li>

@@ -9,7 +9,12 @@ export function Portrait({ member, size }: { member: Member; size: 'tiny' | 'row
     .map((word) => word[0])
     .join('')
   return (
-    <span className={`portrait ${size} initials`} data-tone={member.name.length % 5} role="img" aria-label={`${member.name}, no picture yet`}>
+    <span
+      className={`portrait ${size} initials`}
+      data-tone={member.name.length % 5}
+      role="img"
+      aria-label={`${member.name}, no picture yet`}
+    >
       <span aria-hidden="true">{initials}</span>
     </span>
   )

@@ -61,8 +61,14 @@ export function useAvatar(memberId: string, onChange: () => Promise<void>) {
   return { stage, send, remove, cancel }
 }
 
-async function follow(assetId: string, name: string, signal: AbortSignal, setStage: (stage: Stage) => void, onChange: () => Promise<void>): Promise<void> {
-  for (let shown = ''; !signal.aborted; ) {
+async function follow(
+  assetId: string,
+  name: string,
+  signal: AbortSignal,
+  setStage: (stage: Stage) => void,
+  onChange: () => Promise<void>,
+): Promise<void> {
+  for (let shown = ''; !signal.aborted;) {
     const asset = await fetchAsset(assetId)
     if (signal.aborted) return
     if (asset.state === 'quarantined') {
