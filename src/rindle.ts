@@ -22,6 +22,8 @@ import type { Variant } from './core/variant.ts'
 import { createClock, followDatabase } from './database/clock.ts'
 import { checkSchemaVersion, migrate, type MigrationReport } from './database/migrate.ts'
 import { type GivenDatabase, openDatabase } from './database/open.ts'
+import { asset } from './flows/assets/asset.ts'
+import { assets, type AssetsOptions } from './flows/assets/assets.ts'
 import { attach, type AttachOptions } from './flows/assets/attach.ts'
 import { attachmentFor } from './flows/assets/attachment-for.ts'
 import { attachmentsFor } from './flows/assets/attachments-for.ts'
@@ -96,6 +98,8 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   uploadSession(sessionId: string): Promise<UploadSession | null>
   cancelUpload(sessionId: string): Promise<UploadSession>
 
+  asset(assetId: string): Promise<AnyAsset<P> | null>
+  assets(options?: AssetsOptions & { readonly profile?: ProfileName<P> }): Promise<{ readonly assets: readonly AnyAsset<P>[]; readonly cursor: string | null }>
   attach<A extends AssetRef, K extends SlotName<S>>(
     asset: A & AssetFor<A, S[K]['profile']>,
     owner: OwnerRef,
@@ -111,9 +115,9 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
 
   url(asset: AssetRef, options?: UrlOptions): Promise<string>
   variantUrl<N extends ProfileName<P>>(asset: Asset<N> | AssetRef, variant: VariantName<P, N>, options?: UrlOptions): Promise<string>
-  pictureTag<N extends string>(attachment: Attachment<N> | null, options?: PictureTagOptions<N>): Promise<string>
+  pictureTag<N extends string>(attachment: Attachment<N> | null, options?: PictureTagOptions<NoInfer<N>>): Promise<string>
   pictureTag<N extends ProfileName<P>>(
-    asset: Asset<N> | { readonly id: string } | null,
+    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
     options?: PictureTagOptions<VariantName<P, N>>,
   ): Promise<string>
 
@@ -167,9 +171,11 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     signUpload: bound(signUpload),
     verifyCompletion: bound(verifyCompletion),
     verifyUpload: bound(verifyCompletion),
-    upload: named<Rindle["upload"]>(bound(upload)),
+    upload: named<Rindle['upload']>(bound(upload)),
     uploadSession: bound(uploadSession),
     cancelUpload: bound(cancelUpload),
+    asset: bound(asset),
+    assets: bound(assets),
     attach: bound(attach),
     detach: bound(detach),
     attachmentFor: bound(attachmentFor),
@@ -234,7 +240,7 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
   const host = overrides.host ?? readHost()
   const logger = options.logger ?? silentLogger
   return {
-    db,
+    db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
     stores,
     queue: createQueue({ database: db }),
     changes: createChanges({ database: db }),

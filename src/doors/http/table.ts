@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import type { Asset } from '../../core/asset.ts'
 import { RindleError } from '../../core/errors.ts'
+import { isId } from '../../core/ids.ts'
 import { openTicket } from '../../core/ticket.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 import { openObject } from '../../flows/delivery/open-object.ts'
@@ -34,8 +35,6 @@ export interface Visit {
 }
 
 export type HttpRoute = Route & { readonly name: RouteName; answer(visit: Visit): Promise<Response> }
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 const createUpload = async ({ ctx, request, actor, demand }: Visit): Promise<Response> => {
   const fields = fieldsOf(await readJsonObject(request))
@@ -76,7 +75,7 @@ const cancel = async (visit: Visit): Promise<Response> => {
 
 const readAsset = async ({ ctx, params, actor, demand, mayI }: Visit): Promise<Response> => {
   const assetId = params['id'] ?? ''
-  const view = uuid.test(assetId) ? await viewAsset(ctx, assetId, { actor }) : null
+  const view = isId(assetId) ? await viewAsset(ctx, assetId, { actor }) : null
   if (!view) throw new RindleError('asset_not_found', { assetId })
   await demand('asset.read', { asset: view.asset })
   return json(assetAnswer(view, await mayI('asset.deliver', { asset: view.asset })))
@@ -96,7 +95,7 @@ const getObject = async ({ ctx, request, params, crossOrigin }: Visit): Promise<
 
 const sessionFor = async ({ ctx, params, demand }: Visit, action: Action): Promise<UploadSession> => {
   const sessionId = params['id'] ?? ''
-  const session = uuid.test(sessionId) ? await uploadSession(ctx, sessionId) : null
+  const session = isId(sessionId) ? await uploadSession(ctx, sessionId) : null
   if (!session) throw new RindleError('upload_session_not_found', { sessionId })
   await demand(action, { session })
   return session

@@ -1,12 +1,11 @@
 import { RindleError } from '../../core/errors.ts'
+import { isId } from '../../core/ids.ts'
 import type { ServedAsset } from '../../core/delivery-policy.ts'
 import type { RindleContext } from '../../context.ts'
 import { listServedAssets } from '../../database/queries/served-assets.ts'
 
 /** An asset, or only its id. */
 export type AssetRef = string | { readonly id: string }
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
  * The asset as its row is now, whatever the caller still holds of it, with everything that could be served.
@@ -15,7 +14,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
  */
 export async function findServedAsset(ctx: Pick<RindleContext, 'db'>, ref: AssetRef): Promise<ServedAsset | null> {
   const id = typeof ref === 'string' ? ref : ref.id
-  if (!uuid.test(id)) return null
+  if (!isId(id)) return null
   const [served] = await listServedAssets(ctx.db.pool, [id])
   return served && served.asset.state !== 'deleted' ? served : null
 }
