@@ -38,13 +38,14 @@ export async function holdLease(
   { name, holder, at, seconds }: { readonly name: LeaseName; readonly holder: string; readonly at: Date; readonly seconds: number },
 ): Promise<Lease | null> {
   const { rows } = await sql<LeaseRow>`
-    update rindle.leases t
-       set holder = ${holder}::text,
-           fence = case when t.holder = ${holder}::text and t.until > ${at}::timestamptz then t.fence else t.fence + 1 end,
-           until = ${at}::timestamptz + make_interval(secs => ${seconds}::int)
-     where t.name = ${name}::text
-       and (t.holder = ${holder}::text or t.until <= ${at}::timestamptz
-            or t.until > ${at}::timestamptz + make_interval(secs => 2 * ${seconds}::int))
+    insert into rindle.leases as t (name, holder, fence, until)
+    values (${name}::text, ${holder}::text, 1, ${at}::timestamptz + make_interval(secs => ${seconds}::int))
+    on conflict (name) do update
+       set holder = excluded.holder,
+           fence = case when t.holder = excluded.holder and t.until > ${at}::timestamptz then t.fence else t.fence + 1 end,
+           until = excluded.until
+     where t.holder = excluded.holder or t.until <= ${at}::timestamptz
+        or t.until > ${at}::timestamptz + make_interval(secs => 2 * ${seconds}::int)
     returning t.fence, t.clock_doubted_until, t.cursor`.execute(db)
   return leaseOf(name, rows[0])
 }
@@ -57,9 +58,10 @@ export async function leaveLease(db: Queryable, { name, holder }: { readonly nam
 /** Writes down that the clocks did not go equally far: until then nothing is expired or deleted, by whomever. */
 export async function doubtClock(db: Queryable, until: Date): Promise<void> {
   await sql`
-    update rindle.leases t
-       set clock_doubted_until = greatest(t.clock_doubted_until, ${until}::timestamptz)
-     where t.name = 'sweep'`.execute(db)
+    insert into rindle.leases as t (name, until, clock_doubted_until)
+    values ('sweep', '-infinity', ${until}::timestamptz)
+    on conflict (name) do update
+       set clock_doubted_until = greatest(t.clock_doubted_until, excluded.clock_doubted_until)`.execute(db)
 }
 
 /** Remembers how far the history was read. @returns false when the lease was lost meanwhile; then nothing is written. */

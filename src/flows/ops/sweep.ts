@@ -129,6 +129,7 @@ async function attempt(ctx: SweepContext, cure: string, run: () => Promise<unkno
     await run()
   } catch (err) {
     if (err instanceof RindleError && (err.code === 'database_unavailable' || err.code === 'rindle_closed')) throw err
+    if (err instanceof RindleError && (err.code === 'statement_missed' || err.code === 'upload_session_not_found')) return
     ctx.logger.error({ event: 'sweep_failed', cure, err }, 'The sweep could not cure a row; it will look at it again.')
   }
 }

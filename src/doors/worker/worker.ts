@@ -1,0 +1,163 @@
+import type { RindleContext } from '../../context.ts'
+import { jobNames } from '../../core/jobs.ts'
+import { type ClockReading, lookSeconds, pollSeconds } from '../../core/schedule.ts'
+import { type EmitterHold, emitEvents } from '../../flows/ops/emit-events.ts'
+import { forgetHistory } from '../../flows/ops/forget-history.ts'
+import { leaveLeases } from '../../flows/ops/leave-leases.ts'
+import { sweep } from '../../flows/ops/sweep.ts'
+import { createJobRunner, type JobRecord, type JobRunner } from './job-runner.ts'
+import { createNap, keepTurning, type Loop } from './loop.ts'
+
+export interface WorkerOptions {
+  /** How many files are decoded at once. Default 2. */
+  readonly concurrency?: number
+}
+
+export interface WorkerHealth {
+  /** How many jobs of each kind run now. */
+  readonly running: Readonly<Record<string, number>>
+  /** When this worker last looked at the clocks; null before its first look. */
+  readonly lastLookAt: Date | null
+  /** True while this worker is the one that sweeps for all. */
+  readonly sweeping: boolean
+  /** How long the jobs that were taken last had waited. */
+  readonly lagMs: number
+  /** Loops whose last turn failed, to be tried again. */
+  readonly failing: readonly string[]
+}
+
+/** Takes jobs until it is stopped. */
+export interface Worker {
+  /** Takes no more jobs, waits for those that run, and after `graceMs` (20 s) tells them to give back what they hold. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>
+  /** Rejects with `worker_failed` when the worker cannot go on. Never resolves. */
+  readonly failed: Promise<never>
+  health(): WorkerHealth
+}
+
+const emitEveryMs = 500
+const otherEmitsMs = 2_000
+const forgetEveryMs = 60_000
+const graceMs = 20_000
+const giveBackMs = 10_000
+
+/** Starts a worker that runs the jobs of `table`. `ctx` must be open. */
+export function runWorker(ctx: RindleContext, table: readonly JobRecord[], options: WorkerOptions = {}): Worker {
+  const aborter = new AbortController()
+  const holder = `${ctx.host.workerName} ${ctx.ids.next()}`
+  const jobsNap = createNap(ctx.clock)
+  const runner = createJobRunner(ctx, { table, decoders: options.concurrency ?? 2, signal: aborter.signal, changed: () => jobsNap.wake() })
+  const looks = lookLoop(ctx, holder, aborter.signal)
+  const loops: readonly Loop[] = [jobLoop(ctx, runner, jobsNap), looks.loop, eventLoop(ctx, holder)]
+  const failing = new Set<string>()
+  let stopping: Promise<void> | null = null
+  let stopped = false
+
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+  failed.catch(() => undefined)
+  const control = {
+    stopped: () => stopped,
+    report: (name: string, isFailing: boolean) => void (isFailing ? failing.add(name) : failing.delete(name)),
+  }
+  const turning = loops.map((loop) =>
+    keepTurning(ctx, loop, control).catch((err: unknown) => {
+      ctx.logger.error({ event: 'worker_failed', err }, 'The worker stops: it cannot go on.')
+      fail(err)
+      void stop({ graceMs: 0 })
+    }),
+  )
+  const listening = listen(ctx, runner, jobsNap)
+
+  const finish = async (grace: number): Promise<void> => {
+    stopped = true
+    runner.close()
+    for (const { nap } of loops) nap.wake()
+    await within(ctx, grace, runner.drained())
+    aborter.abort()
+    await within(ctx, giveBackMs, Promise.all([runner.drained(), ...turning]))
+    const stopListening = await listening
+    await stopListening?.().catch(() => undefined)
+    await runner
+      .turn()
+      .then(() => leaveLeases(ctx, holder))
+      .catch((err: unknown) => ctx.logger.warn({ event: 'worker_left', err }, 'The worker could not say goodbye; its leases will run out.'))
+  }
+  const stop: Worker['stop'] = (how = {}) => (stopping ??= finish(how.graceMs ?? graceMs))
+
+  return {
+    stop,
+    failed,
+    health: () => ({ running: runner.running(), ...looks.seen(), lagMs: runner.lagMs(), failing: [...failing] }),
+  }
+}
+
+/** Wakes the job loop when something was enqueued. Where nobody can listen, it polls. */
+const listen = async (ctx: RindleContext, runner: JobRunner, nap: { wake(): void }): Promise<(() => Promise<void>) | null> =>
+  ctx.queue
+    .listen((names) => {
+      runner.wake(names)
+      nap.wake()
+    })
+    .catch((err: unknown) => {
+      ctx.logger.warn({ event: 'worker_polls', err }, 'The worker cannot listen for jobs, so it polls.')
+      return null
+    })
+
+/** Turns when it is woken. Every two seconds it looks everywhere: delayed jobs come due without a notification, and one may be lost. */
+const jobLoop = (ctx: RindleContext, runner: JobRunner, nap: Loop['nap']): Loop => {
+  let polledMs = ctx.clock.monotonicMs()
+  return {
+    name: 'job',
+    nap,
+    async turn() {
+      const nowMs = ctx.clock.monotonicMs()
+      if (nowMs - polledMs >= pollSeconds * 1000) {
+        polledMs = nowMs
+        runner.wake(jobNames)
+      }
+      return (await runner.turn()) ? 0 : Math.max(1, polledMs + pollSeconds * 1000 - ctx.clock.monotonicMs())
+    },
+  }
+}
+
+const lookLoop = (ctx: RindleContext, holder: string, signal: AbortSignal) => {
+  let previous: ClockReading | null = null
+  let seen: Pick<WorkerHealth, 'lastLookAt' | 'sweeping'> = { lastLookAt: null, sweeping: false }
+  let forgotMs = ctx.clock.monotonicMs()
+  const loop: Loop = {
+    name: 'look',
+    nap: createNap(ctx.clock),
+    async turn() {
+      const began = ctx.clock.monotonicMs()
+      const look = await sweep(ctx, { holder, previous, signal })
+      previous = look.reading
+      seen = { lastLookAt: look.reading.database, sweeping: look.swept }
+      if (look.swept && !look.doubted && began - forgotMs >= forgetEveryMs) {
+        forgotMs = began
+        await forgetHistory(ctx, { signal })
+      }
+      return Math.max(1, lookSeconds * 1000 - (ctx.clock.monotonicMs() - began))
+    },
+  }
+  return { loop, seen: () => seen }
+}
+
+const eventLoop = (ctx: RindleContext, holder: string): Loop => {
+  let hold: EmitterHold | null = null
+  return {
+    name: 'event',
+    nap: createNap(ctx.clock),
+    async turn() {
+      const emission = await emitEvents(ctx, hold, { holder })
+      hold = emission.hold
+      return emission.more ? 0 : hold ? emitEveryMs : otherEmitsMs
+    },
+  }
+}
+
+/** Waits for `work`, but no longer than that. */
+const within = async (ctx: Pick<RindleContext, 'clock'>, ms: number, work: Promise<unknown>): Promise<void> => {
+  const ender = new AbortController()
+  await Promise.race([work, ctx.clock.sleep(ms, ender.signal).catch(() => undefined)])
+  ender.abort()
+}
