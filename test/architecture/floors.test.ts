@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Import, importsOf, packageOf, readSources, type Source } from './sources.ts'
+import ts from 'typescript'
+import { type Import, importsOf, offences, packageOf, readSources, type Source } from './sources.ts'
 
 type Room = {
   readonly floor: number
@@ -138,17 +139,26 @@ describe('purity', () => {
     assert.deepEqual(found, [])
   })
 
-  it('flows touch no file, socket or process themselves', () => {
-    // The app names files of its own to upload(path); nothing else in flows opens one.
-    const allowed = 'flows/steps/open-source.ts node:fs/promises'
-    const outside = /^node:(fs|fs\/promises|net|http|https|http2|tls|dgram|child_process|worker_threads)$/
+  it('flows open no socket and start no process', () => {
+    const outside = /^node:(net|http|https|http2|tls|dgram|child_process|worker_threads)$/
     const found = sources
       .filter(({ name }) => name.startsWith('flows/'))
       .flatMap((source) =>
         node(source)
-          .filter(({ specifier }) => outside.test(specifier) && `${source.name} ${specifier}` !== allowed)
+          .filter(({ specifier }) => outside.test(specifier))
           .map(({ specifier, line }) => `${source.name}:${line} ${specifier}`),
       )
     assert.deepEqual(found, [])
+  })
+
+  it('flows know no request and no response', () => {
+    const http = new Set(['Request', 'Response', 'IncomingMessage', 'ServerResponse', 'fetch'])
+    const flows = sources.filter(({ name }) => name.startsWith('flows/'))
+    assert.deepEqual(
+      offences(flows, (found) =>
+        ts.isIdentifier(found) && http.has(found.text) && !ts.isPropertyAccessExpression(found.parent) ? found.text : null,
+      ),
+      [],
+    )
   })
 })
