@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { PgliteInstance } from './carriers/pglite.ts'
@@ -35,7 +36,7 @@ class EmbeddedPglite {}
  */
 export const embed = <T extends object>(directory: string, load: Load): T => {
   const inMemory = /^[a-z]+:\/\//.test(directory)
-  const place = inMemory ? `${directory}#${crypto.randomUUID()}` : resolve(directory)
+  const place = inMemory ? `${directory}#${randomBytes(8).toString('hex')}` : resolve(directory)
   let opened: PgliteInstance | null = null
   let holds: string | null = null
 
