@@ -57,16 +57,16 @@ interface PrismaTransaction {
   $executeRawUnsafe(text: string, ...values: unknown[]): Promise<number>
 }
 
-/** The client itself can `$connect`; the one inside an interactive transaction cannot. */
+/** The client itself can `$connect`, extended or not; the one inside an interactive transaction cannot. */
 const isPrisma = (tx: object): tx is PrismaTransaction => {
   const client = tx as Record<string, unknown>
-  return typeof client['$queryRawUnsafe'] === 'function' && typeof client['$transaction'] !== 'function'
+  return typeof client['$queryRawUnsafe'] === 'function' && typeof client['$connect'] !== 'function'
 }
 
 const prismaExecutor = (tx: PrismaTransaction): Executor => ({
   async execute(text, values) {
     try {
-      if (/^\s*(insert|update|delete)\b/i.test(text) && !/\breturning\b/i.test(text)) {
+      if (isCounted(text)) {
         return { rows: [], affected: await tx.$executeRawUnsafe(text, ...values) }
       }
       const rows = await tx.$queryRawUnsafe(text, ...values)
@@ -76,6 +76,10 @@ const prismaExecutor = (tx: PrismaTransaction): Executor => ({
     }
   },
 })
+
+/** Prisma tells how many rows were touched only when it is not asked for rows, and cannot read the void of a lock. */
+const isCounted = (text: string): boolean =>
+  (/^\s*(insert|update|delete)\b/i.test(text) && !/\breturning\b/i.test(text)) || /^\s*select pg_advisory_xact_lock\b/i.test(text)
 
 interface KnexTransaction {
   raw(text: string, values: readonly unknown[]): Promise<unknown>

@@ -190,7 +190,7 @@ export async function moves(
     .catch((cause: unknown) => {
       throw missedStep(cause) ?? cause
     })
-  if (jobs.length > 0) afterCommit(() => ctx.queue.notify())
+  if (jobs.length > 0) afterCommit(() => ctx.queue.notify(jobs))
   return Object.fromEntries(returning.map(({ as }) => [as, JSON.parse(String(rows[0]?.[as] ?? '[]'))]))
 }
 
