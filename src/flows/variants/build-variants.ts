@@ -1,0 +1,161 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RindleContext } from '../../context.ts'
+import { deliverableStates } from '../../core/asset.ts'
+import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
+import { variantKey } from '../../core/object-key.ts'
+import { backoffSeconds, killedDecoders, lostLeases, secondsAfter, troubleOf } from '../../core/patience.ts'
+import type { MadeVariant } from '../../core/ports/processor.ts'
+import type { Profile } from '../../core/profile.ts'
+import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
+import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
+import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild, type VariantOutcome } from '../../database/queries/builds.ts'
+import type { GateObject } from '../../database/queries/gate-claim.ts'
+import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
+import { fetchSealed } from '../steps/fetch-sealed.ts'
+import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
+import { openSource } from '../steps/open-source.ts'
+import { putVariants } from '../steps/put-variants.ts'
+import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
+
+type Context = Pick<
+  RindleContext,
+  'db' | 'stores' | 'queue' | 'changes' | 'processor' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
+>
+
+/** `nothing`: no variant of the asset waits to be made. */
+export type BuildOutcome = 'built' | 'later' | 'nothing'
+
+interface Build {
+  readonly profile: Profile
+  readonly original: GateObject | null
+  readonly bid: BuildBid
+  readonly known: KnownBuild
+  readonly held: readonly Held[]
+}
+
+type Held = Pick<VariantOutcome, 'id' | 'fence' | 'name' | 'digest'> & { readonly object: BuildBid['variants'][number]['object']; readonly past: BuildVariant['past'] }
+
+/**
+ * Makes what an asset that passed the gate still lacks: every queued variant, and those whose worker lost its lease, from the original
+ * that is served. The bytes were judged; what fails here fails a variant, never the asset.
+ */
+export async function buildVariants(ctx: Context, assetId: string, options: { readonly signal?: AbortSignal } = {}): Promise<BuildOutcome> {
+  const grantedAtMs = ctx.clock.monotonicMs()
+  const build = await lookAgainOnMiss(() => take(ctx, assetId))
+  if (!build) return 'nothing'
+  ctx.changes.announce(assetId)
+
+  const folder = await mkdtemp(join(ctx.host.scratchFolder, 'rindle-build-'))
+  const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
+  using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
+  try {
+    const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)
+    const fresh = build.held.filter((one) => !worn.includes(one))
+    const outcomes = [
+      ...worn.map((one): VariantOutcome => failed(one, 'worker_lost', messageOf('worker_lost', {}))),
+      ...(fresh.length > 0 ? await make(ctx, build, fresh, folder, lease) : []),
+    ]
+    return await settle(ctx, build, outcomes, null)
+  } catch (err) {
+    if (lease.isLost()) return 'later'
+    if (isMissed(err)) throw err
+    return await settleFault(ctx, build, err, options.signal?.aborted === true)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Looks for what is to be made and claims it. Null when there is nothing, or nobody here knows the profile. */
+const take = async (ctx: Context, assetId: string): Promise<Build | null> => {
+  const look = await findBuild(ctx.db.pool, assetId, ctx.clock.now())
+  if (!look || !deliverableStates.includes(look.asset.state)) return null
+  const profile = Object.hasOwn(ctx.profiles, look.asset.profile) ? ctx.profiles[look.asset.profile] : undefined
+  if (!profile) return null
+  const bid = bidFor(ctx, look, profile)
+  if (bid.variants.length === 0) return null
+
+  const claimed = await claimBuild(ctx.db.pool, ctx, bid)
+  const held = claimed.variants.flatMap(({ id, name, fence }) => {
+    const wanted = bid.variants.find((one) => one.id === id)
+    const past = look.variants.find((one) => one.id === id)?.past ?? []
+    return wanted ? [{ id, name, fence, digest: wanted.digest, object: wanted.object, past }] : []
+  })
+  const variants = look.variants.map((one) => {
+    const mine = held.find(({ id }) => id === one.id)
+    return mine ? { ...one, fence: mine.fence, digest: mine.digest, state: 'processing' as const } : one
+  })
+  const { id, state } = look.asset
+  return { profile, original: look.original, bid, held, known: { asset: { id, state, revision: claimed.revision }, variants } }
+}
+
+const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
+  const { asset, original } = look
+  const hasAlpha = asset.metadata['hasAlpha'] === true
+  const waiting = look.variants.filter(({ state, isDue }) => state === 'queued' || (state === 'processing' && isDue))
+  const variants = planVariants(profile).flatMap(({ name, recipe, digest }) => {
+    const variant = waiting.find((one) => one.name === name)
+    if (!variant) return []
+    const id = ctx.ids.next()
+    const key = variantKey(asset.id, name, id, extensionOfRecipe(recipe, hasAlpha))
+    return [{ id: variant.id, name, digest, object: { id, key, contentType: typeOfRecipe(recipe, hasAlpha) } }]
+  })
+  return {
+    ...{ look, variants, store: original?.store ?? ctx.stores.of(asset.profile).id, runId: ctx.ids.next(), worker: ctx.host.workerName },
+    leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
+  }
+}
+
+const visitTimeoutMs = 120_000
+
+const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
+  const { profile, original, known } = build
+  const path = join(folder, 'original')
+  const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal }))
+  if (!found) throw new RindleError('original_missing', {})
+  const made = join(folder, 'made')
+  await mkdir(made)
+  const names = held.map(({ name }) => name)
+  const verdict = await ctx.processor.visit({
+    ...{ path, folder: made, purpose: 'build', profileKind: profile.kind, filename: known.asset.id },
+    ...{ allowMime: profile.allowMime, allowExtensions: profile.allowExtensions },
+    limits: { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: visitTimeoutMs },
+    variants: planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : [])),
+    signal: lease.signal,
+  })
+  lease.signal.throwIfAborted()
+  if (verdict.verdict === 'refuse') return held.map((one) => failed(one, verdict.code, verdict.message))
+  await recordProgress(ctx.db.pool, held, 50)
+  const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name) }))
+  return putVariants(ctx, { store: build.bid.store, variants, open: openSource, signal: lease.signal })
+}
+
+const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)
+
+const failed = ({ id, fence, name, digest, object }: Held, code: string, message: string): VariantOutcome => ({
+  ...{ id, fence, name, digest, objectId: object.id, result: 'failed', code, message },
+})
+
+const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutcome[], code: string | null): Promise<BuildOutcome> => {
+  const later = outcomes.some(({ result }) => result === 'later')
+  await settleVariants(ctx, {
+    ...{ known: build.known, outcomes, runId: build.bid.runId, mayReplace: true, figures: {} },
+    code: code ?? (later ? 'storage_failed' : null),
+    ...(code === 'original_missing' ? { problem: { code, message: messageOf('original_missing', {}) } } : {}),
+  })
+  return later ? 'later' : 'built'
+}
+
+/** What is no verdict is tried again later, unless the original itself is gone or decoders keep dying over it. */
+const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping: boolean): Promise<BuildOutcome> => {
+  const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
+  if (!isStopping) ctx.logger.warn({ asset: build.known.asset.id, code, err }, 'a fault while variants were made')
+  const outcomes = build.held.map((one): VariantOutcome => {
+    const { decodersKilled, faults } = troubleOf(one.past)
+    if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
+    if (isRindleError(err) && err.code === 'decoder_killed' && decodersKilled + 1 >= killedDecoders) return failed(one, err.code, err.message)
+    const { id, fence, name, digest, object } = one
+    return { id, fence, name, digest, objectId: object.id, result: 'later', delaySeconds: isStopping ? 0 : backoffSeconds(faults + 1) }
+  })
+  return settle(ctx, build, outcomes, code)
+}
