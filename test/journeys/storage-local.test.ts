@@ -339,6 +339,20 @@ describe('several writers in one folder', () => {
   })
 })
 
+describe('a delete of what is still being written', () => {
+  it('wins: the writer fails, and nothing is left', async () => {
+    const { directory } = fresh()
+    const store = createStores({ profiles: { a: { storage: local({ directory }) } } }).of('a')
+    const { stream, finish } = slowStream()
+    const writing = store.put('staging/s/o', stream, { contentType: 'text/plain' })
+    await unfinishedFolder(directory, 'staging/s')
+    await store.delete('staging/s/o')
+    finish()
+    await rejectsWith('storage_failed', () => writing)
+    assert.deepEqual(await found(directory), [])
+  })
+})
+
 describe('a process that is killed while it writes', () => {
   it('leaves nothing under the name of the object, lets the key be written again, and delete removes what it left', async () => {
     const { directory, store } = fresh()

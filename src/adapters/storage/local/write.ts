@@ -73,8 +73,9 @@ export const removeFile = async (path: string): Promise<void> => {
 }
 
 /** Removes what interrupted writes of this key left. */
-export const removeUnfinished = async (place: Place): Promise<void> => {
-  await rm(place.unfinished, { recursive: true, force: true, maxRetries: 5 }).catch(nullWhenMissing)
+export const removeUnfinished = async ({ unfinished }: Place): Promise<void> => {
+  if (!(await lstat(unfinished).catch(nullWhenMissing))) return
+  await rm(unfinished, { recursive: true, force: true, maxRetries: 5 }).catch(nullWhenMissing)
 }
 
 /** Throws when something has the name already, before anybody sends bytes in vain. */
