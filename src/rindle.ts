@@ -15,7 +15,7 @@ import { madeOrRefused } from './core/options.ts'
 import type { OwnerRef } from './core/owner.ts'
 import type { Logger } from './core/ports/logger.ts'
 import type { Processor } from './core/ports/processor.ts'
-import type { StorageAdapter } from './core/ports/storage.ts'
+import type { CallOptions, SignedRequest, StorageAdapter } from './core/ports/storage.ts'
 import { named, type Profiles } from './core/profile.ts'
 import type { UploadSession } from './core/upload-session.ts'
 import type { Variant } from './core/variant.ts'
@@ -30,9 +30,18 @@ import { attachmentsFor } from './flows/assets/attachments-for.ts'
 import { detach, type DetachOptions } from './flows/assets/detach.ts'
 import { readyVariantsFor } from './flows/assets/ready-variants-for.ts'
 import { purge, type PurgeOptions } from './flows/assets/purge.ts'
+import { settled, type SettledOptions } from './flows/assets/settled.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
 import { pictureTag, type PictureTagOptions } from './doors/html/picture-tag.ts'
+import type { StoredObject, StoreOptions } from './flows/steps/store-unmanaged.ts'
+import { deleteUnmanaged } from './flows/unmanaged/delete-unmanaged.ts'
+import { download, type DownloadOptions } from './flows/unmanaged/download.ts'
+import { head } from './flows/unmanaged/head.ts'
+import { presignedPut, type PresignedPutOptions } from './flows/unmanaged/presigned-put.ts'
+import { storageAdapterFor } from './flows/unmanaged/storage-adapter-for.ts'
+import { store } from './flows/unmanaged/store.ts'
+import { storeVariant } from './flows/unmanaged/store-variant.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
 import type { UploadSource } from './flows/steps/open-source.ts'
 import { cancelUpload } from './flows/uploads/cancel-upload.ts'
@@ -99,7 +108,11 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   cancelUpload(sessionId: string): Promise<UploadSession>
 
   asset(assetId: string): Promise<AnyAsset<P> | null>
-  assets(options?: AssetsOptions & { readonly profile?: ProfileName<P> }): Promise<{ readonly assets: readonly AnyAsset<P>[]; readonly cursor: string | null }>
+  /** Waits until the asset has left the gate and its variants are done; the gate's verdict is thrown. */
+  settled(assetId: string, options?: SettledOptions): Promise<AnyAsset<P>>
+  assets(
+    options?: AssetsOptions & { readonly profile?: ProfileName<P> },
+  ): Promise<{ readonly assets: readonly AnyAsset<P>[]; readonly cursor: string | null }>
   attach<A extends AssetRef, K extends SlotName<S>>(
     asset: A & AssetFor<A, S[K]['profile']>,
     owner: OwnerRef,
@@ -120,6 +133,19 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
     asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
     options?: PictureTagOptions<VariantName<P, N>>,
   ): Promise<string>
+
+  store(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
+  storeVariant(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
+  download(
+    profile: ProfileName<P>,
+    key: string,
+    destination: WritableStream<Uint8Array>,
+    options?: DownloadOptions,
+  ): Promise<{ readonly byteSize: number }>
+  head(profile: ProfileName<P>, key: string, options?: CallOptions): Promise<StoredObject | null>
+  delete(profile: ProfileName<P>, key: string, options?: CallOptions): Promise<void>
+  presignedPut(profile: ProfileName<P>, key: string, expiresInSeconds: number, options: PresignedPutOptions): Promise<SignedRequest>
+  storageAdapterFor(profile: ProfileName<P>): StorageAdapter
 
   migrate(): Promise<MigrationReport>
   ready(): Promise<void>
@@ -175,6 +201,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     uploadSession: bound(uploadSession),
     cancelUpload: bound(cancelUpload),
     asset: bound(asset),
+    settled: bound(settled),
     assets: bound(assets),
     attach: bound(attach),
     detach: bound(detach),
@@ -185,6 +212,13 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     url: bound(url),
     variantUrl: bound(variantUrl),
     pictureTag: bound(pictureTag),
+    store: bound(store),
+    storeVariant: bound(storeVariant),
+    download: bound(download),
+    head: bound(head),
+    delete: bound(deleteUnmanaged),
+    presignedPut: bound(presignedPut),
+    storageAdapterFor: (profile) => storageAdapterFor(context, profile),
     migrate: life.migrate,
     ready: life.ready,
     close: life.close,
