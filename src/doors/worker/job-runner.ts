@@ -5,7 +5,7 @@ import type { QueuedJob } from '../../core/ports/queue.ts'
 /** One kind of job, as data: what is called with the id that it names. */
 export interface JobRecord {
   readonly name: JobName
-  run(ctx: RindleContext, id: string, options: { readonly signal: AbortSignal }): Promise<void>
+  run(ctx: RindleContext, id: string, options: { readonly signal: AbortSignal }): Promise<unknown>
 }
 
 export interface JobRunner {
