@@ -4,7 +4,7 @@ import { createQueue } from './adapters/queue/pg-boss.ts'
 import { createProcessor } from './adapters/processing/processor.ts'
 import { createStores } from './adapters/storage/stores.ts'
 import { createTelemetry } from './adapters/telemetry/diagnostics.ts'
-import { silentLogger } from './adapters/telemetry/logger.ts'
+import { jsonLogger, silentLogger } from './adapters/telemetry/logger.ts'
 import { type RindleContext, rememberContext } from './context.ts'
 import type { Asset } from './core/asset.ts'
 import type { Attachment } from './core/attachment.ts'
@@ -33,6 +33,9 @@ import { purge, type PurgeOptions } from './flows/assets/purge.ts'
 import { settled, type SettledOptions } from './flows/assets/settled.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
+import { startWorker } from './doors/worker/start-worker.ts'
+import { workWhenReady } from './doors/worker/work-when-ready.ts'
+import type { Worker, WorkerOptions } from './doors/worker/worker.ts'
 import { pictureTag, type PictureTagOptions } from './doors/html/picture-tag.ts'
 import type { StoredObject, StoreOptions } from './flows/steps/store-unmanaged.ts'
 import { deleteUnmanaged } from './flows/unmanaged/delete-unmanaged.ts'
@@ -147,8 +150,13 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   presignedPut(profile: ProfileName<P>, key: string, expiresInSeconds: number, options: PresignedPutOptions): Promise<SignedRequest>
   storageAdapterFor(profile: ProfileName<P>): StorageAdapter
 
+  /** Starts a worker in this process: it takes files through the gate, makes variants, deletes and sweeps, until it is stopped. */
+  work(options?: WorkerOptions): Worker
+  /** Brings the schema to what this version needs. The only thing that changes it. */
   migrate(): Promise<MigrationReport>
+  /** Opens the database, checks the schema's version, sets the clock and opens the queue. Every other call does so by itself. */
   ready(): Promise<void>
+  /** Stops the workers that were started here and lets go of everything. */
   close(): Promise<void>
 }
 
@@ -179,11 +187,17 @@ export const createTestRindle = <const P extends Profiles, const S extends Slots
 
 const assemble = (options: RindleOptions, overrides: Overrides): Rindle => {
   const context = contextFrom(options, overrides)
-  const life = lifeOf(context, overrides.databaseClock ?? context.db.clock)
+  const life = lifeOf(context, options.logger ?? stderrLogger(context.clock))
   const rindle = bindFlows(context, life)
   rememberContext(rindle, context)
   return rindle
 }
+
+const stderrLogger = (clock: Clock): Logger =>
+  jsonLogger(
+    (line) => process.stderr.write(line),
+    () => clock.now(),
+  )
 
 const bindFlows = (context: RindleContext, life: Life): Rindle => {
   const bound =
@@ -219,6 +233,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     delete: bound(deleteUnmanaged),
     presignedPut: bound(presignedPut),
     storageAdapterFor: (profile) => storageAdapterFor(context, profile),
+    work: life.work,
     migrate: life.migrate,
     ready: life.ready,
     close: life.close,
@@ -227,6 +242,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
 }
 
 interface Life {
+  work(options?: WorkerOptions): Worker
   migrate(): Promise<MigrationReport>
   ready(): Promise<void>
   close(): Promise<void>
@@ -234,34 +250,44 @@ interface Life {
 
 type ClosableContext = RindleContext & { readonly changes: { close(): Promise<void> } }
 
-const lifeOf = (context: ClosableContext, databaseClock: DatabaseClock): Life => {
+const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
+  const workers: Worker[] = []
   const { db, queue, clock, changes, processor } = context
   let opening: Promise<void> | null = null
+  let closing: Promise<void> | null = null
   const open = async (): Promise<void> => {
     await db.open()
     await checkSchemaVersion(db.pool)
-    await followDatabase(clock, databaseClock)
+    await followDatabase(clock, db.clock)
     await queue.open()
   }
+  const ready = (): Promise<void> => {
+    opening ??= open().catch((err: unknown) => {
+      opening = null
+      throw err
+    })
+    return opening
+  }
+  const end = async (): Promise<void> => {
+    await opening?.catch(() => undefined)
+    await Promise.all(workers.map((worker) => worker.stop()))
+    await changes.close()
+    await queue.close()
+    await processor.close()
+    await db.close()
+  }
   return {
+    ready,
+    work(options) {
+      const worker = workWhenReady(ready, () => startWorker({ ...context, logger: workerLogger }, options))
+      workers.push(worker)
+      return worker
+    },
     async migrate() {
       await db.open()
       return migrate(db, { queue: queueMigrations })
     },
-    ready() {
-      opening ??= open().catch((err: unknown) => {
-        opening = null
-        throw err
-      })
-      return opening
-    },
-    async close() {
-      await opening?.catch(() => undefined)
-      await changes.close()
-      await queue.close()
-      await processor.close()
-      await db.close()
-    },
+    close: () => (closing ??= end()),
   }
 }
 
@@ -272,21 +298,21 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
     () => createStores({ profiles: options.profiles, stores: options.stores ?? [] }),
   )
   const host = overrides.host ?? readHost()
-  const logger = options.logger ?? silentLogger
+  const clock = overrides.clock ?? createClock()
   return {
     db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
     stores,
     queue: createQueue({ database: db }),
     changes: createChanges({ database: db }),
-    processor: overrides.processor ?? createProcessor({ logger }),
-    clock: overrides.clock ?? createClock(),
+    processor: overrides.processor ?? createProcessor({ logger: options.logger ?? stderrLogger(clock) }),
+    clock,
     ids: overrides.ids ?? timeOrderedIds,
     profiles: options.profiles,
     slots: Object.fromEntries(Object.entries(options.slots ?? {}).map(([name, { profile, many = false }]) => [name, { profile, many }])),
     keys: createKeyRing(options.secrets),
     baseUrl: options.baseUrl?.replace(/\/+$/, '') ?? null,
     host: options.scratchFolder === undefined ? host : { ...host, scratchFolder: options.scratchFolder },
-    logger,
+    logger: options.logger ?? silentLogger,
     telemetry: createTelemetry(),
     leaseSeconds: options.leaseSeconds ?? 30,
   }

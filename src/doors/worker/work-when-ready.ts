@@ -1,0 +1,28 @@
+import type { Worker } from './worker.ts'
+
+/**
+ * A worker that is there at once and starts when everything is open. When it cannot be opened, `failed` rejects with the reason; stopped
+ * before that, it never starts.
+ */
+export function workWhenReady(ready: () => Promise<void>, start: () => Worker): Worker {
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+  failed.catch(() => undefined)
+  let worker: Worker | null = null
+  let stopping = false
+
+  const starting = ready().then(() => {
+    if (stopping) return
+    worker = start()
+    worker.failed.catch(fail)
+  }, fail)
+
+  return {
+    failed,
+    async stop(options) {
+      stopping = true
+      await starting
+      await worker?.stop(options)
+    },
+    health: () => worker?.health() ?? { running: {}, lastLookAt: null, sweeping: false, lagMs: 0, failing: [] },
+  }
+}
