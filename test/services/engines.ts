@@ -72,6 +72,7 @@ async function openPostgres(role: string, options: { migrated?: boolean } = {}):
   const template = await migratedTemplate(server)
   const database = await createDatabase(server, options.migrated === false ? {} : { template })
   const pool = new pg.Pool({ connectionString: database.url, max: 2 })
+  pool.on('error', () => {})
   const query: EngineDatabase['query'] = async (text, values) => (await pool.query(text, values && [...values])).rows
   const place = database.urlAs(role)
   return {
