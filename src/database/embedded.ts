@@ -35,7 +35,7 @@ class EmbeddedPglite {}
  * instance within the process.
  */
 export const embed = <T extends object>(directory: string, load: Load): T => {
-  const inMemory = /^[a-z]+:\/\//.test(directory)
+  const inMemory = isElsewhere(directory)
   const place = inMemory ? `${directory}#${randomBytes(8).toString('hex')}` : resolve(directory)
   let opened: PgliteInstance | null = null
   let holds: string | null = null
@@ -91,12 +91,30 @@ export const embed = <T extends object>(directory: string, load: Load): T => {
 export const embeddedIn = (given: object): Embedded | null =>
   embeddedKey in given ? ((given as Record<symbol, unknown>)[embeddedKey] as Embedded) : null
 
-/** The lock for an instance that the app opened itself; null when it lives in memory. */
-export const lockInstance = async ({ dataDir }: PgliteInstance): Promise<DirectoryLock | null> => {
-  const directory = dataDir?.replace(/^file:\/\//, '')
-  if (!directory || /^[a-z]+:\/\//.test(directory)) return null
-  return lockDirectory(realDirectory(resolve(directory)), process.platform)
+const lockedKey = Symbol.for('rindle.embedded.locked')
+
+/** Locks the directory of an instance that the app opened itself, once, until the app closes the instance. Nothing for one in memory. */
+export const lockInstance = (instance: PgliteInstance & { [lockedKey]?: Promise<void> }): Promise<void> => {
+  const directory = instance.dataDir?.replace(/^file:\/\//, '')
+  if (!directory || isElsewhere(directory)) return Promise.resolve()
+  instance[lockedKey] ??= lockUntilClosed(instance, directory).catch((err: unknown) => {
+    delete instance[lockedKey]
+    throw err
+  })
+  return instance[lockedKey]
 }
+
+const lockUntilClosed = async (instance: PgliteInstance, directory: string): Promise<void> => {
+  const lock = await lockDirectory(realDirectory(resolve(directory)), process.platform)
+  const close = instance.close.bind(instance)
+  instance.close = async () => {
+    await close()
+    await lock.release()
+  }
+}
+
+/** `memory://` and its like are no directories. */
+const isElsewhere = (place: string): boolean => /^[a-z]+:\/\//.test(place)
 
 const realDirectory = (directory: string): string => {
   mkdirSync(directory, { recursive: true })

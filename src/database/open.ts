@@ -9,7 +9,6 @@ import { pgCarrier, type PgOptions } from './carriers/pg.ts'
 import { pgliteCarrier, type PgliteInstance } from './carriers/pglite.ts'
 import type { Database } from './database.ts'
 import { embeddedIn, lockInstance } from './embedded.ts'
-import type { DirectoryLock } from './directory-lock.ts'
 import { queryableOver } from './queryable.ts'
 import { isConflict, translated } from './sql-error.ts'
 import { runInForeignTransaction, runInTransaction } from './transaction.ts'
@@ -72,7 +71,7 @@ const databaseOver = (carrier: Carrier): Database => {
       try {
         return await runInForeignTransaction(() => run(queryableOver(on)))
       } catch (err) {
-        throw isConflict(err) ? new RindleError('transaction_conflict', { operation: 'The call' }, { cause: err }) : err
+        throw isConflict(err) ? conflict(err) : err
       }
     },
     async notify(channel, payload) {
@@ -100,11 +99,14 @@ const again = async <T>(attempt: () => Promise<T>): Promise<T> => {
     try {
       return await attempt()
     } catch (err) {
-      if (!isConflict(err) || count === attempts) throw err
+      if (!isConflict(err)) throw err
+      if (count === attempts) throw conflict(err)
       await pause(randomInt(2, 10 * count + 2))
     }
   }
 }
+
+const conflict = (cause: unknown): RindleError => new RindleError('transaction_conflict', { operation: 'The call' }, { cause })
 
 const carrierFor = (given: GivenDatabase): Carrier => {
   if (typeof given === 'string') return pgCarrier({ url: given })
@@ -118,17 +120,16 @@ const carrierFor = (given: GivenDatabase): Carrier => {
   throw notADatabase()
 }
 
-const carrierOfInstance = (instance: PgliteInstance): Carrier => {
-  let lock: DirectoryLock | null = null
-  return pgliteCarrier(
+/** One that the app opened stays open, and its directory locked, until the app closes it. */
+const carrierOfInstance = (instance: PgliteInstance): Carrier =>
+  pgliteCarrier(
     async () => {
-      lock = await lockInstance(instance)
+      await lockInstance(instance)
       await instance.waitReady
       return instance
     },
-    async () => lock?.release(),
+    async () => {},
   )
-}
 
 const has = (given: object, ...names: string[]): boolean => names.every((name) => name in given)
 

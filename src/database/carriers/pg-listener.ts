@@ -57,13 +57,22 @@ export const createListener = (createClient: () => Promise<Client>): Listener =>
       const isNew = hearers.size === 0
       channels.set(channel, hearers.add(bound))
       const wasConnected = connection !== null
-      const client = await connected()
-      if (isNew && wasConnected) await client.query(`listen ${quoted(channel)}`)
-      return async () => {
+      const forget = () => {
         hearers.delete(bound)
-        if (hearers.size > 0 || closed) return
-        channels.delete(channel)
-        await (await connection)?.query(`unlisten ${quoted(channel)}`).catch(() => {})
+        if (hearers.size === 0) channels.delete(channel)
+        return hearers.size === 0 && !closed
+      }
+      try {
+        const client = await connected()
+        if (isNew && wasConnected) await client.query(`listen ${quoted(channel)}`)
+      } catch (err) {
+        forget()
+        throw translated(err, 'listen')
+      }
+      return async () => {
+        if (!forget()) return
+        const client = await connection?.catch(() => null)
+        await client?.query(`unlisten ${quoted(channel)}`).catch(() => {})
       }
     },
     async close() {

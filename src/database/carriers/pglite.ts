@@ -24,6 +24,7 @@ export interface PgliteInstance {
   query(text: string, values?: unknown[], options?: object): Promise<PgliteResults>
   exec(text: string): Promise<unknown>
   transaction<T>(run: (tx: PgliteTransaction) => Promise<T>): Promise<T>
+  runExclusive<T>(run: () => Promise<T>): Promise<T>
   listen(channel: string, hear: (payload: string) => void): Promise<() => Promise<void>>
   close(): Promise<void>
 }
@@ -38,7 +39,7 @@ interface Watched {
   readonly inside: AsyncLocalStorage<OpenTransaction>
   /** Ends with the transaction that somebody else holds open now; null when there is none. */
   theirs: Promise<unknown> | null
-  readonly original: Pick<PgliteInstance, 'query' | 'exec' | 'transaction'>
+  readonly original: Pick<PgliteInstance, 'query' | 'exec' | 'transaction' | 'runExclusive'>
 }
 
 const watching = Symbol.for('rindle.pglite.watched')
@@ -89,7 +90,7 @@ export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: (
     async listen(channel, hear) {
       await session('listen')
       const { instance } = await ready()
-      return instance.listen(channel, AsyncLocalStorage.bind(hear))
+      return instance.listen(`"${channel}"`, AsyncLocalStorage.bind(hear))
     },
     async close() {
       if (!opened) return
@@ -130,6 +131,7 @@ const watch = (instance: PgliteInstance & { [watching]?: Watched }): Watched => 
     query: instance.query.bind(instance),
     exec: instance.exec.bind(instance),
     transaction: instance.transaction.bind(instance),
+    runExclusive: instance.runExclusive.bind(instance),
   }
   const watched: Watched = { inside, theirs: null, original }
   const refuseInOurs = () => {
@@ -144,6 +146,10 @@ const watch = (instance: PgliteInstance & { [watching]?: Watched }): Watched => 
   instance.exec = async (...args) => {
     refuseInOurs()
     return original.exec(...args)
+  }
+  instance.runExclusive = async (run) => {
+    refuseInOurs()
+    return original.runExclusive(run)
   }
   instance.transaction = async (run) => {
     refuseInOurs()
