@@ -43,7 +43,10 @@ describe('the package', () => {
   })
 
   it('lets an app take fixes of what it depends on, and pins what it is built with', () => {
-    const ranges = { ...manifest.dependencies, ...manifest.peerDependencies }
+    // pg-boss is an exception: each of its minors brings another schema, and rindle migrate is what brings a schema.
+    const { 'pg-boss': queue, ...dependencies } = manifest.dependencies
+    assert.match(queue ?? '', /^\d/)
+    const ranges = { ...dependencies, ...manifest.peerDependencies }
     assert.deepEqual(
       Object.entries(ranges).filter(([, range]) => !range.startsWith('^')),
       [],

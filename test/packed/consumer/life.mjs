@@ -39,7 +39,11 @@ const html = await rindle.pictureTag(attachment, { variants: [['thumb', '(max-wi
 
 await rindle.detach(ada, 'avatar')
 const patience = performance.now() + 60_000
-const left = async () => (await readdir(objects, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length
+const left = async () => {
+  // A folder may go while it is being listed.
+  const entries = await readdir(objects, { recursive: true, withFileTypes: true }).catch(() => null)
+  return entries === null ? 1 : entries.filter((entry) => entry.isFile()).length
+}
 while (((await rindle.asset(uploaded.id)) !== null || (await left()) > 0) && performance.now() < patience) await sleep(100)
 const gone = (await rindle.asset(uploaded.id)) === null && (await left()) === 0
 
