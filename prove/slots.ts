@@ -32,7 +32,8 @@ const text = (name: string) => `the bytes of ${name}`
  */
 export const slots: Proof = {
   name: 'slots',
-  means: 'of 32 callers racing attach, replace, detach and purge no two win a slot, no loser is left behind, and nothing attached loses its bytes',
+  means:
+    'of 32 callers racing attach, replace, detach and purge no two win a slot, no loser is left behind, and nothing attached loses its bytes',
   unit: 'rounds',
   amount: { ci: 6, full: 300 },
   async run(proof) {
@@ -45,7 +46,9 @@ export const slots: Proof = {
         database: pool,
         secrets: ['a secret of the proof that is long enough'],
         baseUrl: 'http://localhost:1/media',
-        profiles: { file: defineProfile({ kind: 'file', storage: watched(memory(), database, proof), allowMime: ['text/plain'], maxBytes: 1000 }) },
+        profiles: {
+          file: defineProfile({ kind: 'file', storage: watched(memory(), database, proof), allowMime: ['text/plain'], maxBytes: 1000 }),
+        },
         slots: { one: { profile: 'file' }, many: { profile: 'file', many: true } },
       },
       { processor: judge },
@@ -241,7 +244,8 @@ async function judgeRound({ ctx, database, proof, counts }: Round, board: Board 
     const state = row?.['state'] as AssetState | undefined
     const name = names[i] ?? ''
     if (shown.has(id)) await judgeShown(ctx, proof, { id, name, state })
-    else if (attached.has(id) && state !== 'deleted' && state !== 'quarantined') proof.breach(`asset ${id} lost its slots and is ${state}, not deleted`)
+    else if (attached.has(id) && state !== 'deleted' && state !== 'quarantined')
+      proof.breach(`asset ${id} lost its slots and is ${state}, not deleted`)
     if (purged.has(id) && state !== 'deleted') proof.breach(`asset ${id} was purged and is ${state}`)
     if (state && gateStates.includes(state)) proof.breach(`asset ${id} is still ${state}`)
     if (state === 'quarantined' && !name.startsWith('bad')) proof.breach(`asset ${id} is quarantined`)

@@ -89,7 +89,11 @@ describe('attaching', () => {
 describe('settling', () => {
   const due = (slot: string, from: SlotRow) => ({ ...from, slot, due: true })
   const still = (slot: string, from: SlotRow) => ({ ...from, slot, due: false })
-  const slots = [due('one', row('new', 'pending')), still('one', row('old', 'current')), due('two', { ...row('new', 'current'), id: 'row-of-two' })]
+  const slots = [
+    due('one', row('new', 'pending')),
+    still('one', row('old', 'current')),
+    due('two', { ...row('new', 'current'), id: 'row-of-two' }),
+  ]
 
   const cases: readonly [what: string, of: SlotAsset, does: string][] = [
     ['waits while the gate has yet to speak', asset('analyzing'), 'wait'],
@@ -98,7 +102,11 @@ describe('settling', () => {
     ['puts what has passed in its place before its variants are done', asset('processing'), '-old new=current two=current'],
     ['takes out what was refused while its bytes are kept', asset('quarantined', { hasPassed: false }), '!new !new'],
     ['releases what was refused once its bytes are gone', asset('quarantined', { hasPassed: false, hasBytes: false }), '-new -new'],
-    ['keeps what was refused after it had passed, but lets it replace nothing', asset('quarantined', { hasPassed: true }), '-new two=current'],
+    [
+      'keeps what was refused after it had passed, but lets it replace nothing',
+      asset('quarantined', { hasPassed: true }),
+      '-new two=current',
+    ],
     ['has nothing to say about what is being purged', asset('deleted'), 'wait'],
   ]
   for (const [what, of, does] of cases) it(what, () => assert.equal(told(planSettle(of, slots)), does))

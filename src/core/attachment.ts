@@ -85,7 +85,12 @@ export interface SlotAsset {
  * Decides what attaching `asset` does to a slot that holds `rows`: the last wish wins, and what people see is never taken away for
  * something that the gate has yet to pass.
  */
-export const planAttach = (slot: { readonly many: boolean }, asset: SlotAsset, rows: readonly SlotRow[], wish: AttachmentWish): SlotPlan => {
+export const planAttach = (
+  slot: { readonly many: boolean },
+  asset: SlotAsset,
+  rows: readonly SlotRow[],
+  wish: AttachmentWish,
+): SlotPlan => {
   const inGate = gateStates.includes(asset.state)
   const own = rows.find(({ assetId }) => assetId === asset.id)
   if (slot.many) {
@@ -108,7 +113,10 @@ export const planAttach = (slot: { readonly many: boolean }, asset: SlotAsset, r
  * Decides what the gate's verdict on `asset` means for its rows that wait for one. `rows` holds every row of the slots in question, the
  * slots told apart by `slot`. Null: the gate has yet to speak, so nothing changes.
  */
-export const planSettle = (asset: SlotAsset, rows: readonly (SlotRow & { readonly slot: string; readonly due: boolean })[]): SlotPlan | null => {
+export const planSettle = (
+  asset: SlotAsset,
+  rows: readonly (SlotRow & { readonly slot: string; readonly due: boolean })[],
+): SlotPlan | null => {
   const own = rows.filter(({ assetId, due }) => assetId === asset.id && due)
   if (deliverableStates.includes(asset.state)) {
     const rising = own.filter(({ standing }) => standing === 'pending')

@@ -19,7 +19,8 @@ const maxLength = 255
  */
 export const ownerOf = (owner: OwnerRef): Owner => {
   const given: unknown = owner
-  if (typeof given !== 'object' || given === null) throw new RindleError('owner_invalid', { problem: `${given === null ? 'null' : typeof given} was given` })
+  if (typeof given !== 'object' || given === null)
+    throw new RindleError('owner_invalid', { problem: `${given === null ? 'null' : typeof given} was given` })
   const { type, id } = owner
   const problem = problemOfText('type', type) ?? problemOfId(id)
   if (problem) throw new RindleError('owner_invalid', { problem })
@@ -29,7 +30,8 @@ export const ownerOf = (owner: OwnerRef): Owner => {
 
 const problemOfId = (id: unknown): string | null => {
   if (typeof id === 'bigint') return null
-  if (typeof id === 'number') return Number.isSafeInteger(id) ? null : `the id ${id} is not a whole number below 2^53; pass a bigint or a string`
+  if (typeof id === 'number')
+    return Number.isSafeInteger(id) ? null : `the id ${id} is not a whole number below 2^53; pass a bigint or a string`
   return problemOfText('id', id)
 }
 

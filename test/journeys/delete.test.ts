@@ -34,7 +34,9 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
 
     const objects = () => stage.database.query('select id, key, state, due_at, watch_until from rindle.media_objects order by key')
     const delays = async () => {
-      const rows = await stage.database.query(`select extract(epoch from start_after - created_on)::int as s from pgboss.job where state = 'created' order by 1`)
+      const rows = await stage.database.query(
+        `select extract(epoch from start_after - created_on)::int as s from pgboss.job where state = 'created' order by 1`,
+      )
       return rows.map(({ s }) => Number(s))
     }
     /** The queue's own clock does not go with the test's. */

@@ -31,10 +31,19 @@ for (const engine of engines) {
     after(() => stage.close())
 
     const countOf = async (table: string) => (await stage.database.query(`select 1 from rindle.${table}`)).length
-    const tables = ['media_assets', 'media_variants', 'media_objects', 'media_upload_sessions', 'media_attachments', 'media_processing_runs']
+    const tables = [
+      'media_assets',
+      'media_variants',
+      'media_objects',
+      'media_upload_sessions',
+      'media_attachments',
+      'media_processing_runs',
+    ]
     /** What an operator does: refuses an asset that had passed, while its bytes are kept for a week. */
     const holdBack = (id: string) =>
-      move(stage.ctx.db.pool, stage.ctx, assetMachine, id, 'refuse', { set: { due_at: new Date(stage.ctx.clock.now().getTime() + 7 * day * 1000) } })
+      move(stage.ctx.db.pool, stage.ctx, assetMachine, id, 'refuse', {
+        set: { due_at: new Date(stage.ctx.clock.now().getTime() + 7 * day * 1000) },
+      })
 
     it('takes a detached asset’s bytes at once and its rows after a day, and leaves the history', async () => {
       const id = await stage.make('ready')
@@ -121,7 +130,10 @@ for (const engine of engines) {
       assert.equal(await stage.stateOf(fleeting), 'ready')
       stage.clock.advance(3601)
       await stage.sweep()
-      assert.deepEqual([await stage.stateOf(fleeting), await stage.stateOf(attached), await stage.stateOf(staying)], ['deleted', 'ready', 'ready'])
+      assert.deepEqual(
+        [await stage.stateOf(fleeting), await stage.stateOf(attached), await stage.stateOf(staying)],
+        ['deleted', 'ready', 'ready'],
+      )
       assert.deepEqual(await stage.database.query(`select 1 from rindle.media_assets where due_at is not null and state = 'ready'`), [])
     })
 
@@ -175,7 +187,9 @@ for (const engine of engines) {
               const wants = [() => attach(stage.ctx, id, owner, 'avatar'), () => purge(stage.ctx, id)]
               if (i % 2 === 1) wants.reverse()
               const results = await Promise.allSettled(wants.map((want) => want()))
-              const codes = results.flatMap((result) => (result.status === 'rejected' && isRindleError(result.reason) ? [result.reason.code] : []))
+              const codes = results.flatMap((result) =>
+                result.status === 'rejected' && isRindleError(result.reason) ? [result.reason.code] : [],
+              )
               assert.equal(codes.length, 1, JSON.stringify(results))
               assert.ok(codes[0] === 'asset_attached' || codes[0] === 'asset_not_attachable', codes[0])
               const isAttached = (await attachmentFor(stage.ctx, owner, 'avatar')) !== null

@@ -153,7 +153,12 @@ export async function writeSlots(
   tx: Queryable,
   ctx: Recorder,
   plan: SlotPlan,
-  options: { readonly left: 'release' | 'detach'; readonly insert?: NewAttachment; readonly jobs: readonly JobRequest[]; readonly reason?: string },
+  options: {
+    readonly left: 'release' | 'detach'
+    readonly insert?: NewAttachment
+    readonly jobs: readonly JobRequest[]
+    readonly reason?: string
+  },
 ): Promise<void> {
   const at = ctx.clock.now()
   const settleAt = new Date(at.getTime() + settleAfterSeconds * 1000)
@@ -195,7 +200,7 @@ const releaseStep = (plan: SlotPlan, left: 'release' | 'detach'): Step => ({
   returns: false,
   history: [historyRow(left, 'was', `'released'::text`, 'released')],
   write: (to, at) =>
-      void to.fragment(sql`
+    void to.fragment(sql`
     update rindle.media_attachments as t set standing = 'released', due_at = ${at}::timestamptz
       from unnest(${plan.release.map(({ id }) => id)}::uuid[], ${plan.release.map(({ standing }) => standing)}::text[]) as r (id, was)
      where t.id = r.id and t.standing = r.was
@@ -214,7 +219,8 @@ const refuseStep = (plan: SlotPlan): Step => ({
 })
 
 /** The releases are read here, which is what runs them first. */
-const afterReleases = (plan: SlotPlan): RawBuilder<unknown> => (plan.release.length > 0 ? sql`and (select count(*) from released) >= 0` : sql``)
+const afterReleases = (plan: SlotPlan): RawBuilder<unknown> =>
+  plan.release.length > 0 ? sql`and (select count(*) from released) >= 0` : sql``
 
 const changeStep = (plan: SlotPlan, settleAt: Date): Step => ({
   as: 'changed',
@@ -237,7 +243,7 @@ const insertStep = (plan: SlotPlan, wanted: NewAttachment, row: NewRow, settleAt
   returns: false,
   history: [historyRow('attach', 'null::text', 'standing', 'put')],
   write: (to, at) =>
-      void to.fragment(sql`
+    void to.fragment(sql`
     insert into rindle.media_attachments as t (id, owner_type, owner_id, slot, many, asset_id, standing, due_at, position, alt, caption, inserted_at)
     select ${wanted.id}::uuid, ${wanted.owner.type}::text, ${wanted.owner.id}::text, ${wanted.slot}::text, ${wanted.many}::boolean, ${row.assetId}::uuid,
            ${row.standing}::text, ${row.due ? settleAt : null}::timestamptz, ${row.position}::int, ${row.alt}::text, ${row.caption}::text, ${at}::timestamptz

@@ -25,7 +25,14 @@ export type AssetLock = 'decide' | 'settle'
 
 /** Locks the asset. Whatever is decided on the absence of rows is to be looked at in a later statement, which sees what this one waited for. */
 export async function lockAsset(tx: Queryable, assetId: string, lock: AssetLock): Promise<PurgeableAsset | null> {
-  const { rows } = await sql<{ id: string; profile: string; state: AssetState; has_passed: boolean; has_bytes: boolean; due_at: Date | null }>`
+  const { rows } = await sql<{
+    id: string
+    profile: string
+    state: AssetState
+    has_passed: boolean
+    has_bytes: boolean
+    due_at: Date | null
+  }>`
     select a.id, a.profile, a.state, a.passed_at is not null as has_passed, a.object_id is not null as has_bytes, a.due_at
       from rindle.media_assets a
      where a.id = ${assetId}::uuid
@@ -164,7 +171,9 @@ export async function findResidue(tx: Queryable, assetId: string, at: Date): Pro
     select count(*)::int as remaining, min(r.due_at) as due_at
       from (select o.due_at from rindle.media_objects o where o.asset_id = ${assetId}::uuid
             union all
-            select s.due_at from rindle.media_upload_sessions s where s.asset_id = ${assetId}::uuid and s.due_at > ${at}::timestamptz) r`.execute(tx)
+            select s.due_at from rindle.media_upload_sessions s where s.asset_id = ${assetId}::uuid and s.due_at > ${at}::timestamptz) r`.execute(
+    tx,
+  )
   const [row] = rows
   return { remaining: row?.remaining ?? 0, nextDueAt: row?.due_at ?? null }
 }
@@ -192,12 +201,21 @@ export interface CondemnedObject {
 
 /** @returns null when there is none, or when it is still needed. */
 export async function findCondemnedObject(db: Queryable, objectId: string): Promise<CondemnedObject | null> {
-  const { rows } = await sql<{ id: string; store: string; key: string; state: 'doomed' | 'watched'; watch_until: Date | null; state_changed_at: Date }>`
+  const { rows } = await sql<{
+    id: string
+    store: string
+    key: string
+    state: 'doomed' | 'watched'
+    watch_until: Date | null
+    state_changed_at: Date
+  }>`
     select o.id, o.store, o.key, o.state, o.watch_until, o.state_changed_at
       from rindle.media_objects o
      where o.id = ${objectId}::uuid and o.state in ('doomed', 'watched')`.execute(db)
   const [row] = rows
-  return row ? { id: row.id, store: row.store, key: row.key, state: row.state, watchUntil: row.watch_until, since: row.state_changed_at } : null
+  return row
+    ? { id: row.id, store: row.store, key: row.key, state: row.state, watchUntil: row.watch_until, since: row.state_changed_at }
+    : null
 }
 
 /** Records that storage has deleted the object while something may still land at its key. */
@@ -229,11 +247,19 @@ export async function removeObject(db: Queryable, ctx: Recorder, object: Pick<Co
 }
 
 /** Puts a deletion that failed off until later, and enqueues it for then. Does nothing when the object has moved on. */
-export async function postponeDeletion(db: Queryable, ctx: Recorder, object: Pick<CondemnedObject, 'id' | 'state'>, delaySeconds: number): Promise<void> {
+export async function postponeDeletion(
+  db: Queryable,
+  ctx: Recorder,
+  object: Pick<CondemnedObject, 'id' | 'state'>,
+  delaySeconds: number,
+): Promise<void> {
   const at = ctx.clock.now()
   const postponed = sql`
     update rindle.media_objects t set due_at = ${secondsAfter(at, delaySeconds)}::timestamptz
      where t.id = ${object.id}::uuid and t.state = ${object.state}::text
     returning t.id`
-  await moves(db, ctx, [also('postponed', postponed, { expect: null })], { at, jobs: [{ name: 'delete_object', id: object.id, delaySeconds }] })
+  await moves(db, ctx, [also('postponed', postponed, { expect: null })], {
+    at,
+    jobs: [{ name: 'delete_object', id: object.id, delaySeconds }],
+  })
 }

@@ -51,7 +51,11 @@ async function attachWithin(ctx: Pick<RindleContext, 'queue' | 'clock'>, tx: Que
 
   const stands = plan.insert ? { ...plan.insert, id: wanted.id } : plan.change[0]
   const waits = stands?.standing === 'pending'
-  const rows = waits ? await listAttachments(tx, [wanted.owner], wanted.slot) : stands ? [{ ...found, ...stands, assetId: asset.id, place: 0 }] : []
+  const rows = waits
+    ? await listAttachments(tx, [wanted.owner], wanted.slot)
+    : stands
+      ? [{ ...found, ...stands, assetId: asset.id, place: 0 }]
+      : []
   const [shown] = attachmentsOf(wanted.owner, wanted.slot, wanted.many, rows)
   if (!shown) throw new RindleError('transaction_conflict', { operation: 'attach' })
   return shown
@@ -66,7 +70,8 @@ const jobsOf = (plan: SlotPlan, assetId: string): JobRequest[] => {
 const attachable = (found: Whole | null, { assetId, profile, slot }: NewAttachment): Whole => {
   if (!found) throw new RindleError('asset_not_found', { assetId })
   const { asset } = found
-  if (asset.profile !== profile) throw new RindleError('asset_profile_mismatch', { assetId, profile: asset.profile, slot, expected: profile })
+  if (asset.profile !== profile)
+    throw new RindleError('asset_profile_mismatch', { assetId, profile: asset.profile, slot, expected: profile })
   if (!attachableStates.includes(asset.state)) throw new RindleError('asset_not_attachable', { assetId, state: asset.state })
   return found
 }

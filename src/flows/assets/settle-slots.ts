@@ -19,7 +19,12 @@ export async function settleSlots(ctx: Pick<RindleContext, 'db' | 'queue' | 'clo
   if (waiting.length > 0) await ctx.db.transaction((tx) => settleWithin(ctx, tx, assetId, waiting))
 }
 
-async function settleWithin(ctx: Pick<RindleContext, 'queue' | 'clock'>, tx: Queryable, assetId: string, waiting: readonly SlotKey[]): Promise<void> {
+async function settleWithin(
+  ctx: Pick<RindleContext, 'queue' | 'clock'>,
+  tx: Queryable,
+  assetId: string,
+  waiting: readonly SlotKey[],
+): Promise<void> {
   const held = await tryLockSlots(tx, waiting)
   const asset = await lockAsset(tx, assetId, 'settle')
   if (!asset) return
