@@ -31,8 +31,8 @@ export const attend = async (visit: VisitRequest): Promise<Passed> => {
     if (visit.purpose === 'gate') await decodeOtherFrames(sharp, path, header, limits)
     const gateCpuMs = cpuMsSince(started)
     const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
-    const drawn = visit.purpose === 'gate' ? await placeholderOf(sharp, head) : {}
-    const variants = await makeImageVariants(sharp, { path, folder, header, wishes }, head)
+    const { variants, copies } = await makeImageVariants(sharp, { path, folder, header, wishes }, head)
+    const drawn = visit.purpose === 'gate' ? await placeholderOf(sharp, copies) : {}
     return passed(started, gateCpuMs, { ...facts, ...drawn }, variants)
   })
 }

@@ -18,6 +18,12 @@ export interface ImageJob {
   readonly wishes: readonly VariantWish[]
 }
 
+export interface MadeImages {
+  readonly variants: readonly MadeVariant[]
+  /** The whole picture in every size that was made on the way, large to small. */
+  readonly copies: readonly [Raw, ...Raw[]]
+}
+
 interface Wanted {
   readonly wish: VariantWish
   readonly cut: Cut
@@ -37,7 +43,7 @@ export const decodeSizeOf = (header: ImageHeader, wishes: readonly VariantWish[]
  * that covers it, so that nothing is decoded twice and nothing is enlarged from a smaller link. Moving ones are read again from the
  * file, all frames in one go. A variant that fails says so; the others go on.
  */
-export const makeImageVariants = async (sharp: Sharp, job: ImageJob, head: Raw): Promise<MadeVariant[]> => {
+export const makeImageVariants = async (sharp: Sharp, job: ImageJob, head: Raw): Promise<MadeImages> => {
   const wanted = job.wishes.map((wish): Wanted => ({
     wish,
     cut: cutOf(wish.recipe, job.header),
@@ -58,12 +64,16 @@ export const makeImageVariants = async (sharp: Sharp, job: ImageJob, head: Raw):
       ),
     )
   }
-  return job.wishes.map((wish) => made.get(wish.name) ?? failed(wish.name, null))
+  return { variants: job.wishes.map((wish) => made.get(wish.name) ?? failed(wish.name, null)), copies }
 }
 
-/** ThumbHash and dominant colour of a decoded picture. */
-export const placeholderOf = async (sharp: Sharp, raw: Raw): Promise<{ placeholder: string; dominantColor: string | null }> => {
-  const { data, info } = await reopened(sharp, raw)
+/** ThumbHash and dominant colour of a decoded picture, from the smallest copy that is large enough. Copies are large to small. */
+export const placeholderOf = async (
+  sharp: Sharp,
+  copies: MadeImages['copies'],
+): Promise<{ placeholder: string; dominantColor: string | null }> => {
+  const copy = copies.findLast(({ width, height }) => Math.max(width, height) >= placeholderSide) ?? copies[0]
+  const { data, info } = await reopened(sharp, copy)
     .resize(placeholderSide, placeholderSide, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .ensureAlpha()
