@@ -74,7 +74,7 @@ const placeholders: unknown = new Proxy(
   {
     get: (_target, name) => {
       const text = `‹${String(name)}›`
-      return Object.assign([text], { toString: () => text, join: () => text })
+      return Object.assign(new String(text), { map: () => [text], join: () => text })
     },
   },
 )

@@ -1,13 +1,24 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { isRindleError } from 'rindle'
 import { build } from 'vite'
 import { startCohort } from '../examples/cohort/server.ts'
 
-const { values } = parseArgs({ options: { port: { type: 'string' } } })
 const cohortFolder = new URL('../examples/cohort/', import.meta.url).pathname
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: process.env['PORT'] ?? '3000' },
+    folder: { type: 'string', default: `${cohortFolder}.data` },
+  },
+})
 
 // Builds the page of the demo app and serves it until it is interrupted. Its database and its files stay in a folder that git ignores.
 await build({ configFile: `${cohortFolder}vite.config.ts` })
-const cohort = await startCohort({ folder: `${cohortFolder}.data`, port: Number(values.port ?? process.env['PORT'] ?? 3000) })
+const cohort = await startCohort({ folder: resolve(values.folder), port: Number(values.port) }).catch((error: unknown) => {
+  if (!isRindleError(error)) throw error
+  console.error(error.message)
+  process.exit(1)
+})
 console.log(`Cohort is at ${cohort.url}`)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
