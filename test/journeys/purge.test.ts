@@ -177,6 +177,17 @@ for (const engine of engines) {
     })
 
     if (engine.concurrent) {
+      it('is refused in a transaction that cannot see who attached the asset meanwhile', async () => {
+        const id = await stage.make('ready')
+        await stage.inTheirTransaction('rollback', async (tx) => {
+          await tx.query('set transaction isolation level repeatable read')
+          await tx.query('select 1 from rindle.media_assets')
+          await attach(stage.ctx, id, anna, 'avatar')
+          await assert.rejects(purge(stage.ctx, id, { tx }), refused('transaction_not_supported'))
+        })
+        assert.equal(await stage.stateOf(id), 'ready')
+      })
+
       it('and attaching never both succeed, in 500 races', { timeout: 120_000 }, async () => {
         let attached = 0
         for (let round = 0; round < 125; round++) {

@@ -43,6 +43,12 @@ export async function lockAsset(tx: Queryable, assetId: string, lock: AssetLock)
     : null
 }
 
+/** How much of what others commit meanwhile the open transaction sees: `read committed` sees it with its next statement. */
+export async function isolationOf(tx: Queryable): Promise<string> {
+  const { rows } = await sql<{ isolation: string }>`select current_setting('transaction_isolation') as isolation`.execute(tx)
+  return rows[0]?.isolation ?? 'unknown'
+}
+
 /** What holds an asset and what it holds, in one snapshot. */
 export interface Ties {
   /** Attachments that show it, or will. */
