@@ -1,3 +1,5 @@
+import { spokenType } from './content-type.ts'
+
 /** What every door needs to know about one kind of failure. */
 interface ErrorSpec<D> {
   /** HTTP status the http door answers with. */
@@ -11,6 +13,7 @@ interface ErrorSpec<D> {
 const spec = <D>(status: number, retryable: boolean, message: (details: D) => string): ErrorSpec<D> => ({ status, retryable, message })
 
 const names = (list: readonly string[]): string => (list.length > 0 ? list.join(', ') : 'none')
+const spoken = (types: readonly string[]): string => names(types.map(spokenType))
 
 /** The complete catalogue. A new failure is one entry here; docs/reference/errors.md is printed from it. */
 export const errorCatalog = {
@@ -86,6 +89,12 @@ export const errorCatalog = {
     false,
     (d) => `No app with an export named rindle: looked at ${d.looked.join(', ')}. Pass --app FILE, or set rindle.app in package.json.`,
   ),
+  app_needs_typescript: spec<{ file: string; node: string }>(
+    500,
+    false,
+    (d) => `${d.file} is TypeScript, which Node ${d.node} does not load: use Node 22.18 or newer, or name the compiled file with --app FILE.`,
+  ),
+  app_not_loaded: spec<{ file: string; reason: string }>(500, false, (d) => `${d.file} could not be loaded: ${d.reason}`),
 
   // Uploads
   upload_session_not_found: spec<{ sessionId: string }>(404, false, (d) => `No upload session ${d.sessionId}.`),
@@ -114,7 +123,7 @@ export const errorCatalog = {
   upload_type_not_allowed: spec<{ contentType: string; allowed: readonly string[] }>(
     422,
     false,
-    (d) => `Files of type ${d.contentType} are not taken here; allowed are ${names(d.allowed)}.`,
+    (d) => `${spokenType(d.contentType)} files are not taken here; what is taken: ${spoken(d.allowed)}.`,
   ),
   upload_extension_not_allowed: spec<{ extension: string; allowed: readonly string[] }>(
     422,
@@ -222,7 +231,7 @@ export const errorCatalog = {
   mime_not_allowed: spec<{ mime: string; allowed: readonly string[] }>(
     422,
     false,
-    (d) => `The file is really ${d.mime}, which is not taken here; allowed are ${names(d.allowed)}.`,
+    (d) => `This is really a file of type ${spokenType(d.mime)}, which is not taken here; what is taken: ${spoken(d.allowed)}.`,
   ),
   extension_not_allowed: spec<{ extension: string; allowed: readonly string[] }>(
     422,
@@ -233,7 +242,7 @@ export const errorCatalog = {
   extension_mime_mismatch: spec<{ extension: string; mime: string }>(
     422,
     false,
-    (d) => `The file name ends in .${d.extension}, but the file is really ${d.mime}. Rename it or save it again in the right format.`,
+    (d) => `The file name ends in .${d.extension}, but what is in it is ${spokenType(d.mime)}. Rename it, or save it again in the right format.`,
   ),
   max_bytes_exceeded: spec<{ maxBytes: number; actualBytes: number }>(
     422,

@@ -1,0 +1,40 @@
+import type { Rindle } from '../../rindle.ts'
+
+/** What a command found or did. The printer turns it into lines or, with --json, prints it as it is. */
+export interface Report {
+  /** False makes the exit code 1. */
+  readonly ok: boolean
+  readonly summary: string
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** Printed as it is, instead of summary and rows: a script for another program. */
+  readonly text?: string
+}
+
+export interface Flag {
+  readonly help: string
+  /** What stands for the value in the help; a flag without one is either there or not. */
+  readonly value?: string
+}
+
+export type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+export interface Invocation {
+  readonly flags: Flags
+  /** Finds and loads the app. @throws RindleError `app_not_found` */
+  app(): Promise<Rindle>
+  /** Says something meanwhile: a line for people, nothing with --json. */
+  say(line: string): void
+  /** Aborts when the process is asked to end. A second time it does not ask. */
+  readonly signal: AbortSignal
+}
+
+/** One subcommand, as data. Parsing, help, --json and exit codes come from the record. */
+export interface Command {
+  readonly name: string
+  /** One line, for the list of commands. */
+  readonly summary: string
+  readonly effect: 'reads' | 'changes'
+  /** By their long names, without the dashes. */
+  readonly flags: Readonly<Record<string, Flag>>
+  run(invocation: Invocation): Promise<Report>
+}

@@ -1,0 +1,95 @@
+import { Command as Commander, CommanderError } from 'commander'
+import { errorCatalog, isRindleError } from '../../core/errors.ts'
+import { version } from '../../version.ts'
+import type { Command, Report } from './command.ts'
+import { commands } from './commands/index.ts'
+import type { CliConfig } from './config.ts'
+import { exitCodeOf, exitCodes } from './exit-code.ts'
+import { findApp } from './find-app.ts'
+
+export interface CliStreams {
+  out(text: string): void
+  err(text: string): void
+}
+
+/** Parses the arguments (without node and script), runs one command and prints what it did. @returns the exit code. */
+export async function runCli(args: readonly string[], config: CliConfig, streams: CliStreams, signal: AbortSignal): Promise<number> {
+  let code: number = exitCodes.ok
+  const program = new Commander('rindle')
+    .description('Everything after the upload button: verified assets, variants, signed delivery and erasure.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: streams.out, writeErr: streams.err })
+    .showSuggestionAfterError()
+  for (const command of commands) {
+    addCommand(program, command, async (flags) => {
+      code = await runCommand(command, flags, config, streams, signal)
+    })
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (err) {
+    if (err instanceof CommanderError) return err.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    throw err
+  }
+}
+
+type GivenFlags = Readonly<Record<string, string | boolean | undefined>>
+
+const addCommand = (program: Commander, command: Command, run: (flags: GivenFlags) => Promise<void>): void => {
+  const sub = program.command(command.name).description(command.summary).exitOverride()
+  for (const [name, { help, value }] of Object.entries(command.flags))
+    sub.option(value === undefined ? `--${name}` : `--${name} <${value}>`, help)
+  sub
+    .option('--app <FILE>', 'the file that exports `rindle` (default: rindle.app in package.json, else rindle.config.ts or .js)')
+    .option('--json', 'print one JSON object for programs')
+    .action(async (_given: unknown, parsed: Commander) => run(byFlagName(command, parsed.opts())))
+}
+
+/** Commander turns dashes into capitals; commands speak of their flags as they are typed. */
+const byFlagName = (command: Command, options: GivenFlags): GivenFlags =>
+  Object.fromEntries(
+    [...Object.keys(command.flags), 'app', 'json'].map((name) => [
+      name,
+      options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())],
+    ]),
+  )
+
+const runCommand = async (
+  command: Command,
+  flags: GivenFlags,
+  config: CliConfig,
+  { out, err }: CliStreams,
+  signal: AbortSignal,
+): Promise<number> => {
+  const json = flags['json'] === true
+  try {
+    const file = flags['app']
+    const report = await command.run({
+      flags,
+      signal,
+      app: () => findApp(config, typeof file === 'string' ? file : null),
+      say: (line) => json || err(`${line}\n`),
+    })
+    out(json ? `${JSON.stringify({ command: command.name, ...report })}\n` : linesOf(report))
+    return report.ok ? exitCodes.ok : exitCodes.notOk
+  } catch (problem) {
+    if (json) out(`${JSON.stringify({ command: command.name, ok: false, error: errorOf(problem) })}\n`)
+    else err(`rindle ${command.name}: ${messageOf(problem)}\n`)
+    return exitCodeOf(problem)
+  }
+}
+
+const linesOf = ({ summary, rows, text }: Report): string =>
+  text ?? `${[...rows.map((row) => Object.values(row).join('  ')), summary].join('\n')}\n`
+
+const errorOf = (problem: unknown): object => {
+  if (!isRindleError(problem)) return { code: 'internal_error', message: messageOf(problem), details: {}, retryable: false }
+  return { code: problem.code, message: problem.message, details: problem.details, retryable: errorCatalog[problem.code].retryable }
+}
+
+const messageOf = (problem: unknown): string => {
+  if (isRindleError(problem)) return problem.message
+  return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)
+}

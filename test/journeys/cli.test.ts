@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import pg from 'pg'
+import { openDatabase } from '../../src/database/open.ts'
+import { checkSchemaVersion, grantTo, migrate } from '../../src/database/migrate.ts'
+import { queueMigrations } from '../../src/adapters/queue/install.ts'
+import { type EngineDatabase, engines, runtimeRole } from '../services/engines.ts'
+
+const main = new URL('../../src/doors/cli/main.ts', import.meta.url).pathname
+const source = new URL('../../src/', import.meta.url).href
+
+type Ended = { code: number | null; out: string; err: string }
+
+const start = (args: readonly string[], cwd: string, flags: readonly string[] = []) => {
+  const child = spawn(process.execPath, ['--conditions=rindle-source', '--no-warnings', ...flags, main, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
+  const ended: Promise<Ended> = once(child, 'close').then(([code]) => ({ code: code === null ? null : Number(code), ...said }))
+  return { child, said, ended }
+}
+const run = (args: readonly string[], cwd: string, flags: readonly string[] = []) => start(args, cwd, flags).ended
+
+/** An app as an adopter writes one; `database` is an expression. */
+const appText = (database: string) => `
+import { createRindle, defineProfile } from '${source}index.ts'
+import { memory } from '${source}adapters/storage/memory.ts'
+import { pglite } from '${source}pglite.ts'
+const note = defineProfile({ kind: 'file', storage: memory({ name: 'cli' }), allowMime: ['text/plain'], maxBytes: 1000 })
+export const rindle = createRindle({ profiles: { note }, database: ${database}, secrets: ['a secret of the tests that is long enough'] })
+`
+
+describe('finding the app', () => {
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'rindle-cli-'))
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** A project of that name with those files; an app's schema is never there, which tells which app was found. */
+  const project = (name: string, files: Readonly<Record<string, string>>) => {
+    const place = join(folder, name)
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(place, file)), { recursive: true })
+      writeFileSync(join(place, file), text)
+    }
+    return place
+  }
+  const nowhere = appText(`'postgres://nobody@127.0.0.1:1/nothing'`)
+  const packageJson = (app?: string) => JSON.stringify({ type: 'module', ...(app ? { rindle: { app } } : {}) })
+  const codeOf = ({ out }: Ended): unknown => JSON.parse(out).error?.code
+
+  it('takes the file named by --app before all others', async () => {
+    const place = project('named', { 'package.json': packageJson('missing.js'), 'lib/app.ts': nowhere })
+    const ended = await run(['migrate', '--app', 'lib/app.ts', '--json'], place)
+    assert.equal(codeOf(ended), 'database_unavailable')
+    assert.equal(ended.code, 75)
+  })
+
+  it('takes the file that package.json names, from any folder below it', async () => {
+    const place = project('packaged', { 'package.json': packageJson('lib/app.ts'), 'lib/app.ts': nowhere, 'deep/down/x.txt': '' })
+    assert.equal(codeOf(await run(['migrate', '--json'], join(place, 'deep/down'))), 'database_unavailable')
+  })
+
+  it('takes rindle.config.ts, else rindle.config.js', async () => {
+    const typed = project('typed', { 'package.json': packageJson(), 'rindle.config.ts': nowhere })
+    assert.equal(codeOf(await run(['migrate', '--json'], typed)), 'database_unavailable')
+    const plain = project('plain', { 'package.json': packageJson(), 'rindle.config.js': nowhere })
+    assert.equal(codeOf(await run(['migrate', '--json'], plain)), 'database_unavailable')
+  })
+
+  it('says where it looked when there is none', async () => {
+    const place = project('none', { 'package.json': packageJson(), 'rindle.config.ts': 'export const other = 1\n' })
+    const { code, err } = await run(['migrate'], place)
+    assert.equal(code, 78)
+    assert.match(err, /rindle\.config\.ts \(no such export\), rindle\.config\.js \(not there\)\. Pass --app FILE/)
+  })
+
+  it('says what to do where Node does not load TypeScript', async () => {
+    const place = project('old', { 'package.json': packageJson(), 'rindle.config.ts': nowhere })
+    const loader = join(folder, 'no-typescript.mjs')
+    writeFileSync(
+      loader,
+      `import { registerHooks } from 'node:module'
+       registerHooks({ load(url, context, next) {
+         if (url.endsWith('rindle.config.ts')) throw Object.assign(new TypeError('Unknown file extension ".ts"'), { code: 'ERR_UNKNOWN_FILE_EXTENSION' })
+         return next(url, context)
+       } })`,
+    )
+    const { code, err } = await run(['migrate'], place, ['--import', loader])
+    assert.equal(code, 78)
+    assert.match(err, /rindle\.config\.ts is TypeScript, which Node \S+ does not load: use Node 22\.18 or newer/)
+  })
+
+  it('says why an app could not be loaded', async () => {
+    const place = project('broken', { 'package.json': packageJson(), 'rindle.config.js': 'throw new TypeError("no settings")\n' })
+    const { code, err } = await run(['migrate'], place)
+    assert.equal(code, 78)
+    assert.match(err, /rindle\.config\.js could not be loaded: no settings/)
+    const stranger = project('stranger', { 'package.json': packageJson(), 'rindle.config.js': 'export const rindle = { ready() {} }\n' })
+    assert.match((await run(['migrate'], stranger)).err, /does not come from createRindle/)
+  })
+
+  it('refuses what it does not know, with a suggestion and an exit code of its own', async () => {
+    const typo = await run(['migrat'], folder)
+    assert.equal(typo.code, 64)
+    assert.match(typo.err, /Did you mean migrate/)
+    assert.equal((await run(['work', '--concurency', '3'], folder)).code, 64)
+    assert.equal((await run(['work', '--concurrency', 'many'], folder)).code, 65)
+    const help = await run(['--help'], folder)
+    assert.equal(help.code, 0)
+    assert.match(help.out, /migrate[\s\S]*work/)
+  })
+
+  it('prints the script of an empty database without an app', async () => {
+    const { code, out } = await run(['migrate', '--print', '--grant-to', 'the_app'], folder)
+    assert.equal(code, 0)
+    assert.match(out, /create table rindle\.media_assets/)
+    assert.match(out, /pgboss\.create_queue\('promote_asset'/)
+    assert.match(out, /grant usage on schema pgboss to "the_app"/)
+  })
+})
+
+for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-role')) {
+  describe(`the commands on ${engine.name}`, { skip: engine.skip }, () => {
+    let database: EngineDatabase
+    let folder: string
+    before(async () => {
+      database = await engine.open({ migrated: false })
+      folder = mkdtempSync(join(tmpdir(), 'rindle-cli-'))
+      chmodSync(folder, 0o755)
+      const given = engine.concurrent ? `'${database.place}'` : `pglite('${database.place}')`
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', rindle: { app: 'app.ts' } }))
+      writeFileSync(join(folder, 'app.ts'), appText(given))
+      // One process at a time may have an embedded database open.
+      if (!engine.concurrent) await Reflect.apply(Reflect.get(Object(database.given), 'close'), database.given, [])
+    })
+    after(async () => {
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    it('refuse to work with a schema that is not there, and say what to run', async () => {
+      const { code, err } = await run(['work'], folder)
+      assert.equal(code, 78)
+      assert.match(err, /run `rindle migrate`/)
+    })
+
+    it('migrate once, and find nothing to do after that', async () => {
+      const first = await run(['migrate', '--json'], folder)
+      assert.equal(first.code, 0, first.err)
+      assert.deepEqual(
+        JSON.parse(first.out).rows.map(({ migration }: { migration: string }) => migration),
+        ['1 spine', 'queue'],
+      )
+      const again = await run(['migrate'], folder)
+      assert.equal(again.code, 0)
+      assert.match(again.out, /^Nothing to do: the schema is at version 1\.\n$/)
+    })
+
+    it('work until they are told to stop, and end well', async () => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        const { child, said, ended } = start(['work', '--concurrency', '1'], folder)
+        while (!said.err.includes('works; stop it'))
+          await Promise.race([once(child.stderr, 'data'), ended.then(({ err }) => assert.fail(err))])
+        child.kill(signal)
+        const { code, out } = await ended
+        assert.equal(code, 0)
+        assert.match(out, /The worker has stopped/)
+      }
+    })
+
+    if (engine.concurrent) {
+      it('give a role what it needs to run everything but migrate', async () => {
+        assert.equal((await run(['migrate', '--grant-to', runtimeRole], folder)).code, 0)
+        const place = new URL(database.place)
+        place.username = runtimeRole
+        const db = openDatabase(place.href)
+        await checkSchemaVersion(db.pool)
+        await db.close()
+        const client = new pg.Client({ connectionString: place.href })
+        await client.connect()
+        await assert.rejects(client.query('create table rindle.mine (id int)'), /permission denied/)
+        await client.query('select count(*) from pgboss.job')
+        await client.end()
+      })
+
+      it('do on an empty database by hand what migrate does', async () => {
+        const other = await engine.open({ migrated: false })
+        const { out } = await run(['migrate', '--print'], folder)
+        await other.query(out)
+        const db = openDatabase(other.place)
+        const report = await migrate(db, { queue: queueMigrations })
+        assert.deepEqual({ applied: report.applied, queueInstalled: report.queueInstalled }, { applied: [], queueInstalled: false })
+        await grantTo(db, runtimeRole, { queue: queueMigrations })
+        await db.close()
+        await other.close()
+      })
+    } else {
+      it('refuse an embedded database that another process has open, and name it', async () => {
+        const { child, said, ended } = start(['work'], folder)
+        while (!said.err.includes('works; stop it'))
+          await Promise.race([once(child.stderr, 'data'), ended.then(({ err }) => assert.fail(err))])
+        const refused = await run(['migrate', '--json'], folder)
+        child.kill('SIGTERM')
+        await ended
+        assert.equal(refused.code, 78)
+        const { error } = JSON.parse(refused.out)
+        assert.equal(error.code, 'database_in_use')
+        assert.equal(error.details.pid, child.pid)
+      })
+    }
+  })
+}
