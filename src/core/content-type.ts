@@ -200,3 +200,11 @@ export const kindOf = (contentType: string): AssetKind => {
   const family = canonicalType(contentType).split('/', 1)[0]
   return family === 'image' || family === 'video' || family === 'audio' ? family : 'file'
 }
+
+const spellings: Readonly<Record<string, string>> = { jpg: 'JPEG', webp: 'WebP', tif: 'TIFF', md: 'Markdown', txt: 'text', gz: 'gzip' }
+
+/** The type as people call it: `JPEG`, `HTML`; the type itself where it has no name here. */
+export const spokenType = (contentType: string): string => {
+  const extension = extensionOf(contentType)
+  return extension === null ? contentType : (spellings[extension] ?? extension.toUpperCase())
+}

@@ -19,7 +19,11 @@ const spoken = (types: readonly string[]): string => names(types.map(spokenType)
 export const errorCatalog = {
   // Definitions and configuration
   profile_invalid: spec<{ problems: readonly string[] }>(500, false, (d) => `The profile cannot be used:\n- ${d.problems.join('\n- ')}`),
-  options_invalid: spec<{ problems: readonly string[] }>(500, false, (d) => `createRindle cannot use these options:\n- ${d.problems.join('\n- ')}`),
+  options_invalid: spec<{ problems: readonly string[] }>(
+    500,
+    false,
+    (d) => `createRindle cannot use these options:\n- ${d.problems.join('\n- ')}`,
+  ),
   argument_invalid: spec<{ argument: string; problem: string }>(422, false, (d) => `${d.argument}: ${d.problem}.`),
   peer_missing: spec<{ packageName: string; neededFor: string }>(
     500,
@@ -32,8 +36,16 @@ export const errorCatalog = {
     (d) =>
       `createHandler needs ${d.missing.join(' and ')}: createHandler(rindle, { identify: (request) => …the signed-in user or null…, authorize: ({ actor, action, subject }) => …true or false… }).`,
   ),
-  profile_unknown: spec<{ profile: string; known: readonly string[] }>(422, false, (d) => `No profile is named ${d.profile}; there are: ${names(d.known)}.`),
-  slot_unknown: spec<{ slot: string; known: readonly string[] }>(422, false, (d) => `No slot is named ${d.slot}; there are: ${names(d.known)}.`),
+  profile_unknown: spec<{ profile: string; known: readonly string[] }>(
+    422,
+    false,
+    (d) => `No profile is named ${d.profile}; there are: ${names(d.known)}.`,
+  ),
+  slot_unknown: spec<{ slot: string; known: readonly string[] }>(
+    422,
+    false,
+    (d) => `No slot is named ${d.slot}; there are: ${names(d.known)}.`,
+  ),
   variant_unknown: spec<{ variant: string; profile: string; known: readonly string[] }>(
     422,
     false,
@@ -92,13 +104,18 @@ export const errorCatalog = {
   app_needs_typescript: spec<{ file: string; node: string }>(
     500,
     false,
-    (d) => `${d.file} is TypeScript, which Node ${d.node} does not load: use Node 22.18 or newer, or name the compiled file with --app FILE.`,
+    (d) =>
+      `${d.file} is TypeScript, which Node ${d.node} does not load: use Node 22.18 or newer, or name the compiled file with --app FILE.`,
   ),
   app_not_loaded: spec<{ file: string; reason: string }>(500, false, (d) => `${d.file} could not be loaded: ${d.reason}`),
 
   // Uploads
   upload_session_not_found: spec<{ sessionId: string }>(404, false, (d) => `No upload session ${d.sessionId}.`),
-  upload_session_expired: spec<{ sessionId: string }>(410, false, (d) => `Upload session ${d.sessionId} has expired: initiate another one.`),
+  upload_session_expired: spec<{ sessionId: string }>(
+    410,
+    false,
+    (d) => `Upload session ${d.sessionId} has expired: initiate another one.`,
+  ),
   upload_session_ended: spec<{ sessionId: string; state: string }>(409, false, (d) => `Upload session ${d.sessionId} is ${d.state}.`),
   upload_object_missing: spec<{ sessionId: string }>(
     422,
@@ -108,7 +125,8 @@ export const errorCatalog = {
   upload_size_mismatch: spec<{ sessionId: string; expectedBytes: number; actualBytes: number }>(
     422,
     false,
-    (d) => `Session ${d.sessionId} announced ${d.expectedBytes} bytes; storage holds ${d.actualBytes}. Sign again and send the announced file.`,
+    (d) =>
+      `Session ${d.sessionId} announced ${d.expectedBytes} bytes; storage holds ${d.actualBytes}. Sign again and send the announced file.`,
   ),
   upload_type_mismatch: spec<{ sessionId: string; expectedType: string; actualType: string }>(
     422,
@@ -118,7 +136,8 @@ export const errorCatalog = {
   upload_too_large: spec<{ maxBytes: number; actualBytes: number | null }>(
     413,
     false,
-    (d) => `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxBytes} bytes that its profile takes.`,
+    (d) =>
+      `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxBytes} bytes that its profile takes.`,
   ),
   upload_type_not_allowed: spec<{ contentType: string; allowed: readonly string[] }>(
     422,
@@ -131,7 +150,11 @@ export const errorCatalog = {
     (d) => `Files ending in .${d.extension} are not taken here; allowed are ${names(d.allowed)}.`,
   ),
   upload_byte_size_required: spec<Record<string, never>>(422, false, () => 'byteSize is required: the number of bytes that will be sent.'),
-  upload_source_failed: spec<Record<string, never>>(422, true, () => 'The source of the upload broke off before its end; nothing was kept.'),
+  upload_source_failed: spec<Record<string, never>>(
+    422,
+    true,
+    () => 'The source of the upload broke off before its end; nothing was kept.',
+  ),
   upload_source_unreadable: spec<{ problem: string }>(422, false, (d) => `The source of the upload cannot be read: ${d.problem}.`),
   idempotency_key_reused: spec<{ sessionId: string }>(
     409,
@@ -169,7 +192,11 @@ export const errorCatalog = {
     (d) => `The key ${d.key} belongs to the library: store, presignedPut and delete work below unmanaged/.`,
   ),
   object_checksum_mismatch: spec<Record<string, never>>(422, false, () => 'The bytes do not have the SHA-256 that was announced.'),
-  storage_failed: spec<{ operation: string; store: string }>(503, true, (d) => `The storage ${d.store} failed to ${d.operation}; try again.`),
+  storage_failed: spec<{ operation: string; store: string }>(
+    503,
+    true,
+    (d) => `The storage ${d.store} failed to ${d.operation}; try again.`,
+  ),
 
   // Assets, slots, delivery
   asset_not_found: spec<{ assetId: string }>(404, false, (d) => `No asset ${d.assetId}.`),
@@ -184,7 +211,8 @@ export const errorCatalog = {
   asset_not_attachable: spec<{ assetId: string; state: string }>(
     409,
     false,
-    (d) => `Asset ${d.assetId} is ${d.state}: attach takes an asset whose upload was verified, not one that is staged, quarantined or deleted.`,
+    (d) =>
+      `Asset ${d.assetId} is ${d.state}: attach takes an asset whose upload was verified, not one that is staged, quarantined or deleted.`,
   ),
   asset_attached: spec<{ assetId: string; attachments: number }>(
     409,
@@ -196,7 +224,11 @@ export const errorCatalog = {
     false,
     (d) => `Slot ${d.slot} takes assets of profile ${d.expected}; asset ${d.assetId} is of ${d.profile}.`,
   ),
-  asset_required: spec<{ slot: string }>(422, false, (d) => `Slot ${d.slot} holds many: say which asset, detach(owner, '${d.slot}', { asset }).`),
+  asset_required: spec<{ slot: string }>(
+    422,
+    false,
+    (d) => `Slot ${d.slot} holds many: say which asset, detach(owner, '${d.slot}', { asset }).`,
+  ),
   slot_is_many: spec<{ slot: string }>(422, false, (d) => `Slot ${d.slot} holds many: use attachmentsFor.`),
   owner_invalid: spec<{ problem: string }>(422, false, (d) => `An owner is { type, id }: ${d.problem}.`),
   settled_timeout: spec<{ assetId: string; timeoutMs: number; state: string }>(
@@ -224,8 +256,16 @@ export const errorCatalog = {
   internal_error: spec<Record<string, never>>(500, true, () => 'Something failed on our side; try again.'),
 
   // Verdicts of the gate: kept on the row, never thrown by upload or verifyCompletion
-  upload_object_changed: spec<Record<string, never>>(422, false, () => 'The file in storage was replaced or removed after it was verified. Upload it again.'),
-  upload_checksum_mismatch: spec<Record<string, never>>(422, false, () => 'The bytes that arrived do not have the announced SHA-256. Upload the file again.'),
+  upload_object_changed: spec<Record<string, never>>(
+    422,
+    false,
+    () => 'The file in storage was replaced or removed after it was verified. Upload it again.',
+  ),
+  upload_checksum_mismatch: spec<Record<string, never>>(
+    422,
+    false,
+    () => 'The bytes that arrived do not have the announced SHA-256. Upload the file again.',
+  ),
   file_empty: spec<Record<string, never>>(422, false, () => 'The file is empty.'),
   type_unknown: spec<Record<string, never>>(422, false, () => 'The file is of no type that can be recognised.'),
   mime_not_allowed: spec<{ mime: string; allowed: readonly string[] }>(
@@ -242,7 +282,8 @@ export const errorCatalog = {
   extension_mime_mismatch: spec<{ extension: string; mime: string }>(
     422,
     false,
-    (d) => `The file name ends in .${d.extension}, but what is in it is ${spokenType(d.mime)}. Rename it, or save it again in the right format.`,
+    (d) =>
+      `The file name ends in .${d.extension}, but what is in it is ${spokenType(d.mime)}. Rename it, or save it again in the right format.`,
   ),
   max_bytes_exceeded: spec<{ maxBytes: number; actualBytes: number }>(
     422,
@@ -269,11 +310,23 @@ export const errorCatalog = {
     false,
     (d) => `The ${d.format} file is damaged or incomplete and cannot be opened. Save it again and upload it once more.`,
   ),
-  decode_too_large: spec<Record<string, never>>(422, false, () => 'Opening the picture would take more memory than is allowed. Make it smaller and try again.'),
+  decode_too_large: spec<Record<string, never>>(
+    422,
+    false,
+    () => 'Opening the picture would take more memory than is allowed. Make it smaller and try again.',
+  ),
   variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
-  decoder_killed: spec<{ reason: string }>(422, false, (d) => `Opening the file ended the decoder (${d.reason}); it is held back as unsafe.`),
+  decoder_killed: spec<{ reason: string }>(
+    422,
+    false,
+    (d) => `Opening the file ended the decoder (${d.reason}); it is held back as unsafe.`,
+  ),
   decoder_unavailable: spec<{ problem: string }>(503, true, (d) => `No decoder could be started: ${d.problem}.`),
-  worker_lost: spec<Record<string, never>>(422, false, () => 'Workers were lost five times in a row while they looked at this file; it is held back until someone looks.'),
+  worker_lost: spec<Record<string, never>>(
+    422,
+    false,
+    () => 'Workers were lost five times in a row while they looked at this file; it is held back until someone looks.',
+  ),
   lease_lost: spec<Record<string, never>>(409, true, () => 'The lease ran out before the work was done; another worker takes it over.'),
   original_missing: spec<Record<string, never>>(422, true, () => 'The original is no longer in storage.'),
 } as const

@@ -35,7 +35,7 @@ export function AvatarCard({ member, onChange }: { member: Member; onChange: () 
         </div>
         <p className="hint">
           <strong>Drop a photo here</strong>
-          <span>JPEG, PNG, WebP, AVIF or GIF, up to 25 MB</span>
+          <span>JPEG, PNG, WebP, AVIF or GIF, up to 25 MB</span>
         </p>
         <div className="actions">
           <label className="button">

@@ -7,6 +7,7 @@ export function Portrait({ member, size }: { member: Member; size: 'tiny' | 'row
   const initials = member.name
     .split(' ')
     .map((word) => word[0])
+    .filter((_, i, all) => i === 0 || i === all.length - 1)
     .join('')
   return (
     <span
