@@ -130,7 +130,7 @@ export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, {
       expect: null,
     }),
     droppedVariants(),
-    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from, at, leaseSeconds, expect: objectIds.length }),
+    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from, at, leaseSeconds, expect: null }),
     moved('run', runMachine, ['fail'], {
       set: { error_code: 'lease_lost', finished_at: at },
       from,
@@ -150,7 +150,7 @@ export async function endKeeping(tx: Queryable, ctx: Recorder, assetId: string, 
       where: sql`t.id = ${assetId}::uuid and t.state = 'quarantined'`,
     }),
     droppedVariants(),
-    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from: sql`"asset" a`, at, leaseSeconds, expect: objectIds.length }),
+    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from: sql`"asset" a`, at, leaseSeconds, expect: null }),
   ]
   await moves(tx, ctx, steps, { at, jobs: [...deletions(objectIds), { name: 'settle_slots', id: assetId }] })
 }
