@@ -33,13 +33,22 @@ const lockBySocket = async (directory: string): Promise<DirectoryLock> => {
     throw new RindleError('database_unavailable', { operation: 'lock the directory' }, { cause: err })
   })
   server.unref()
-  writeFileSync(pidFile(directory), `${process.pid}\n`)
+  tellPid(directory)
   return {
     release: () =>
       new Promise((resolve) => {
         rmSync(pidFile(directory), { force: true })
         server.close(() => resolve())
       }),
+  }
+}
+
+/** For people alone, so a folder that cannot be written to is no reason to fail. */
+const tellPid = (directory: string): void => {
+  try {
+    writeFileSync(pidFile(directory), `${process.pid}\n`)
+  } catch (err) {
+    if (!isCode(err, 'EACCES') && !isCode(err, 'EROFS') && !isCode(err, 'EPERM')) throw err
   }
 }
 

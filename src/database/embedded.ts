@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { PgliteInstance } from './carriers/pglite.ts'
@@ -8,8 +7,10 @@ type Load = () => Promise<{ create(dataDir: string): Promise<PgliteInstance> }>
 
 interface OpenDirectory {
   readonly instance: Promise<PgliteInstance>
-  readonly lock: Promise<DirectoryLock | null>
+  lock: DirectoryLock | null
   users: number
+  /** The end of its closing, once nobody uses it. */
+  closing: Promise<void> | null
 }
 
 /** What stands behind an embedded handle. */
@@ -24,7 +25,7 @@ const embeddedKey = Symbol.for('rindle.embedded')
 
 /** Shared by every copy of this module in the process, so that code which is loaded again, as under hot reloading, finds what is open. */
 const directories = ((globalThis as Record<symbol, unknown>)[Symbol.for('rindle.embedded.directories')] ??= new Map()) as Map<
-  string,
+  string | symbol,
   OpenDirectory
 >
 
@@ -36,15 +37,16 @@ class EmbeddedPglite {}
  */
 export const embed = <T extends object>(directory: string, load: Load): T => {
   const inMemory = isElsewhere(directory)
-  const place = inMemory ? `${directory}#${randomBytes(8).toString('hex')}` : resolve(directory)
+  const place = inMemory ? Symbol(directory) : resolve(directory)
   let opened: PgliteInstance | null = null
-  let holds: string | null = null
+  let holds: string | symbol | null = null
 
   const embedded: Embedded = {
     async open() {
       if (opened) return opened
-      const key = inMemory ? place : realDirectory(place)
-      const shared = directories.get(key) ?? openDirectory(key, inMemory ? directory : null, load)
+      const key = typeof place === 'symbol' ? place : realDirectory(place)
+      await directories.get(key)?.closing
+      const shared = directories.get(key) ?? openDirectory(key, directory, load)
       if (holds === null) shared.users += 1
       holds = key
       opened = await shared.instance.catch((err: unknown) => {
@@ -61,9 +63,8 @@ export const embed = <T extends object>(directory: string, load: Load): T => {
       if (!shared || key === null) return
       shared.users -= 1
       if (shared.users > 0) return
-      directories.delete(key)
-      await (await shared.instance).close()
-      await (await shared.lock)?.release()
+      shared.closing = closeDirectory(key, shared)
+      await shared.closing
     },
   }
 
@@ -121,21 +122,29 @@ const realDirectory = (directory: string): string => {
   return realpathSync(directory)
 }
 
-const openDirectory = (key: string, memory: string | null, load: Load): OpenDirectory => {
-  const lock = memory === null ? lockDirectory(key, process.platform) : Promise.resolve(null)
+/** Keyed by the real directory, or by a symbol for one in memory. */
+const openDirectory = (key: string | symbol, given: string, load: Load): OpenDirectory => {
   const open = async () => {
     const { create } = await load()
-    await lock
+    shared.lock = typeof key === 'string' ? await lockDirectory(key, process.platform) : null
     try {
-      return await create(memory ?? key)
+      return await create(typeof key === 'string' ? key : given)
     } catch (err) {
-      await (await lock)?.release()
+      await shared.lock?.release()
       throw err
     }
   }
-  const shared: OpenDirectory = { lock, instance: open(), users: 0 }
+  const shared: OpenDirectory = { lock: null, instance: Promise.resolve().then(open), users: 0, closing: null }
   directories.set(key, shared)
-  lock.catch(() => {})
   shared.instance.catch(() => directories.delete(key))
   return shared
+}
+
+const closeDirectory = async (key: string | symbol, shared: OpenDirectory): Promise<void> => {
+  try {
+    await (await shared.instance).close()
+  } finally {
+    directories.delete(key)
+    await shared.lock?.release()
+  }
 }

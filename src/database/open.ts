@@ -11,7 +11,7 @@ import type { Database } from './database.ts'
 import { embeddedIn, lockInstance } from './embedded.ts'
 import { queryableOver } from './queryable.ts'
 import { isConflict, translated } from './sql-error.ts'
-import { runInForeignTransaction, runInTransaction } from './transaction.ts'
+import { insideTransaction, runInForeignTransaction, runInTransaction } from './transaction.ts'
 
 /** Where PostgreSQL is behind a pooler: `directUrl` leads past it, for listening; `prepared: false` when it pools transactions. */
 export interface DatabaseAddress {
@@ -37,6 +37,7 @@ const databaseOver = (carrier: Carrier): Database => {
   const executor: Executor = {
     execute: async (text, values) => {
       refuseClosed()
+      if (insideTransaction()) throw new RindleError('transaction_not_passed', { operation: 'A statement' })
       return again(() => carrier.execute(text, values))
     },
   }

@@ -119,6 +119,16 @@ describe('the embedded database', () => {
       }
     })
 
+    it('opens for one handle while another is being closed', async () => {
+      const [one, two] = [openDatabase(pglite(dataDir)), openDatabase(pglite(dataDir))]
+      await one.open()
+      const [, opened] = await Promise.allSettled([one.close(), two.open()])
+      assert.equal(opened.status, 'fulfilled')
+      await sql`select 1`.execute(two.pool)
+      await two.close()
+      assert.equal(existsSync(`${dataDir}.pid`), false)
+    })
+
     it('that the app has opened itself is used, locked and left open', async () => {
       const theirs = await PGlite.create(dataDir)
       const [one, two] = [openDatabase(theirs), openDatabase(theirs)]

@@ -40,7 +40,10 @@ for (const engine of engines) {
     })
 
     const constraintOf = async (name: string): Promise<string | null> => {
-      const rows = await query(db, `select pg_get_constraintdef(oid) as definition from pg_constraint where conname = '${name}' and connamespace = 'rindle'::regnamespace`)
+      const rows = await query(
+        db,
+        `select pg_get_constraintdef(oid) as definition from pg_constraint where conname = '${name}' and connamespace = 'rindle'::regnamespace`,
+      )
       return rows[0] ? String(rows[0]['definition']) : null
     }
 
@@ -76,7 +79,13 @@ for (const engine of engines) {
     })
 
     it('deletes nothing by cascade', async () => {
-      assert.deepEqual(await query(db, `select conname from pg_constraint where connamespace = 'rindle'::regnamespace and contype = 'f' and confdeltype <> 'a'`), [])
+      assert.deepEqual(
+        await query(
+          db,
+          `select conname from pg_constraint where connamespace = 'rindle'::regnamespace and contype = 'f' and confdeltype <> 'a'`,
+        ),
+        [],
+      )
     })
 
     it('has nothing left to migrate, and says so without any right to', async () => {
@@ -121,7 +130,10 @@ describe('migrate', { skip: withoutServer }, () => {
   it('is needed before anything else, and the error names the command', async () => {
     const { connect, close } = await open()
     const db = connect()
-    await assert.rejects(checkSchemaVersion(db.pool), (err) => isRindleError(err) && err.code === 'schema_version_mismatch' && /rindle migrate/.test(err.message))
+    await assert.rejects(
+      checkSchemaVersion(db.pool),
+      (err) => isRindleError(err) && err.code === 'schema_version_mismatch' && /rindle migrate/.test(err.message),
+    )
     await migrate(db)
     await checkSchemaVersion(db.pool)
     await close()
@@ -151,7 +163,10 @@ describe('migrate', { skip: withoutServer }, () => {
     await migrate(db)
     await administer(url, `insert into rindle.schema_versions (version, applied_at) values (${latestVersion + 1}, now())`)
     for (const attempt of [() => checkSchemaVersion(db.pool), () => migrate(db)]) {
-      await assert.rejects(attempt, (err) => isRindleError(err) && err.code === 'schema_version_mismatch' && err.details.found === `at version ${latestVersion + 1}`)
+      await assert.rejects(
+        attempt,
+        (err) => isRindleError(err) && err.code === 'schema_version_mismatch' && err.details.found === `at version ${latestVersion + 1}`,
+      )
     }
     await close()
   })
@@ -181,8 +196,16 @@ describe('migrate', { skip: withoutServer }, () => {
     await assert.rejects(checkSchemaVersion(limited.pool), { code: '42501' })
     await grantTo(owner, role, { queue: queueMigrations })
     await checkSchemaVersion(limited.pool)
-    await query(limited, `insert into rindle.state_moves (at, entity, entity_id, move, to_state) values (now(), 'asset', gen_random_uuid(), 'born', 'staged')`)
-    for (const refused of ['drop table rindle.leases', 'alter table rindle.leases add column more integer', 'create table rindle.more (id integer)', 'delete from rindle.schema_versions']) {
+    await query(
+      limited,
+      `insert into rindle.state_moves (at, entity, entity_id, move, to_state) values (now(), 'asset', gen_random_uuid(), 'born', 'staged')`,
+    )
+    for (const refused of [
+      'drop table rindle.leases',
+      'alter table rindle.leases add column more integer',
+      'create table rindle.more (id integer)',
+      'delete from rindle.schema_versions',
+    ]) {
       await assert.rejects(query(limited, refused), { code: '42501' }, refused)
     }
     await owner.close()

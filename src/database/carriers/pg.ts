@@ -73,7 +73,7 @@ export const pgExecutor = (connection: Pool | PoolClient | Client, prepared: boo
 
 const createPool = async (url: string): Promise<Pool> => {
   const { default: pg } = await import('pg')
-  const pool = new pg.Pool({ connectionString: url, application_name: 'rindle', connectionTimeoutMillis: 15_000 })
+  const pool = new pg.Pool({ connectionString: url, application_name: 'rindle', connectionTimeoutMillis: 15_000, keepAlive: true })
   pool.on('error', () => {})
   return pool
 }
@@ -100,12 +100,15 @@ const run = async (
   }
 }
 
+/** A body that never goes on must not keep its connection and its locks: the server ends it. */
+const begin = 'begin isolation level read committed; set local idle_in_transaction_session_timeout = 60000'
+
 const transactionOn = async <T>(client: PoolClient, prepared: boolean, body: (executor: Executor) => Promise<T>): Promise<T> => {
   let broken: Error | undefined
   const lost = (err: Error) => (broken = err)
   client.on('error', lost)
   try {
-    await run(client, false, 'begin isolation level read committed', [])
+    await run(client, false, begin, [])
     const result = await body(pgExecutor(client, prepared))
     await commit(client)
     return result
