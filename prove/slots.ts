@@ -6,16 +6,14 @@ import { isRindleError } from '../src/core/errors.ts'
 import type { Processor } from '../src/core/ports/processor.ts'
 import type { StorageAdapter } from '../src/core/ports/storage.ts'
 import { defineProfile } from '../src/core/profile-definition.ts'
+import { jobs } from '../src/doors/worker/jobs.ts'
 import { runWorker } from '../src/doors/worker/worker.ts'
 import { attach } from '../src/flows/assets/attach.ts'
 import { attachmentsFor } from '../src/flows/assets/attachments-for.ts'
-import { deleteObject } from '../src/flows/assets/delete-object.ts'
 import { detach } from '../src/flows/assets/detach.ts'
 import { purge } from '../src/flows/assets/purge.ts'
-import { purgeAsset } from '../src/flows/assets/purge-asset.ts'
 import { settleSlots } from '../src/flows/assets/settle-slots.ts'
 import { upload } from '../src/flows/uploads/upload.ts'
-import { promoteAsset } from '../src/flows/variants/promote-asset.ts'
 import { createTestRindle } from '../src/rindle.ts'
 import { engines, type EngineDatabase } from '../test/services/engines.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
@@ -94,13 +92,6 @@ interface SlotOfRound {
   readonly owner: { readonly type: string; readonly id: number }
   readonly slot: 'one' | 'many'
 }
-
-const jobs: Parameters<typeof runWorker>[1] = [
-  { name: 'promote_asset', run: async (ctx, id, options) => void (await promoteAsset(ctx, id, options)) },
-  { name: 'settle_slots', run: settleSlots },
-  { name: 'purge_asset', run: purgeAsset },
-  { name: 'delete_object', run: deleteObject },
-]
 
 /** Says yes to every file but those named `bad`, without a look at them: slots are what is on trial. */
 const judge: Processor = {
