@@ -49,14 +49,16 @@ const putVariant = async (
   const held = { id, fence, name, digest, objectId: object?.id ?? null }
   if (!made || !object) return { ...held, result: 'failed', code: 'variant_failed', message: messageOf('variant_failed', { variant: name }) }
   if (!made.ok) return { ...held, result: 'failed', code: made.code, message: made.message }
+  let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    const { body } = await open(made.path)
+    body = (await open(made.path)).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
     return { ...held, result: 'stored', etag: head.etag, version: head.version, sha256, byteSize, contentType, width, height }
   } catch (err) {
+    if (body && !body.locked) await body.cancel(err).catch(() => undefined)
     if (!signal.aborted) ctx.logger.warn({ variant: id, code: isRindleError(err) ? err.code : 'internal_error' }, 'a variant could not be stored')
     return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(1) }
   }

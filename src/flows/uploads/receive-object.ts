@@ -80,6 +80,9 @@ const write = async (ctx: Context, ticket: PutTicket, body: ReadableStream<Uint8
       sizeBytes: ticket.sizeBytes,
       signal: signal ? AbortSignal.any([signal, end.signal]) : end.signal,
     })
+  } catch (err) {
+    if (!metered.body.locked) await metered.body.cancel(err).catch(() => undefined)
+    throw err
   } finally {
     done.abort()
   }

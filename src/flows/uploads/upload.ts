@@ -32,7 +32,7 @@ const longestUploadSeconds = 86_400
  *
  * @throws RindleError `profile_unknown`, `owner_invalid`, `argument_invalid`, `upload_source_unreadable`, `upload_source_failed`,
  * `upload_too_large`, `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_session_ended`,
- * `storage_failed`, `lease_lost`; the reason of `signal` when it aborts.
+ * `storage_failed`; the reason of `signal` when it aborts.
  */
 export async function upload(ctx: Context, profileName: string, source: UploadSource, options: UploadOptions = {}): Promise<Asset> {
   const profile = profileNamed(ctx.profiles, profileName)
@@ -66,8 +66,8 @@ const receive = async (ctx: Context, incoming: Incoming): Promise<Asset> => {
     ctx.changes.announce(asset.id)
     return asset
   } catch (err) {
-    await ctx.db.transaction((tx) => endSession(ctx, tx, session.id, 'abort')).catch(() => undefined)
-    throw err
+    const state = await ctx.db.transaction((tx) => endSession(ctx, tx, session.id, 'abort')).catch(() => 'over')
+    throw lease.isLost() ? new RindleError('upload_session_ended', { sessionId: session.id, state }, { cause: err }) : err
   }
 }
 
@@ -96,6 +96,7 @@ const store = async (ctx: Context, { profile, opened, declaration }: Incoming, o
   try {
     return await ctx.stores.at(object.store).put(object.key, body, { contentType: declaration.contentType, ...size, signal })
   } catch (err) {
+    if (!body.locked) await body.cancel(err).catch(() => undefined)
     throw isRindleError(err) && err.code === 'object_size_mismatch' ? new RindleError('upload_source_failed', {}, { cause: err }) : err
   }
 }
