@@ -26,3 +26,5 @@ export const compareClocks = (previous: ClockReading | null, reading: ClockReadi
   const machineMs = reading.monotonicMs - previous.monotonicMs
   return Math.abs(databaseMs - machineMs) <= clockToleranceSeconds * 1000 ? 'agree' : 'differ'
 }
+/** A job's folder in which nothing was written for so long belongs to a worker that was killed. */
+export const scratchSeconds = 3_600

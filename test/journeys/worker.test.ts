@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { createQueue } from '../../src/adapters/queue/pg-boss.ts'
@@ -14,6 +17,7 @@ import { defineProfile } from '../../src/core/profile-definition.ts'
 import { executorOf } from '../../src/database/queryable.ts'
 import type { JobRecord } from '../../src/doors/worker/job-runner.ts'
 import { runWorker, type Worker } from '../../src/doors/worker/worker.ts'
+import { clearScratch } from '../../src/flows/ops/clear-scratch.ts'
 import { createRindle, type Rindle } from '../../src/rindle.ts'
 import { type EngineDatabase, engines } from '../services/engines.ts'
 import { administer } from '../services/postgres.ts'
@@ -288,3 +292,21 @@ for (const engine of engines) {
     })
   })
 }
+
+describe('the folder for jobs', () => {
+  it('is rid of what killed workers left there an hour ago, and of nothing else', async () => {
+    const scratchFolder = mkdtempSync(join(tmpdir(), 'rindle-scratch-'))
+    const old = new Date(Date.now() - 2 * 3_600_000)
+    for (const name of ['rindle-gate-old', 'rindle-build-busy', 'somebody-elses', 'rindle-gate-new']) {
+      mkdirSync(join(scratchFolder, name, 'made'), { recursive: true })
+      writeFileSync(join(scratchFolder, name, 'made', 'file'), 'bytes')
+      for (const path of [join(name, 'made', 'file'), join(name, 'made'), name]) {
+        if (name === 'rindle-gate-new' || (name === 'rindle-build-busy' && path.endsWith('file'))) continue
+        utimesSync(join(scratchFolder, path), old, old)
+      }
+    }
+    await clearScratch({ host: { scratchFolder, workerName: 'here' } })
+    assert.deepEqual(readdirSync(scratchFolder).sort(), ['rindle-build-busy', 'rindle-gate-new', 'somebody-elses'])
+    rmSync(scratchFolder, { recursive: true })
+  })
+})

@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { jobNames } from '../../core/jobs.ts'
 import { type ClockReading, lookSeconds, pollSeconds } from '../../core/schedule.ts'
+import { clearScratch } from '../../flows/ops/clear-scratch.ts'
 import { type EmitterHold, emitEvents } from '../../flows/ops/emit-events.ts'
 import { forgetHistory } from '../../flows/ops/forget-history.ts'
 import { leaveLeases } from '../../flows/ops/leave-leases.ts'
@@ -38,6 +39,7 @@ export interface Worker {
 const emitEveryMs = 500
 const otherEmitsMs = 2_000
 const forgetEveryMs = 60_000
+const clearEveryMs = 3_600_000
 const graceMs = 20_000
 const giveBackMs = 10_000
 
@@ -124,6 +126,7 @@ const lookLoop = (ctx: RindleContext, holder: string, signal: AbortSignal) => {
   let previous: ClockReading | null = null
   let seen: Pick<WorkerHealth, 'lastLookAt' | 'sweeping'> = { lastLookAt: null, sweeping: false }
   let forgotMs = ctx.clock.monotonicMs()
+  let clearedMs = -Infinity
   const loop: Loop = {
     name: 'look',
     nap: createNap(ctx.clock),
@@ -135,6 +138,12 @@ const lookLoop = (ctx: RindleContext, holder: string, signal: AbortSignal) => {
       if (look.swept && !look.doubted && began - forgotMs >= forgetEveryMs) {
         forgotMs = began
         await forgetHistory(ctx, { signal })
+      }
+      if (began - clearedMs >= clearEveryMs) {
+        clearedMs = began
+        await clearScratch(ctx).catch((err: unknown) =>
+          ctx.logger.warn({ event: 'scratch_kept', err }, 'The folder for jobs could not be tidied.'),
+        )
       }
       return Math.max(1, lookSeconds * 1000 - (ctx.clock.monotonicMs() - began))
     },

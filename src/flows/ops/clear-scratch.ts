@@ -1,0 +1,41 @@
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { RindleContext } from '../../context.ts'
+import { scratchSeconds } from '../../core/schedule.ts'
+
+/** What flows that make folders for their jobs begin them with. */
+const jobFolder = /^rindle-(gate|build)-/
+
+/**
+ * Removes the folders of jobs whose worker was killed, with the files that were being looked at. A folder is taken for abandoned when
+ * nothing in it was written for an hour.
+ */
+export async function clearScratch(ctx: Pick<RindleContext, 'host'>): Promise<void> {
+  const { scratchFolder } = ctx.host
+  const before = (await fileTime(scratchFolder)) - scratchSeconds * 1000
+  for (const name of (await readdir(scratchFolder)).filter((entry) => jobFolder.test(entry))) {
+    const folder = join(scratchFolder, name)
+    if ((await lastWritten(folder)) < before) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What the file system stamps files with now: neither the database's time nor, over a network, this machine's. */
+const fileTime = async (folder: string): Promise<number> => {
+  const probe = await mkdtemp(join(folder, 'rindle-now-'))
+  const { mtimeMs } = await lstat(probe)
+  await rm(probe, { recursive: true })
+  return mtimeMs
+}
+
+const lastWritten = async (folder: string): Promise<number> => {
+  const inside = await readdir(folder, { recursive: true }).catch(() => [])
+  const times = await Promise.all(
+    ['', ...inside].map((name) =>
+      lstat(join(folder, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  )
+  return Math.max(...times)
+}
