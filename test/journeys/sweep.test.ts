@@ -208,6 +208,40 @@ for (const engine of engines) {
       )
     })
 
+    it('lets quarantined bytes go when they have been kept for long enough, and not before', async () => {
+      const keys = await stage.keys()
+      const id = await stage.make('quarantined')
+      await look()
+      await passTime(604_700)
+      await look()
+      await stage.work()
+      assert.equal(await stage.stateOf(id), 'quarantined')
+      assert.notDeepEqual(await stage.keys(), keys)
+      await passTime(200)
+      await look()
+      await stage.work()
+      assert.deepEqual(await stage.keys(), keys)
+    })
+
+    it('purges an asset that nobody attached when its profile says so', async () => {
+      const keys = await stage.keys()
+      const id = await stage.make('ready', { profile: 'fleeting' })
+      await stage.database.query('update rindle.media_assets set due_at = $2 where id = $1', [
+        id,
+        new Date(stage.ctx.clock.now().getTime() + 3_600_000),
+      ])
+      await look()
+      await passTime(3_590)
+      await look()
+      await stage.work()
+      assert.equal(await stage.stateOf(id), 'ready')
+      await passTime(20)
+      await look()
+      await stage.work()
+      assert.equal(await stage.stateOf(id), 'deleted')
+      assert.deepEqual(await stage.keys(), keys)
+    })
+
     it('wakes whoever settles slots and whoever purges for rows that nobody looked at', async () => {
       const [waiting, left] = [await stage.make('validating'), await stage.make('ready')]
       await attach(stage.ctx, waiting, anna, 'avatar')
