@@ -17,6 +17,7 @@ import type { Logger } from './core/ports/logger.ts'
 import type { Processor } from './core/ports/processor.ts'
 import type { CallOptions, SignedRequest, StorageAdapter } from './core/ports/storage.ts'
 import { named, type Profiles } from './core/profile.ts'
+import type { StoredObject } from './core/stored-object.ts'
 import type { UploadSession } from './core/upload-session.ts'
 import type { Variant } from './core/variant.ts'
 import { createClock, followDatabase } from './database/clock.ts'
@@ -37,14 +38,12 @@ import { startWorker } from './doors/worker/start-worker.ts'
 import { workWhenReady } from './doors/worker/work-when-ready.ts'
 import type { Worker, WorkerOptions } from './doors/worker/worker.ts'
 import { pictureTag, type PictureTagOptions } from './doors/html/picture-tag.ts'
-import type { StoredObject, StoreOptions } from './flows/steps/store-unmanaged.ts'
 import { deleteUnmanaged } from './flows/unmanaged/delete-unmanaged.ts'
 import { download, type DownloadOptions } from './flows/unmanaged/download.ts'
 import { head } from './flows/unmanaged/head.ts'
 import { presignedPut, type PresignedPutOptions } from './flows/unmanaged/presigned-put.ts'
 import { storageAdapterFor } from './flows/unmanaged/storage-adapter-for.ts'
-import { store } from './flows/unmanaged/store.ts'
-import { storeVariant } from './flows/unmanaged/store-variant.ts'
+import { store, type StoreOptions } from './flows/unmanaged/store.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
 import type { UploadSource } from './flows/steps/open-source.ts'
 import { cancelUpload } from './flows/uploads/cancel-upload.ts'
@@ -138,6 +137,7 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   ): Promise<string>
 
   store(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
+  /** The same as `store`, for renditions that the app made itself. */
   storeVariant(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
   download(
     profile: ProfileName<P>,
@@ -227,7 +227,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     variantUrl: bound(variantUrl),
     pictureTag: bound(pictureTag),
     store: bound(store),
-    storeVariant: bound(storeVariant),
+    storeVariant: bound(store),
     download: bound(download),
     head: bound(head),
     delete: bound(deleteUnmanaged),

@@ -69,7 +69,7 @@ for (const engine of engines) {
       const rows = await house.rows()
       await assert.rejects(house.rindle.store('photo', 'unmanaged/once', Buffer.from('other')), code('object_exists'))
       await assert.rejects(house.rindle.storeVariant('photo', 'unmanaged/once', Buffer.from('other')), code('object_exists'))
-      assert.match(house.logged.at(-1) ?? '', /a variant of the app could not be stored/)
+      assert.match(house.logged.at(-1) ?? '', /an object of the app could not be stored/)
       assert.equal(await house.rows(), rows)
       assert.equal((await read('unmanaged/once')).bytes.toString(), 'hello there')
     })

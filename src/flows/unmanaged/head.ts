@@ -2,7 +2,7 @@ import type { RindleContext } from '../../context.ts'
 import { profileNamed } from '../../core/admission.ts'
 import { normaliseKey } from '../../core/object-key.ts'
 import { findObjectByKey } from '../../database/queries/unmanaged-objects.ts'
-import { type StoredObject, typeForKey } from '../steps/store-unmanaged.ts'
+import { type StoredObject, typeForKey } from '../../core/stored-object.ts'
 
 /**
  * What lies below a key of the profile's store, any key; null when nothing does.

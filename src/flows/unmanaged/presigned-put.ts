@@ -6,7 +6,7 @@ import { hostedWatchSeconds, secondsAfter, signedWatchSeconds } from '../../core
 import type { SignedRequest } from '../../core/ports/storage.ts'
 import { maxPutTicketSeconds, mintTicket } from '../../core/ticket.ts'
 import { prolongReservation, reserveUnmanaged } from '../../database/queries/unmanaged-objects.ts'
-import { typeForKey } from '../steps/store-unmanaged.ts'
+import { typeForKey } from '../../core/stored-object.ts'
 
 export interface PresignedPutOptions {
   /** How many bytes will be sent: the ticket takes no other number. */
