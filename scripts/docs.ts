@@ -2,15 +2,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { assetMachine } from '../src/core/asset.ts'
 import { errorCatalog } from '../src/core/errors.ts'
+import { eventCatalog } from '../src/core/events.ts'
 import { jobCatalog } from '../src/core/jobs.ts'
 import type { Machine } from '../src/core/machine.ts'
 import { objectMachine } from '../src/core/object.ts'
 import { runMachine } from '../src/core/run.ts'
 import { uploadSessionMachine } from '../src/core/upload-session.ts'
 import { variantMachine } from '../src/core/variant.ts'
+import { commands } from '../src/doors/cli/commands/index.ts'
+import { exitCodes } from '../src/doors/cli/exit-code.ts'
+import { routes } from '../src/wire/routes.ts'
 
 /** Prints docs/reference from the tables of the code; with --check only says whether what is printed there is true. */
-const pages: Readonly<Record<string, () => string>> = { errors: errorsPage, states: statesPage, jobs: jobsPage }
+const pages: Readonly<Record<string, () => string>> = { errors: errorsPage, states: statesPage, jobs: jobsPage, http: httpPage }
 
 function errorsPage(): string {
   const rows = Object.entries(errorCatalog).map(([code, { status, retryable, message }]) => {
@@ -65,6 +69,85 @@ A job only wakes the worker: the row it names is the promise, and losing a job l
 ${Object.entries(jobCatalog)
   .map(([name, { subject, means }]) => `| \`${name}\` | ${subject} | ${means} |`)
   .join('\n')}
+`
+}
+
+function httpPage(): string {
+  return `# The http door
+
+\`createHandler(rindle, { identify, authorize, origins, basePath })\` from \`rindle/http\` is a \`(Request) => Promise<Response>\`. Addresses are
+below the place where it is mounted. Before every route but ticketed ones, \`authorize({ actor, action, subject })\` is asked; the subject is
+\`{ profile }\`, \`{ session }\` or \`{ asset }\`, and only \`true\` is a yes. An actor that is \`{ type, id }\` opens uploads as that owner. Bodies
+of POST are \`application/json\`; send \`{}\` where there is nothing to say.
+
+| Method | Address | Asks for | Does |
+|---|---|---|---|
+${Object.values(routes)
+  .map(
+    ({ method, path, action, means }) =>
+      `| ${method} | \`${path}\` | ${action === 'ticket' ? 'nothing: the address is the permission' : `\`${action}\``} | ${means} |`,
+  )
+  .join('\n')}
+
+\`POST /uploads\` answers 201 \`{ session }\`, \`sign\` \`{ session, presigned }\`, \`verify\` \`{ session, asset }\`, \`DELETE\` \`{ session }\`; \`GET /assets/:id\` the
+asset itself. Refusals are \`{ error: { code, message, details, retryable } }\`. \`GET /assets/:id\` has addresses only where \`asset.deliver\` is a yes as well.
+
+Mount it before anything that reads bodies, such as \`express.json()\`: a body that was read before is \`body_consumed\`.
+`
+}
+
+function eventsPage(): string {
+  const rows = Object.entries(eventCatalog).flatMap(([entity, moves]) =>
+    Object.entries(moves).map(([move, { name, means }]) => `| \`${entity}.${name}\` | ${move} | ${means} |`),
+  )
+  return `# Events
+
+Facts, read from the history after their commit by one worker of all, in order. Subscribe with \`node:diagnostics_channel\` in a process
+that runs a worker: every event goes out on \`rindle:event\` and on the channel of its own name, such as \`rindle:asset.ready\`. Each at least
+once, normally within a second of the commit, never before older writing transactions of the whole cluster have ended. \`id\` is the same when one is
+sent a second time, which only happens after a crash in between.
+
+\`\`\`ts
+import { subscribe } from 'node:diagnostics_channel'
+
+subscribe('rindle:asset.ready', (event) => console.log(event.id, event.assetId, event.at))
+\`\`\`
+
+An event is \`{ id, name, at, entity, entityId, assetId, from, to, actor, reason }\`.
+
+| Event | Move | Says |
+|---|---|---|
+${rows.join('\n')}
+`
+}
+
+function commandsPage(): string {
+  const always = [
+    '| `--app FILE` | The file that exports `rindle`. Default: `rindle.app` in package.json, else rindle.config.ts or rindle.config.js. |',
+    '| `--json` | Print one JSON object for programs. |',
+  ]
+  const section = ({ name, summary, flags }: (typeof commands)[number]): string => `## rindle ${name}
+
+${summary}
+
+| Flag | |
+|---|---|
+${[...Object.entries(flags).map(([flag, { help, value }]) => `| \`--${flag}${value === undefined ? '' : ` ${value}`}\` | ${help} |`), ...always].join('\n')}
+`
+  return `# Commands
+
+${commands.map(section).join('\n')}
+## Exit codes
+
+| Code | |
+|---|---|
+| ${exitCodes.ok} | It was done. |
+| ${exitCodes.notOk} | It came to its end and found something wrong. |
+| ${exitCodes.usage} | The command line is not one of these. |
+| ${exitCodes.refused} | What was asked for cannot be had: an error with a status below 500. |
+| ${exitCodes.internal} | Something this library did not expect. |
+| ${exitCodes.retryable} | A retryable error: the same command may succeed later. |
+| ${exitCodes.configuration} | Configuration, schema or installation: an error with status 500. |
 `
 }
 
