@@ -129,6 +129,28 @@ describe('the http door behind a real socket', { skip: engine ? engine.skip : 'n
       assert.equal(await house.rows(), rows)
     })
 
+  it('says so when a body parser before it has eaten the body', async () => {
+    const { url, headers } = await ticketFor()
+    const listener = getRequestListener(house.door())
+    const behind = createServer((request, response) => void request.resume().once('end', () => void listener(request, response))).listen(
+      0,
+      '127.0.0.1',
+    )
+    await once(behind, 'listening')
+    const address = behind.address()
+    assert.ok(address && typeof address === 'object')
+    const there = (path: string) => `http://127.0.0.1:${address.port}${path}`
+    try {
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"profile":"photo"}' }
+      assert.equal((await jsonOf(await fetch(there('/media/uploads'), init))).error.code, 'body_consumed')
+      const put = await fetch(there(new URL(url).pathname), { method: 'PUT', headers, body: bytes })
+      assert.equal((await jsonOf(put)).error.code, 'body_consumed')
+    } finally {
+      behind.closeAllConnections()
+      behind.close()
+    }
+  })
+
   it('answers a refusal in words also to whoever sends a large body at once', async () => {
     const { url } = await ticketFor()
     const large = Buffer.alloc(4_000_000)

@@ -1,6 +1,6 @@
 import type { RindleContext } from '../../context.ts'
 import type { Asset } from '../../core/asset.ts'
-import { RindleError } from '../../core/errors.ts'
+import { isRindleError, RindleError } from '../../core/errors.ts'
 import { isId } from '../../core/ids.ts'
 import { openTicket } from '../../core/ticket.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
@@ -86,9 +86,15 @@ const putObject = async ({ ctx, request, params }: Visit): Promise<Response> => 
   refuseConsumed(request)
   const { body, headers, signal } = request
   const contentLength = headers.has('content-length') ? announcedBytes(request) : null
-  await receiveObject(ctx, ticket, { body, contentType: headers.get('content-type'), contentLength, signal })
+  await receiveObject(ctx, ticket, { body, contentType: headers.get('content-type'), contentLength, signal }).catch((err: unknown) => {
+    throw isEaten(err, contentLength) ? new RindleError('body_consumed', {}, { cause: err }) : err
+  })
   return json({})
 }
+
+/** A body that was announced and holds nothing, although its connection stands, was read by somebody before us. */
+const isEaten = (err: unknown, contentLength: number | null): boolean =>
+  isRindleError(err) && err.code === 'object_size_mismatch' && err.details.actualBytes === 0 && contentLength !== null && contentLength > 0
 
 const getObject = async ({ ctx, request, params, crossOrigin }: Visit): Promise<Response> =>
   objectResponse(request, await openObject(ctx, params['ticket'] ?? ''), { crossOrigin })
