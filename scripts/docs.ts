@@ -14,7 +14,14 @@ import { exitCodes } from '../src/doors/cli/exit-code.ts'
 import { routes } from '../src/wire/routes.ts'
 
 /** Prints docs/reference from the tables of the code; with --check only says whether what is printed there is true. */
-const pages: Readonly<Record<string, () => string>> = { errors: errorsPage, states: statesPage, jobs: jobsPage, http: httpPage }
+const pages: Readonly<Record<string, () => string>> = {
+  errors: errorsPage,
+  states: statesPage,
+  jobs: jobsPage,
+  http: httpPage,
+  events: eventsPage,
+  commands: commandsPage,
+}
 
 function errorsPage(): string {
   const rows = Object.entries(errorCatalog).map(([code, { status, retryable, message }]) => {

@@ -169,12 +169,3 @@ for (const engine of engines) {
     })
   })
 }
-
-describe('the catalogue of events', () => {
-  it('gives every move of every machine one name', async () => {
-    const { eventCatalog } = await import('../../src/core/events.ts')
-    const names = Object.entries(eventCatalog).flatMap(([entity, moves]) => Object.values(moves).map(({ name }) => `${entity}.${name}`))
-    assert.equal(new Set(names).size, names.length)
-    assert.ok(names.includes('upload_session.completed') && names.includes('attachment.refused') && names.includes('variant.failed'))
-  })
-})

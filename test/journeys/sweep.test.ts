@@ -9,6 +9,7 @@ import { runMachine } from '../../src/core/run.ts'
 import { variantMachine } from '../../src/core/variant.ts'
 import { born, moved, moves } from '../../src/database/move.ts'
 import { forgetHistory } from '../../src/flows/ops/forget-history.ts'
+import { leaveLeases } from '../../src/flows/ops/leave-leases.ts'
 import { sweep } from '../../src/flows/ops/sweep.ts'
 import { detach } from '../../src/flows/assets/detach.ts'
 import { attach } from '../../src/flows/assets/attach.ts'
@@ -287,6 +288,15 @@ for (const engine of engines) {
       stage.clock.advance(5)
       assert.equal((await look('two')).swept, true)
       assert.equal((await look('one')).swept, false)
+    })
+
+    it('goes to another worker at once when the one that did it stops', async () => {
+      await look('one')
+      await look('two')
+      stage.clock.advance(5)
+      assert.equal((await look('one')).swept, true)
+      await leaveLeases(stage.ctx, 'one')
+      assert.equal((await look('two')).swept, true)
     })
 
     it('acts on no look at which the clocks of database and machine went apart', async () => {

@@ -12,10 +12,11 @@ export const jsonLogger = (write: (line: string) => void, now: () => Date): Logg
   return { debug: nothing, info: nothing, warn: line('warn'), error: line('error') }
 }
 
-/** Errors keep what tells them apart; their causes are followed, bigints written out. */
-const readable = (_key: string, value: unknown): unknown => {
+/** Errors keep what tells them apart, whatever they make of themselves as JSON; their causes are followed, bigints written out. */
+function readable(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
-  if (!(value instanceof Error)) return value
-  const { name, message, stack, cause } = value
-  return { name, message, ...('code' in value ? { code: value.code } : {}), ...(cause === undefined ? {} : { cause }), stack }
+  const raw: unknown = typeof this === 'object' && this !== null ? Reflect.get(this, key) : value
+  if (!(raw instanceof Error)) return value
+  const { name, message, stack, cause } = raw
+  return { name, message, ...('code' in raw ? { code: raw.code } : {}), ...(cause === undefined ? {} : { cause }), stack }
 }
