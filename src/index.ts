@@ -1,6 +1,7 @@
 export type { Asset, AssetKind, AssetState, Owner, Problem } from './core/asset.ts'
 export type { Attachment, Previous, Variants } from './core/attachment.ts'
 export { type AnyRindleError, type ErrorCode, type ErrorDetails, isRindleError, RindleError } from './core/errors.ts'
+export type { EventName, RindleEvent } from './core/events.ts'
 export { image, type ImageOptions } from './core/image-recipe.ts'
 export type { OwnerRef } from './core/owner.ts'
 export type { Authorizer } from './core/ports/authorizer.ts'
