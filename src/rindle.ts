@@ -100,54 +100,77 @@ export type AssetRef = string | { readonly id: string }
 
 /** Everything an app calls. Whatever is not open yet is opened by the first call. */
 export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = SlotsOptions> extends AsyncDisposable {
+  /** Opens an upload of `byteSize` bytes: a session, and an asset in `staged`. What can be known before the bytes is judged here. */
   initiateUpload(profile: ProfileName<P>, options: InitiateUploadOptions): Promise<UploadSession>
+  /** A ticket for the client: one PUT with exactly these headers, for at most 15 minutes. Signing again is fine. */
   signUpload(sessionId: string): Promise<SignedUpload>
+  /** Looks whether what was announced is in storage, and hands it to the worker. Idempotent; the gate's verdict comes later, on the asset. */
   verifyCompletion(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
   /** @deprecated Use `verifyCompletion`, which it is. */
   verifyUpload(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  /** Takes a file in on the server, streaming: a path, bytes, a Blob or File, a web or Node stream. */
   upload<N extends ProfileName<P>>(profile: N, source: UploadSource, options?: UploadOptions): Promise<Asset<N>>
+  /** Null when there is none, or when it ended so long ago that it was forgotten. */
   uploadSession(sessionId: string): Promise<UploadSession | null>
+  /** Gives an upload up that was not verified. Its tickets lead nowhere any more. */
   cancelUpload(sessionId: string): Promise<UploadSession>
 
+  /** Null when there is none, or when it is being purged. */
   asset(assetId: string): Promise<AnyAsset<P> | null>
   /** Waits until the asset has left the gate and its variants are done; the gate's verdict is thrown. */
   settled(assetId: string, options?: SettledOptions): Promise<AnyAsset<P>>
+  /** Newest first, a page at a time. */
   assets(
     options?: AssetsOptions & { readonly profile?: ProfileName<P> },
   ): Promise<{ readonly assets: readonly AnyAsset<P>[]; readonly cursor: string | null }>
+  /** Puts an asset into a slot of an owner, with `{ tx }` in the app's own transaction. What is replaced goes once nothing holds it. */
   attach<A extends AssetRef, K extends SlotName<S>>(
     asset: A & AssetFor<A, S[K]['profile']>,
     owner: OwnerRef,
     slot: K,
     options?: AttachOptions,
   ): Promise<AttachmentIn<P, S, K>>
+  /** Empties a slot, or takes one `asset` out of a slot that holds many. Nothing there is fine. */
   detach(owner: OwnerRef, slot: SlotName<S>, options?: DetachOptions): Promise<void>
+  /** What stands in a slot, with its variants, in one query. While a replacement is checked, `previous` is what to show. */
   attachmentFor<K extends SingleSlotName<S>>(owner: OwnerRef, slot: K): Promise<AttachmentIn<P, S, K> | null>
+  /** The slot of many owners in one query: one list per owner, in their order. */
   attachmentsFor<K extends SlotName<S>>(owners: readonly OwnerRef[], slot: K): Promise<AttachmentIn<P, S, K>[][]>
+  /** Those variants that are ready, by name. */
   readyVariantsFor<N extends ProfileName<P>>(asset: Asset<N> | AssetRef): Promise<Variant<VariantName<P, N>>[]>
 
+  /** Takes an asset away for good, with its files. Refused with `asset_attached` while a slot shows it. */
   purge(asset: AssetRef, options?: PurgeOptions): Promise<void>
 
+  /** An address of the original. `asset_not_available` before the gate has passed it (retryable) and after a refusal. */
   url(asset: AssetRef, options?: UrlOptions): Promise<string>
+  /** An address of a variant; while it is not there, of the original, where browsers draw its type. */
   variantUrl<N extends ProfileName<P>>(asset: Asset<N> | AssetRef, variant: VariantName<P, N>, options?: UrlOptions): Promise<string>
+  /** A `<picture>` as HTML, everything escaped. Null, and what may not be shown, gives the `placeholder` or empty text. */
   pictureTag<N extends string>(attachment: Attachment<N> | null, options?: PictureTagOptions<NoInfer<N>>): Promise<string>
   pictureTag<N extends ProfileName<P>>(
     asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
     options?: PictureTagOptions<VariantName<P, N>>,
   ): Promise<string>
 
+  /** Stores bytes of the app's own below `unmanaged/`: no asset, no gate, no URL, but a row. A key is written once. */
   store(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
   /** The same as `store`, for renditions that the app made itself. */
   storeVariant(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
+  /** Writes what lies below any key to `destination`: a file is `Writable.toWeb(createWriteStream(path))`. */
   download(
     profile: ProfileName<P>,
     key: string,
     destination: WritableStream<Uint8Array>,
     options?: DownloadOptions,
   ): Promise<{ readonly byteSize: number }>
+  /** What lies below any key; null when nothing does. */
   head(profile: ProfileName<P>, key: string, options?: CallOptions): Promise<StoredObject | null>
+  /** Deletes below `unmanaged/`. Nothing there is fine. */
   delete(profile: ProfileName<P>, key: string, options?: CallOptions): Promise<void>
+  /** A ticket for one PUT below `unmanaged/`, of that length and type, for at most 15 minutes. */
   presignedPut(profile: ProfileName<P>, key: string, expiresInSeconds: number, options: PresignedPutOptions): Promise<SignedRequest>
+  /** The profile's store behind its guards. What is written through it has no row. */
   storageAdapterFor(profile: ProfileName<P>): StorageAdapter
 
   /** Starts a worker in this process: it takes files through the gate, makes variants, deletes and sweeps, until it is stopped. */

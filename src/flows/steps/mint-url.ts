@@ -29,6 +29,7 @@ export async function mintUrl(
   const contentDisposition = dispositionHeader(profile, choice, choice.filename, options)
   const store = ctx.stores.at(object.store)
   if (!store.supports('hosted')) {
+    if (profile.delivery.public) throw new RindleError('delivery_unsupported', { capability: 'public delivery', store: store.id })
     const signed = await store.signGet(object.key, { at: ctx.clock.now(), ttlSeconds, contentType: object.contentType, contentDisposition })
     return signed.url
   }
