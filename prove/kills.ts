@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import sharp from 'sharp'
 import { findPlace } from '../src/adapters/storage/local/paths.ts'
-import { type EngineDatabase, engines } from '../test/services/engines.ts'
-import { pgliteFolder } from '../test/services/pglite.ts'
+import { type Engine, type EngineDatabase, engines } from '../test/services/engines.ts'
 import { descendants, isAlive } from '../test/services/processes.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 import { openScene, type Scene } from './kills/scene.ts'
@@ -16,7 +15,7 @@ const leaseOf = ({ size }: ProofContext): number => (size === 'ci' ? 3 : 10)
 const lookSeconds = 5
 /** What two busy cores may add to the promise before it counts as broken. */
 const graceSeconds = 1
-const photosARound = 3
+const photosARound = 2
 
 type Row = Readonly<Record<string, unknown>>
 type Query = (text: string) => Promise<readonly Row[]>
@@ -60,9 +59,7 @@ export const kills: Proof = {
 
 /** Two workers on one server; the one that is at work is killed, and another is started for the next round. */
 async function workersOnPostgres(proof: ProofContext, photo: string, takeovers: number[]): Promise<Lane> {
-  const engine = engines.find(({ name }) => name === 'postgres')
-  if (!engine || engine.skip) throw new Error(`PostgreSQL is needed: ${engine ? engine.skip : 'no such engine'}`)
-  const database = await engine.open()
+  const database = await engineNamed('postgres').open()
   const scene = sceneIn(proof, 'postgres')
   const rindle = openScene(database.place, scene)
   const startWorker = () => start('worker.ts', { url: database.place, ...scene }, proof)
@@ -79,8 +76,9 @@ async function workersOnPostgres(proof: ProofContext, photo: string, takeovers: 
       const held = await database.query(
         `select asset_id from rindle.media_processing_runs where state = 'processing' and worker like '%:${victim.pid}'`,
       )
-      workers[workers.indexOf(victim)] = await startWorker()
+      const replacement = startWorker()
       await untilDone(proof, (text) => database.query(text))
+      workers[workers.indexOf(victim)] = await replacement
       for (const { asset_id } of held) takeovers.push(await takeoverSeconds(proof, database, String(asset_id), at))
       await check(proof, (text) => database.query(text), scene)
       for (const orphan of orphans) if (isAlive(orphan)) proof.breach(`the decoder ${orphan} outlived its worker`)
@@ -96,9 +94,9 @@ async function workersOnPostgres(proof: ProofContext, photo: string, takeovers: 
 
 /** An app with its worker inside; killed, and started again on the same folder. */
 async function appOnPglite(proof: ProofContext, photo: string): Promise<Lane> {
-  const { dataDir, remove } = await pgliteFolder()
+  const database = await engineNamed('pglite').open()
   const scene = sceneIn(proof, 'pglite')
-  const startApp = (photos: number) => start('app.ts', { dataDir, photo, photos, ...scene }, proof)
+  const startApp = (photos: number) => start('app.ts', { dataDir: database.place, photo, photos, ...scene }, proof)
   let app: ChildProcess | null = null
   return {
     async round(random) {
@@ -117,9 +115,15 @@ async function appOnPglite(proof: ProofContext, photo: string): Promise<Lane> {
     },
     async close() {
       if (app) await kill(app)
-      remove()
+      await database.close()
     },
   }
+}
+
+const engineNamed = (wanted: string): Engine => {
+  const engine = engines.find(({ name }) => name === wanted)
+  if (!engine || engine.skip) throw new Error(`${wanted} is needed: ${engine ? engine.skip : 'no such engine'}`)
+  return engine
 }
 
 const sceneIn = (proof: ProofContext, name: string): Scene => {
@@ -220,9 +224,9 @@ const filesIn = (folder: string): Set<string> =>
       .map((entry) => join(entry.parentPath, entry.name)),
   )
 
-/** Twelve megapixels of soft noise: long enough to be killed over, short enough to be made. */
+/** Eight megapixels of soft noise: long enough to be killed over, short enough to be made. */
 const makePhoto = (random: Random): Promise<Buffer> =>
   sharp(Buffer.from(random.bytes(400 * 300 * 3)), { raw: { width: 400, height: 300, channels: 3 } })
-    .resize(4000, 3000)
+    .resize(3200, 2400)
     .jpeg({ quality: 90 })
     .toBuffer()
