@@ -290,7 +290,7 @@ for (const engine of engines) {
           await stage.work()
           assert.equal((await attachmentFor(stage.ctx, anna, 'avatar'))?.previous?.asset.id, old)
         })
-        const later = await stage.database.query(`select 1 from pgboss.job where name = 'settle_slots' and start_after > now()`)
+        const later = await stage.database.query(`select 1 from rindle_queue.job where name = 'settle_slots' and start_after > now()`)
         assert.ok(later.length > 0, 'somebody comes back within seconds')
         stage.clock.advance(61)
         await stage.sweep()

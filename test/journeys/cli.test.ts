@@ -124,8 +124,8 @@ describe('finding the app', () => {
     const { code, out } = await run(['migrate', '--print', '--grant-to', 'the_app'], folder)
     assert.equal(code, 0)
     assert.match(out, /create table rindle\.media_assets/)
-    assert.match(out, /pgboss\.create_queue\('promote_asset'/)
-    assert.match(out, /grant usage on schema pgboss to "the_app"/)
+    assert.match(out, /rindle_queue\.create_queue\('promote_asset'/)
+    assert.match(out, /grant usage on schema rindle_queue to "the_app"/)
   })
 })
 
@@ -189,7 +189,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
         const client = new pg.Client({ connectionString: place.href })
         await client.connect()
         await assert.rejects(client.query('create table rindle.mine (id int)'), /permission denied/)
-        await client.query('select count(*) from pgboss.job')
+        await client.query('select count(*) from rindle_queue.job')
         await client.end()
       })
 

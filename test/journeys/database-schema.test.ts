@@ -173,7 +173,7 @@ describe('migrate', { skip: withoutServer }, () => {
 
   it('prints what psql can run instead, with the same result', async () => {
     const columns = `select table_schema, table_name, column_name, data_type, is_nullable, column_default from information_schema.columns
-                      where table_schema in ('rindle', 'pgboss') order by 1, 2, ordinal_position`
+                      where table_schema in ('rindle', 'rindle_queue') order by 1, 2, ordinal_position`
     const [one, two] = [await open(), await open()]
     await migrate(one.connect(), { queue: queueMigrations })
     await administer(two.url, await printMigrations({ queue: queueMigrations }))

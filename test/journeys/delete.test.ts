@@ -35,12 +35,12 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
     const objects = () => stage.database.query('select id, key, state, due_at, watch_until from rindle.media_objects order by key')
     const delays = async () => {
       const rows = await stage.database.query(
-        `select extract(epoch from start_after - created_on)::int as s from pgboss.job where state = 'created' order by 1`,
+        `select extract(epoch from start_after - created_on)::int as s from rindle_queue.job where state = 'created' order by 1`,
       )
       return rows.map(({ s }) => Number(s))
     }
     /** The queue's own clock does not go with the test's. */
-    const letDelayedJobsRun = () => stage.database.query(`update pgboss.job set start_after = now() - interval '1 second'`)
+    const letDelayedJobsRun = () => stage.database.query(`update rindle_queue.job set start_after = now() - interval '1 second'`)
 
     it('asks a storage that fails again, less and less often, and loses nothing', async () => {
       failing.now = true

@@ -36,7 +36,7 @@ for (const engine of engines) {
       const { text, values } = queue.insertion(jobs)
       await executorOf(on).execute(`with looked as (select 1 as one), jobs as (${text}) select count(*)::int as n from looked`, values)
     }
-    const waiting = async () => (await database.query(`select name from pgboss.job order by name`)).map(({ name }) => name)
+    const waiting = async () => (await database.query(`select name from rindle_queue.job order by name`)).map(({ name }) => name)
 
     it('takes any number of jobs of any kind as one statement of the same text', async () => {
       const one = queue.insertion([{ name: 'promote_asset', id: 'a' }])
@@ -94,7 +94,7 @@ for (const engine of engines) {
       const [first] = await queue.fetch('promote_asset', 1)
       await queue.tidy()
       assert.deepEqual(await waiting(), ['promote_asset', 'promote_asset'])
-      await database.query(`update pgboss.job set started_on = now() - interval '25 hours' where id = $1`, [first?.jobId])
+      await database.query(`update rindle_queue.job set started_on = now() - interval '25 hours' where id = $1`, [first?.jobId])
       await queue.tidy()
       assert.deepEqual(await waiting(), ['promote_asset'])
     })
@@ -172,14 +172,14 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
     })
 
     it('adds a queue that a later version names', async () => {
-      await database.query(`select pgboss.delete_queue('purge_asset')`)
+      await database.query(`select rindle_queue.delete_queue('purge_asset')`)
       await assert.rejects(opens, mismatch)
       assert.equal((await migrate(db, { queue: queueMigrations })).queueInstalled, true)
       await opens()
     })
 
     it('refuses a schema that is newer than the library', async () => {
-      await database.query('update pgboss.version set version = version + 1')
+      await database.query('update rindle_queue.version set version = version + 1')
       await assert.rejects(opens, mismatch)
       await assert.rejects(migrate(db, { queue: queueMigrations }), mismatch)
     })

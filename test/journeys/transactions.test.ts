@@ -226,7 +226,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       attachments: (
         await database.query('select id from rindle.media_attachments where owner_id = $1 and asset_id = $2', [String(person), assetId])
       ).length,
-      jobs: (await database.query(`select id from pgboss.job where name = 'settle_slots' and data->>'id' = $1`, [assetId])).length,
+      jobs: (await database.query(`select id from rindle_queue.job where name = 'settle_slots' and data->>'id' = $1`, [assetId])).length,
       history: (await database.query(`select seq from rindle.state_moves where asset_id = $1 and entity = 'attachment'`, [assetId])).length,
     })
     const adopter = (name: string) => theirs.adopters.find((one) => one.name === name) as Adopter

@@ -28,7 +28,7 @@ for (const engine of engines) {
       const ticket = openTicket(stand.ctx.keys, 'put', presigned.url.slice(presigned.url.lastIndexOf('/') + 1), stand.clock.now())
       await stand.ctx.stores.at(ticket.store).put(ticket.key, new Blob([bytes]).stream(), { contentType })
     }
-    const jobs = async () => (await stand.database.query(`select data from pgboss.job`)).length
+    const jobs = async () => (await stand.database.query(`select data from rindle_queue.job`)).length
 
     it('completes the session and hands the asset to the worker, together', async () => {
       const session = await landed()

@@ -80,7 +80,7 @@ for (const engine of engines) {
       workers.push(worker)
       return worker
     }
-    const jobsLeft = async () => Number((await database.query('select count(*)::int as n from pgboss.job'))[0]?.['n'])
+    const jobsLeft = async () => Number((await database.query('select count(*)::int as n from rindle_queue.job'))[0]?.['n'])
 
     it('does a job within moments of its notification, and leaves nothing of it in the queue', async () => {
       const done: string[] = []

@@ -23,15 +23,15 @@ for (const engine of engines) {
       const insert = `insert into rindle.media_objects (id, store, key, role, state, asset_id, inserted_at, state_changed_at)
         select gen_random_uuid(), 's', 'k', 'staging', 'x', gen_random_uuid(), now(), now() where false returning id`
       await database.query(insert)
-      await database.query(`insert into pgboss.job (name, data) select name, '{}' from pgboss.queue limit 1`)
+      await database.query(`insert into rindle_queue.job (name, data) select name, '{}' from rindle_queue.queue limit 1`)
       await database.empty()
-      assert.deepEqual(await database.query('select 1 from pgboss.job'), [])
+      assert.deepEqual(await database.query('select 1 from rindle_queue.job'), [])
       assert.equal((await database.query('select 1 from rindle.schema_versions')).length > 0, true)
     })
 
     it('can be had without the migrations', async () => {
       const bare = await engine.open({ migrated: false })
-      assert.deepEqual(await bare.query(`select 1 from pg_namespace where nspname in ('rindle', 'pgboss')`), [])
+      assert.deepEqual(await bare.query(`select 1 from pg_namespace where nspname in ('rindle', 'rindle_queue')`), [])
       await bare.close()
     })
   })

@@ -94,7 +94,7 @@ async function empty(query: EngineDatabase['query']): Promise<void> {
        from pg_tables where schemaname = 'rindle' and tablename <> 'schema_versions'`,
   )
   await query(`truncate ${String(tables[0]?.['names'])} restart identity cascade`)
-  await query('delete from pgboss.job')
+  await query('delete from rindle_queue.job')
 }
 
 /** A PGlite directory with all migrations in it, made once per version of them. */

@@ -6,7 +6,7 @@ import { executorOf } from '../../database/queryable.ts'
 export type BossExecutor = NonNullable<ConstructorOptions['db']>
 
 /** Where pg-boss lives: a schema of its own in the same database. */
-export const queueSchema = 'pgboss'
+export const queueSchema = 'rindle_queue'
 
 /** The version of that schema that the installed pg-boss works with. */
 export const queueSchemaVersion = (): number =>
