@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { createProcessor } from '../src/adapters/processing/processor.ts'
@@ -15,7 +16,6 @@ import { fetchSealed } from '../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../src/flows/steps/open-source.ts'
 import { putVariants } from '../src/flows/steps/put-variants.ts'
 import { cpuMsOfTree, type Bench, type BenchContext, type BenchSides, type Measures } from './harness.ts'
-import { makePhoto } from './photo.ts'
 
 type Wanted = { readonly name: string; readonly side: number; readonly format: 'webp' | 'jpeg' }
 
@@ -28,14 +28,14 @@ const sealedKey = 'sealed/photo'
 const quality = 80
 const effort = 4
 /** Times in /proc come in steps of 10 ms, so that a figure is the mean of several pictures. */
-const picturesPerRound = 2
+const picturesPerRound = 4
 
 /** 24 megapixels to three variants, with everything between the sealed bytes and the stored variants on our side only. */
 export const images: Bench = {
   name: 'images',
   means:
     '24 MP JPEG to 128 webp, 1024 webp and 2048 jpeg: ours from sealed bytes to stored variants with the gate and its child process, against plain sharp and vipsthumbnail without either',
-  rounds: 15,
+  rounds: 11,
   comparisons: [
     { metric: 'cpuMs', reference: 'sharp per variant', goal: '<=0.70' },
     { metric: 'cpuMs', reference: 'vipsthumbnail per variant', goal: '<=0.45' },
@@ -44,16 +44,15 @@ export const images: Bench = {
 }
 
 async function prepare({ random, folder, note }: BenchContext): Promise<BenchSides> {
-  const photo = await makePhoto(random)
   const source = join(folder, 'photo.jpg')
-  await writeFile(source, photo)
-  note(`the photo has ${(photo.length / 1e6).toFixed(1)} MB`)
+  const maker = fileURLToPath(import.meta.resolve('./photo.ts'))
+  await run(process.execPath, ['--conditions=rindle-source', maker, String(random.int(1_000)), source])
+  const { size } = await stat(source)
+  note(`the photo has ${(size / 1e6).toFixed(1)} MB`)
   const store = local({ directory: join(folder, 'store') })
-  await store.put(sealedKey, streamOf(source), { contentType: 'image/jpeg', sizeBytes: photo.length })
+  await store.put(sealedKey, streamOf(source), { contentType: 'image/jpeg', sizeBytes: size })
   const processor = createProcessor({ concurrency: 1, logger: console })
   await processor.warm()
-  sharp.cache(false)
-  sharp.concurrency(1)
   const worker = {
     ctx: { stores: createStores({ profiles: { photo: { storage: store } } }), logger: console },
     store: store.id,
@@ -127,6 +126,7 @@ const recipeOf = (side: number, format: ImageRecipe['format']): ImageRecipe => (
   ...{ format, quality, effort, background: '#ffffff', focal: { x: 0.5, y: 0.5 }, animated: false },
 })
 
+/** sharp as it comes, in this process and warm: its cache and its threads are as they are by default. */
 async function withSharp(source: string, folder: string): Promise<void> {
   for (const { name, side, format } of wanted) {
     const resized = sharp(source).autoOrient().resize(side, side, { fit: 'inside', withoutEnlargement: true })

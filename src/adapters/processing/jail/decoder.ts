@@ -24,7 +24,7 @@ export interface Decoder {
 const startArguments = (): string[] => {
   const entry = import.meta.resolve('#decoder')
   const source = entry.endsWith('.ts') ? ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning'] : []
-  return [...source, '--max-old-space-size=256', fileURLToPath(entry)]
+  return [...source, '--max-old-space-size=256', '--expose-gc', fileURLToPath(entry)]
 }
 
 /** Starts a child with the listed environment and no way to reach the parent but two pipes; when the parent dies, so does the child. */
