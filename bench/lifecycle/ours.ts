@@ -1,0 +1,51 @@
+import pg from 'pg'
+import { contextOf } from '../../src/context.ts'
+import type { MadeVariant } from '../../src/core/ports/processor.ts'
+import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
+import { createTestRindle } from '../../src/rindle.ts'
+import { stagingKey } from '../../src/core/object-key.ts'
+import { clients, instantProcessor, photo, photoProfile, storage } from './workload.ts'
+
+export interface LifecycleSide {
+  /** One whole life: opened, signed, verified, taken through the gate with three variants, attached. */
+  lifecycle(number: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** The flows as they ship, each called as its door would. The job's row is written; who takes it is not what is measured. */
+export async function openOurs(url: string, variants: readonly MadeVariant[], scratchFolder: string): Promise<LifecycleSide> {
+  const pool = new pg.Pool({ connectionString: url, max: clients })
+  const store = storage()
+  const rindle = createTestRindle(
+    {
+      profiles: { photo: photoProfile(store) },
+      slots: { photo: { profile: 'photo' } },
+      database: pool,
+      secrets: ['a secret for benchmarks alone, of thirty-two bytes or more'],
+      baseUrl: 'http://localhost/media',
+      scratchFolder,
+    },
+    { processor: instantProcessor(variants) },
+  )
+  await rindle.ready()
+  const ctx = contextOf(rindle)
+  const stop = await ctx.queue.listen(() => {})
+  return {
+    async lifecycle(number) {
+      const { id, assetId, objectId } = await rindle.initiateUpload('photo', {
+        ...{ filename: photo.filename, contentType: photo.contentType, byteSize: photo.bytes.byteLength, owner: photo.uploader },
+      })
+      await rindle.signUpload(id)
+      await store.put(stagingKey(id, objectId ?? ''), new Blob([photo.bytes]).stream(), { contentType: photo.contentType, sizeBytes: photo.bytes.byteLength })
+      await rindle.verifyCompletion(id)
+      const outcome = await promoteAsset(ctx, assetId)
+      if (outcome !== 'admitted') throw new Error(`the gate said ${outcome}`)
+      await rindle.attach(assetId, { type: photo.ownerType, id: number }, photo.slot)
+    },
+    async close() {
+      await stop?.()
+      await rindle.close()
+      await pool.end()
+    },
+  }
+}
