@@ -10,20 +10,31 @@ export const thumbHashOf = (rgba: Uint8Array, size: Size): string =>
 
 /** The mean of the most frequent sixteenth-by-channel colour, as `#rrggbb`; transparent pixels do not count. Null when nothing is opaque. */
 export const dominantColorOf = (rgba: Uint8Array): string | null => {
-  const bins = new Map<number, { weight: number; r: number; g: number; b: number }>()
+  const bins = new Uint32Array(16 ** 3 * fields)
   for (let at = 0; at + 3 < rgba.length; at += 4) {
-    const [r = 0, g = 0, b = 0, weight = 0] = rgba.subarray(at, at + 4)
-    if (weight < 128) continue
-    const key = ((r >> 4) << 8) | ((g >> 4) << 4) | (b >> 4)
-    const bin = bins.get(key) ?? { weight: 0, r: 0, g: 0, b: 0 }
-    bins.set(key, { weight: bin.weight + 1, r: bin.r + r, g: bin.g + g, b: bin.b + b })
+    if (byteAt(rgba, at + 3) < 128) continue
+    const bin = fields * (((byteAt(rgba, at) >> 4) << 8) | ((byteAt(rgba, at + 1) >> 4) << 4) | (byteAt(rgba, at + 2) >> 4))
+    add(bins, bin, 1)
+    for (let channel = 0; channel < 3; channel++) add(bins, bin + 1 + channel, byteAt(rgba, at + channel))
   }
-  let top = { weight: 0, r: 0, g: 0, b: 0 }
-  for (const bin of bins.values()) if (bin.weight > top.weight) top = bin
-  if (top.weight === 0) return null
-  const hex = (sum: number): string =>
-    Math.round(sum / top.weight)
-      .toString(16)
-      .padStart(2, '0')
-  return `#${hex(top.r)}${hex(top.g)}${hex(top.b)}`
+  let top = 0
+  for (let bin = 0; bin < bins.length; bin += fields) if ((bins[bin] ?? 0) > (bins[top] ?? 0)) top = bin
+  const [count = 0, ...sums] = bins.subarray(top, top + fields)
+  if (count === 0) return null
+  return `#${sums
+    .map((sum) =>
+      Math.round(sum / count)
+        .toString(16)
+        .padStart(2, '0'),
+    )
+    .join('')}`
+}
+
+/** How many pixels, then the sum of each channel. */
+const fields = 4
+
+const byteAt = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0
+
+const add = (bins: Uint32Array, at: number, amount: number): void => {
+  bins[at] = (bins[at] ?? 0) + amount
 }
