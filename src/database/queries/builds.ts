@@ -40,7 +40,7 @@ export async function findBuild(db: Queryable, assetId: string, at: Date): Promi
            (select coalesce(jsonb_agg(jsonb_build_object(
                      'id', v.id, 'name', v.name, 'state', v.state, 'fence', v.fence, 'outputKind', v.output_kind,
                      'digest', encode(v.recipe_digest, 'hex'), 'isDue', v.due_at <= ${at}::timestamptz,
-                     'past', (select coalesce(jsonb_agg(jsonb_build_object('state', r.state, 'errorCode', r.error_code) order by r.started_at desc), '[]')
+                     'past', (select coalesce(jsonb_agg(jsonb_build_object('state', r.state, 'errorCode', r.error_code) order by r.started_at desc, r.id desc), '[]')
                                 from rindle.media_processing_runs r
                                where r.asset_id = a.id and v.name = any(r.variant_names))) order by v.id), '[]')
               from rindle.media_variants v where v.asset_id = a.id) as variants,
