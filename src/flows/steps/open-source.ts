@@ -14,6 +14,7 @@ export interface OpenedSource {
 }
 
 const chunkBytes = 256 * 1024
+const smallestChunkBytes = 512
 
 /**
  * Opens whatever bytes come from, as a stream that is read only as fast as it is written on. Nothing is ever whole in memory that was
@@ -36,7 +37,8 @@ export async function openSource(source: UploadSource): Promise<OpenedSource> {
 
 const unreadable = (problem: string, cause?: unknown): RindleError => new RindleError('upload_source_unreadable', { problem }, { cause })
 
-const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> => typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 
 const openFile = async (path: string): Promise<OpenedSource> => {
   const file = await open(path, 'r').catch((cause: unknown) => {
@@ -47,15 +49,19 @@ const openFile = async (path: string): Promise<OpenedSource> => {
     await file.close()
     throw unreadable(`${basename(path)} is not a file`)
   }
-  return { body: streamOfFile(file), byteSize: stat.size, filename: basename(path) }
+  return { body: streamOfFile(file, stat.size), byteSize: stat.size, filename: basename(path) }
 }
 
-const streamOfFile = (file: FileHandle): ReadableStream<Uint8Array> =>
-  new ReadableStream<Uint8Array>(
+/** Buffers are no larger than what is left: thousands of small files a minute would otherwise keep the collector busy with empty space. */
+const streamOfFile = (file: FileHandle, byteSize: number): ReadableStream<Uint8Array> => {
+  let left = byteSize
+  return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(chunkBytes), 0, chunkBytes, null)
+          const size = Math.min(chunkBytes, Math.max(left, smallestChunkBytes))
+          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(size), 0, size, null)
+          left -= bytesRead
           if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead))
         } catch (err) {
           await file.close()
@@ -68,6 +74,7 @@ const streamOfFile = (file: FileHandle): ReadableStream<Uint8Array> =>
     },
     { highWaterMark: 0 },
   )
+}
 
 const streamOfBytes = (bytes: Uint8Array): ReadableStream<Uint8Array> => {
   let at = 0
