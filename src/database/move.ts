@@ -328,17 +328,18 @@ const returned = (machine: Machine, further: readonly string[] = []): string => 
 const writeAssignments = (to: StatementWriter, set: Values): void =>
   Object.entries(set).forEach(([column, value], i) => writeValue(to.text(`${i > 0 ? ', ' : ''}${quotedName(column)} = `), value))
 
-/** Text of our own that stands where a bound value could. */
-interface Written {
+/** Text of our own that stands where a bound value could. A class, because data that came in as JSON can take any shape, but never be one. */
+class Written {
   readonly written: string
+  constructor(written: string) {
+    this.written = written
+  }
 }
-const asWritten = (written: string): Written => ({ written })
-const isWritten = (value: unknown): value is Written =>
-  typeof value === 'object' && value !== null && 'written' in value && Object.keys(value).length === 1
+const asWritten = (written: string): Written => new Written(written)
 
 const writeValue = (to: StatementWriter, value: unknown): void => {
   if (isFragment(value)) to.fragment(value)
-  else if (isWritten(value)) to.text(value.written)
+  else if (value instanceof Written) to.text(value.written)
   else if (value instanceof Date) to.value(value).text('::timestamptz')
   else to.value(value)
 }

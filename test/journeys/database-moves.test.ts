@@ -92,6 +92,13 @@ for (const { name, db: opened } of every.carriers) {
       assert.deepEqual(await historyOf(on(), objectId), ['born: null → reserved'])
     })
 
+    it('bind whatever data looks like, also what looks like text of our own', async () => {
+      const id = await bornAsset(on())
+      const set = { metadata: { written: `(select '{"a":1}'::jsonb)` } }
+      await moves(on(), recorder(), [moved('asset', assetMachine, [], { set, where: sql`t.id = ${id}::uuid` })])
+      assert.deepEqual((await assetOf(on(), id)).metadata, set.metadata)
+    })
+
     it('take rows of several machines along their paths, each step in the history, in order', async () => {
       const id = await bornAsset(on(), ['accept'])
       const objectId = v7()

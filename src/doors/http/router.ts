@@ -20,7 +20,9 @@ export const createRouter = <T extends Route>(table: readonly T[]): Router<T> =>
   const trie = new TrieRouter<T>()
   for (const route of table) trie.add(route.method, route.path, route)
 
+  /** The trie looks methods up in plain objects: `__proto__` would be found there, and written to. */
   const find = (method: string, path: string): Match<T> | null => {
+    if (!methods.some((known) => known === method)) return null
     const [matches, stash] = trie.match(method, path)
     const [found] = matches
     if (!found) return null
