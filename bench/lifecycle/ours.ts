@@ -36,7 +36,10 @@ export async function openOurs(url: string, variants: readonly MadeVariant[], sc
         ...{ filename: photo.filename, contentType: photo.contentType, byteSize: photo.bytes.byteLength, owner: photo.uploader },
       })
       await rindle.signUpload(id)
-      await store.put(stagingKey(id, objectId ?? ''), new Blob([photo.bytes]).stream(), { contentType: photo.contentType, sizeBytes: photo.bytes.byteLength })
+      await store.put(stagingKey(id, objectId ?? ''), new Blob([photo.bytes]).stream(), {
+        contentType: photo.contentType,
+        sizeBytes: photo.bytes.byteLength,
+      })
       await rindle.verifyCompletion(id)
       const outcome = await promoteAsset(ctx, assetId)
       if (outcome !== 'admitted') throw new Error(`the gate said ${outcome}`)

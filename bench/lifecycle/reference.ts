@@ -86,7 +86,13 @@ export async function openReference(url: string, variants: readonly Made[]): Pro
       const { rows: looked } = await pool.query(lookAtUpload, [upload.sessionId])
       if (looked[0]?.state !== 'signed') throw new Error('the session is not signed')
       await transaction((work) => verify(work, upload))
-      const claim = await transaction((work) => claimForGate(work, upload.assetId, wanted.map(({ name }) => name)))
+      const claim = await transaction((work) =>
+        claimForGate(
+          work,
+          upload.assetId,
+          wanted.map(({ name }) => name),
+        ),
+      )
       const plan = wanted.map((one): Planned => {
         const objectId = timeOrderedIds.next()
         return { ...one, id: timeOrderedIds.next(), objectId, key: variantKey(upload.assetId, one.name, objectId, one.made.extension) }
@@ -222,10 +228,10 @@ async function claimForGate({ at, run, change, history }: Work, assetId: string,
   await run(`select declared_sha256 from rindle.media_upload_sessions where asset_id = $1 and state = 'completed'`, [assetId])
   await run(`select id from rindle.media_variants where asset_id = $1 limit 1`, [assetId])
   await run(attachmentsWait, [assetId])
-  await run(
-    `select id from rindle.media_objects where asset_id = $1 and role = 'original' and state = 'reserved' and fence < $2`,
-    [assetId, fence],
-  )
+  await run(`select id from rindle.media_objects where asset_id = $1 and role = 'original' and state = 'reserved' and fence < $2`, [
+    assetId,
+    fence,
+  ])
   const source = await change(
     `select id, store, key, etag from rindle.media_objects
       where asset_id = $1 and state = 'present' and (id = $2 or ($2 is null and role = 'staging')) limit 1`,
@@ -251,7 +257,12 @@ async function claimForGate({ at, run, change, history }: Work, assetId: string,
   return { fence, revision, sealedId, sourceId: source['id'], runId }
 }
 
-async function admit({ at, run, change, history, send }: Work, { assetId }: Upload, claim: Claim, plan: readonly Planned[]): Promise<unknown> {
+async function admit(
+  { at, run, change, history, send }: Work,
+  { assetId }: Upload,
+  claim: Claim,
+  plan: readonly Planned[],
+): Promise<unknown> {
   const { revision } = await change(
     `update rindle.media_assets
         set state = 'processing', previous_state = state, state_changed_at = $2, revision = revision + 1, object_id = $3, byte_size = $4,
@@ -310,7 +321,13 @@ async function admit({ at, run, change, history, send }: Work, { assetId }: Uplo
   return revision
 }
 
-async function settle({ at, run, change, history }: Work, assetId: string, revision: unknown, { runId }: Claim, plan: readonly Planned[]): Promise<void> {
+async function settle(
+  { at, run, change, history }: Work,
+  assetId: string,
+  revision: unknown,
+  { runId }: Claim,
+  plan: readonly Planned[],
+): Promise<void> {
   await change(
     `update rindle.media_assets set state = 'ready', previous_state = state, state_changed_at = $2, revision = revision + 1
       where id = $1 and state = 'processing' and revision = $3 returning id`,
@@ -348,7 +365,9 @@ async function settle({ at, run, change, history }: Work, assetId: string, revis
 
 async function attach({ at, run, change, history }: Work, assetId: string, owner: number): Promise<void> {
   const id = timeOrderedIds.next()
-  await run(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [JSON.stringify(['rindle', photo.ownerType, String(owner), photo.slot])])
+  await run(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [
+    JSON.stringify(['rindle', photo.ownerType, String(owner), photo.slot]),
+  ])
   await change(`select id, state, profile from rindle.media_assets where id = $1 for key share`, [assetId])
   await run(`select name, state, object_id from rindle.media_variants where asset_id = $1 order by name`, [assetId])
   await run(

@@ -59,7 +59,10 @@ export const judgeDeclaration = (profile: Profile, wish: UploadWish): Declaratio
 
 /** True when an idempotency key that comes again declares the same file. */
 export const sameDeclaration = (
-  first: { readonly session: { readonly declaredBytes: number | null; readonly declaredType: string; readonly declaredSha256: string | null }; readonly asset: { readonly filename: string } },
+  first: {
+    readonly session: { readonly declaredBytes: number | null; readonly declaredType: string; readonly declaredSha256: string | null }
+    readonly asset: { readonly filename: string }
+  },
   again: Declaration,
 ): boolean =>
   first.session.declaredBytes === again.byteSize &&
@@ -101,16 +104,19 @@ const judgeExtension = (profile: Profile, filename: string): string => {
 
 const judgeByteSize = (profile: Profile, byteSize: unknown): number | null => {
   if (byteSize === undefined || byteSize === null) return null
-  if (typeof byteSize !== 'number' || !Number.isSafeInteger(byteSize) || byteSize < 0) return refuse('byteSize', 'it must be a whole number of bytes')
+  if (typeof byteSize !== 'number' || !Number.isSafeInteger(byteSize) || byteSize < 0)
+    return refuse('byteSize', 'it must be a whole number of bytes')
   if (byteSize > profile.maxBytes) throw new RindleError('upload_too_large', { maxBytes: profile.maxBytes, actualBytes: byteSize })
   return byteSize
 }
 
 const judgeType = (profile: Profile, extension: string, given: unknown): string => {
-  if (given !== undefined && (typeof given !== 'string' || given === '')) refuse('contentType', 'it must be a content type such as image/jpeg')
+  if (given !== undefined && (typeof given !== 'string' || given === ''))
+    refuse('contentType', 'it must be a content type such as image/jpeg')
   const meant = profile.allowMime.find((type) => extensionFits(extension, type)) ?? contentTypeOf(extension) ?? 'application/octet-stream'
   const contentType = typeof given === 'string' ? canonicalType(given) : meant
-  if (!profile.allowMime.includes(contentType)) throw new RindleError('upload_type_not_allowed', { contentType, allowed: profile.allowMime })
+  if (!profile.allowMime.includes(contentType))
+    throw new RindleError('upload_type_not_allowed', { contentType, allowed: profile.allowMime })
   return contentType
 }
 

@@ -28,7 +28,11 @@ export const assetMachine = defineMachine({
     process: { from: ['available', 'transcoding', 'ready', 'degraded'], to: 'processing', when: 'image variants are owed' },
     transcode: { from: ['available', 'processing', 'ready', 'degraded'], to: 'transcoding', when: 'audio or video variants are owed' },
     finish: { from: ['available', 'processing', 'transcoding', 'degraded'], to: 'ready', when: 'every variant is there' },
-    degrade: { from: ['available', 'processing', 'transcoding', 'ready'], to: 'degraded', when: 'a variant failed, was cancelled or is missing' },
+    degrade: {
+      from: ['available', 'processing', 'transcoding', 'ready'],
+      to: 'degraded',
+      when: 'a variant failed, was cancelled or is missing',
+    },
     rest: { from: ['processing', 'transcoding', 'ready', 'degraded'], to: 'available', when: 'no variant is wanted any more' },
     refuse: { from: ['analyzing', ...passed], to: 'quarantined', when: 'the gate, a later scan or an operator says no' },
     release: { from: ['quarantined'], to: 'validating', when: 'an operator pardons it, with a reason' },

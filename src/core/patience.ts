@@ -32,9 +32,13 @@ export interface PastRun {
 }
 
 /** What attempts since the last success have to say. `runs` newest first; those still `processing` lost their lease. */
-export const troubleOf = (runs: readonly PastRun[]): { readonly leasesLost: number; readonly decodersKilled: number; readonly faults: number } => {
+export const troubleOf = (
+  runs: readonly PastRun[],
+): { readonly leasesLost: number; readonly decodersKilled: number; readonly faults: number } => {
   const success = runs.findIndex(({ state }) => state === 'succeeded')
-  const since = (success < 0 ? runs : runs.slice(0, success)).map(({ state, errorCode }) => (state === 'processing' ? 'lease_lost' : errorCode))
+  const since = (success < 0 ? runs : runs.slice(0, success)).map(({ state, errorCode }) =>
+    state === 'processing' ? 'lease_lost' : errorCode,
+  )
   const counted = since.filter((code) => code !== 'worker_stopped')
   const firstOther = counted.findIndex((code) => code !== 'lease_lost')
   return {

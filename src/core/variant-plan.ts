@@ -19,7 +19,9 @@ export const planVariants = (profile: Profile): WantedVariant[] =>
     .sort((one, other) => (one.name < other.name ? -1 : 1))
 
 /** The way from `analyzing` to what an asset is once these are being made. */
-export const admissionPath = (plan: readonly { readonly outputKind: OutputKind }[]): readonly ('promote' | 'admit' | 'process' | 'transcode')[] => {
+export const admissionPath = (
+  plan: readonly { readonly outputKind: OutputKind }[],
+): readonly ('promote' | 'admit' | 'process' | 'transcode')[] => {
   const state = assetStateOf(plan.map(({ outputKind }) => ({ state: 'processing', outputKind })))
   if (state === 'processing') return ['promote', 'admit', 'process']
   return state === 'transcoding' ? ['promote', 'admit', 'transcode'] : ['promote', 'admit']

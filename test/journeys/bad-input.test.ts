@@ -84,12 +84,21 @@ for (const engine of engines) {
       const rows = await stand.database.query(
         `select v.name, v.width, v.height, o.key, encode(o.sha256, 'hex') as sha256 from rindle.media_variants v join rindle.media_objects o on o.id = v.object_id order by v.name`,
       )
-      assert.deepEqual(rows.map(({ name, width, height }) => [name, width, height]), [['large', 64, 36], ['thumb', 8, 5]])
+      assert.deepEqual(
+        rows.map(({ name, width, height }) => [name, width, height]),
+        [
+          ['large', 64, 36],
+          ['thumb', 8, 5],
+        ],
+      )
       for (const { key, sha256 } of rows) {
         const bytes = readFileSync(join(folder, 'files', String(key)))
         assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256)
       }
-      assert.deepEqual((await stand.keys()).filter((key) => key.startsWith('staging/')), [])
+      assert.deepEqual(
+        (await stand.keys()).filter((key) => key.startsWith('staging/')),
+        [],
+      )
     })
   })
 }

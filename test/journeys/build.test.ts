@@ -40,7 +40,10 @@ for (const engine of engines) {
         stand.ctx,
         [
           moved('asset', assetMachine, ['process'], { where: sql`t.id = ${assetId}::uuid` }),
-          moved('stale', variantMachine, ['outdate'], { where: sql`t.asset_id = ${assetId}::uuid and t.name = any(${names}::text[])`, expect: names.length }),
+          moved('stale', variantMachine, ['outdate'], {
+            where: sql`t.asset_id = ${assetId}::uuid and t.name = any(${names}::text[])`,
+            expect: names.length,
+          }),
         ],
         { at },
       )
@@ -68,7 +71,10 @@ for (const engine of engines) {
       assert.equal(await objectOf(assetId, 'large'), large)
       assert.deepEqual(objects, ['original present', 'staging watched', 'variant doomed', 'variant present', 'variant present'])
       assert.equal(stand.processor.visits.at(-1)?.purpose, 'build')
-      assert.deepEqual(stand.processor.visits.at(-1)?.variants.map(({ name }) => name), ['thumb'])
+      assert.deepEqual(
+        stand.processor.visits.at(-1)?.variants.map(({ name }) => name),
+        ['thumb'],
+      )
       assert.equal(await buildVariants(stand.ctx, assetId), 'nothing')
       await stand.pass(9_000)
       await stand.assertLedger()

@@ -15,22 +15,24 @@ const anna = { type: 'User', id: 7 }
 type Call = 'put' | 'head' | 'read' | 'copy' | 'delete'
 
 /** Storage that does what it is told before or after a call: throw, or change something behind the library's back. */
-const troubled = (trouble: { before?: (call: Call, key: string) => Promise<void> | void; after?: (call: Call, key: string) => Promise<void> | void }) => (adapter: StorageAdapter): StorageAdapter => {
-  const around = async <T>(call: Call, key: string, run: () => Promise<T>): Promise<T> => {
-    await trouble.before?.(call, key)
-    const result = await run()
-    await trouble.after?.(call, key)
-    return result
+const troubled =
+  (trouble: { before?: (call: Call, key: string) => Promise<void> | void; after?: (call: Call, key: string) => Promise<void> | void }) =>
+  (adapter: StorageAdapter): StorageAdapter => {
+    const around = async <T>(call: Call, key: string, run: () => Promise<T>): Promise<T> => {
+      await trouble.before?.(call, key)
+      const result = await run()
+      await trouble.after?.(call, key)
+      return result
+    }
+    return {
+      ...adapter,
+      put: (key, ...rest) => around('put', key, () => adapter.put(key, ...rest)),
+      head: (key, ...rest) => around('head', key, () => adapter.head(key, ...rest)),
+      read: (key, ...rest) => around('read', key, () => adapter.read(key, ...rest)),
+      copy: (from, to, ...rest) => around('copy', to, () => adapter.copy(from, to, ...rest)),
+      delete: (key, ...rest) => around('delete', key, () => adapter.delete(key, ...rest)),
+    }
   }
-  return {
-    ...adapter,
-    put: (key, ...rest) => around('put', key, () => adapter.put(key, ...rest)),
-    head: (key, ...rest) => around('head', key, () => adapter.head(key, ...rest)),
-    read: (key, ...rest) => around('read', key, () => adapter.read(key, ...rest)),
-    copy: (from, to, ...rest) => around('copy', to, () => adapter.copy(from, to, ...rest)),
-    delete: (key, ...rest) => around('delete', key, () => adapter.delete(key, ...rest)),
-  }
-}
 
 for (const engine of engines) {
   describe(`the gate on ${engine.name}`, { skip: engine.skip }, () => {
@@ -61,7 +63,10 @@ for (const engine of engines) {
     const ends: ((reason: Error) => void)[] = []
     const forEver = () => new Promise<never>((_, reject) => ends.push(reject))
     const put = (key: string, bytes: Uint8Array<ArrayBuffer>) => bare.put(key, new Blob([bytes]).stream(), { contentType: 'image/png' })
-    const stagingKey = async () => String((await stand.one(`select key from rindle.media_objects where role = 'staging' order by inserted_at desc, id desc limit 1`))['key'])
+    const stagingKey = async () =>
+      String(
+        (await stand.one(`select key from rindle.media_objects where role = 'staging' order by inserted_at desc, id desc limit 1`))['key'],
+      )
     const errorOf = async (assetId: string) => (await readAsset(stand.ctx, assetId))?.error
     const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
     /** A worker whose time stands still: it renews nothing, as if its process were gone. */
@@ -75,7 +80,10 @@ for (const engine of engines) {
       const { assetId } = await stand.land(new Uint8Array(64).fill(1), {}, 'plain')
       await stand.work()
       const { asset, objects, runs } = await stand.states(assetId)
-      assert.deepEqual([asset, objects, runs], ['quarantined', ['original present', 'staging watched'], ['promote_asset succeeded type_unknown']])
+      assert.deepEqual(
+        [asset, objects, runs],
+        ['quarantined', ['original present', 'staging watched'], ['promote_asset succeeded type_unknown']],
+      )
       assert.deepEqual(await errorOf(assetId), { code: 'type_unknown', message: 'The file is of no type that can be recognised.' })
       await stand.assertLedger()
       await stand.pass(700)
@@ -270,7 +278,10 @@ for (const engine of engines) {
       assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
       assert.equal((await errorOf(assetId))?.code, 'worker_lost')
       const { objects } = await stand.states(assetId)
-      assert.deepEqual(objects.filter((one) => one.endsWith('present')), ['staging present'])
+      assert.deepEqual(
+        objects.filter((one) => one.endsWith('present')),
+        ['staging present'],
+      )
     })
 
     it('takes a file of a profile that is not decoded', async () => {
@@ -288,7 +299,16 @@ for (const engine of engines) {
       stand.processor.visit = async (given) => {
         const verdict = await visit(given)
         if (verdict.verdict === 'refuse') return verdict
-        const variants = verdict.variants.map((made) => (made.name === 'large' ? ({ name: 'large', ok: false, code: 'variant_failed', message: 'The variant large could not be made from this file.' } as const) : made))
+        const variants = verdict.variants.map((made) =>
+          made.name === 'large'
+            ? ({
+                name: 'large',
+                ok: false,
+                code: 'variant_failed',
+                message: 'The variant large could not be made from this file.',
+              } as const)
+            : made,
+        )
         return { ...verdict, variants }
       }
       await stand.work()
@@ -320,7 +340,8 @@ for (const engine of engines) {
       const second = await stand.land()
       await attach(stand.ctx, second.assetId, anna, 'avatar')
       await stand.work()
-      const standing = async (id: string) => (await stand.one('select standing from rindle.media_attachments where asset_id = $1', id))['standing']
+      const standing = async (id: string) =>
+        (await stand.one('select standing from rindle.media_attachments where asset_id = $1', id))['standing']
       assert.equal(await standing(second.assetId), 'current')
       assert.equal(await readAsset(stand.ctx, first.assetId), null)
 

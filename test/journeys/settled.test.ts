@@ -48,7 +48,12 @@ for (const engine of engines) {
       await stand.put(await stand.sign(long.id), new Uint8Array(100_000))
       await stand.verify(long.id)
       const visit = stand.processor.visit
-      stand.processor.visit = async () => ({ verdict: 'refuse', code: 'max_pixels_exceeded', message: 'Too many.', details: { pixels: 5, maxPixels: 4 } })
+      stand.processor.visit = async () => ({
+        verdict: 'refuse',
+        code: 'max_pixels_exceeded',
+        message: 'Too many.',
+        details: { pixels: 5, maxPixels: 4 },
+      })
       await stand.work()
       stand.processor.visit = visit
       await assert.rejects(settled(stand.ctx, long.assetId), (err: unknown) => {
@@ -88,11 +93,20 @@ for (const engine of engines) {
       const landed = (await stand.land()).assetId
 
       const first = await assets(stand.ctx, { owner, limit: 3 })
-      assert.deepEqual(first.assets.map(({ id }) => id), ids.slice(0, 3))
+      assert.deepEqual(
+        first.assets.map(({ id }) => id),
+        ids.slice(0, 3),
+      )
       const second = await assets(stand.ctx, { owner, limit: 3, cursor: first.cursor })
       assert.deepEqual([second.assets.map(({ id }) => id), second.cursor], [ids.slice(3), null])
-      assert.deepEqual((await assets(stand.ctx, { profile: 'plain' })).assets.map(({ id }) => id), [other])
-      assert.deepEqual((await assets(stand.ctx, { state: ['validating', 'ready'] })).assets.map(({ id }) => id), [landed])
+      assert.deepEqual(
+        (await assets(stand.ctx, { profile: 'plain' })).assets.map(({ id }) => id),
+        [other],
+      )
+      assert.deepEqual(
+        (await assets(stand.ctx, { state: ['validating', 'ready'] })).assets.map(({ id }) => id),
+        [landed],
+      )
       assert.equal((await assets(stand.ctx)).assets.length, 7)
     })
 

@@ -73,7 +73,8 @@ for (const engine of engines) {
         const given = { filename: 'me.png', byteSize: 64, ...wish }
         await assert.rejects(stand.initiate(given as never, profile), withCode(code), JSON.stringify(wish))
       }
-      for (const table of ['media_assets', 'media_upload_sessions', 'media_objects', 'state_moves']) assert.equal(await count(table), 0, table)
+      for (const table of ['media_assets', 'media_upload_sessions', 'media_objects', 'state_moves'])
+        assert.equal(await count(table), 0, table)
     })
 
     it('takes the type from the extension when the client does not say', async () => {

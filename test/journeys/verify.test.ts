@@ -56,7 +56,10 @@ for (const engine of engines) {
       await assert.rejects(stand.verify(session.id), withCode('upload_object_missing'))
       await stand.sign(session.id)
       const before = await stand.one('select to_jsonb(s) as row from rindle.media_upload_sessions s')
-      await assert.rejects(stand.verify(session.id), (err: { retryable: boolean }) => withCode('upload_object_missing')(err) && err.retryable)
+      await assert.rejects(
+        stand.verify(session.id),
+        (err: { retryable: boolean }) => withCode('upload_object_missing')(err) && err.retryable,
+      )
       assert.deepEqual(await stand.one('select to_jsonb(s) as row from rindle.media_upload_sessions s'), before)
       assert.equal(await jobs(), 0)
     })
@@ -103,7 +106,8 @@ for (const engine of engines) {
       assert.equal((await stand.keys()).length, 0)
       for (let day = 0; day < 3; day++) await stand.pass(90_000)
       assert.equal(await uploadSession(stand.ctx, session.id), null)
-      for (const table of ['media_assets', 'media_objects']) assert.equal((await stand.one(`select count(*)::int as n from rindle.${table}`))['n'], 0, table)
+      for (const table of ['media_assets', 'media_objects'])
+        assert.equal((await stand.one(`select count(*)::int as n from rindle.${table}`))['n'], 0, table)
     })
   })
 

@@ -41,7 +41,10 @@ export async function listAssets(db: Queryable, filter: AssetFilter): Promise<As
 }
 
 /** An asset in any state with its variants, in one snapshot; null when there is no row. */
-export async function findAssetWithVariants(db: Queryable, id: string): Promise<{ readonly asset: Asset; readonly variants: readonly Variant[] } | null> {
+export async function findAssetWithVariants(
+  db: Queryable,
+  id: string,
+): Promise<{ readonly asset: Asset; readonly variants: readonly Variant[] } | null> {
   if (!isId(id)) return null
   const { rows } = await sql<{ asset: AssetJson; variants: VariantJson[] }>`
     select to_jsonb(a) as asset,
@@ -53,7 +56,10 @@ export async function findAssetWithVariants(db: Queryable, id: string): Promise<
 }
 
 /** Prolongs the lease of whoever holds `fence`. @returns false when another took over. */
-export async function renewAssetLease(db: Queryable, lease: { readonly assetId: string; readonly fence: number; readonly until: Date }): Promise<boolean> {
+export async function renewAssetLease(
+  db: Queryable,
+  lease: { readonly assetId: string; readonly fence: number; readonly until: Date },
+): Promise<boolean> {
   const { rows } = await sql<{ id: string }>`
     update rindle.media_assets
        set due_at = ${lease.until}::timestamptz

@@ -98,9 +98,7 @@ export async function claimBuild(
         expect: null,
       }),
       born('objects', objectMachine, [], {
-        rows: bid.variants.map(({ id, object }) => ({
-          ...{ id: object.id, asset_id: asset.id, variant_id: id, role: 'variant', store: bid.store, key: object.key, content_type: object.contentType },
-        })),
+        rows: bid.variants.map((variant) => objectRow(bid, variant)),
         columns: { fence: sql`n.fence`, recipe_digest: sql`n.recipe_digest` },
         from: sql`"variants" n`,
         where: sql`n.id = v.variant_id`,
@@ -113,16 +111,40 @@ export async function claimBuild(
         expect: null,
       }),
       born('run', runMachine, [], {
-        rows: [{ id: bid.runId, asset_id: asset.id, job: 'build_variants' satisfies JobName, worker: bid.worker, variant_names: names, fence: 0 }],
-        columns: { attempt: sql`1 + (select count(*)::int from rindle.media_processing_runs r where r.asset_id = a.id and r.variant_names && ${names}::text[])` },
+        rows: [runRow(bid, names)],
+        columns: {
+          attempt: sql`1 + (select count(*)::int from rindle.media_processing_runs r where r.asset_id = a.id and r.variant_names && ${names}::text[])`,
+        },
         from: sql`"asset" a`,
       }),
     ],
     { at },
   )
   const touched = written['asset']?.[0] as unknown as { readonly revision: number }
-  return { revision: touched.revision, variants: (written['variants'] ?? []) as unknown as readonly (VariantHold & { readonly name: string })[] }
+  return {
+    revision: touched.revision,
+    variants: (written['variants'] ?? []) as unknown as readonly (VariantHold & { readonly name: string })[],
+  }
 }
+
+const objectRow = ({ look, store }: BuildBid, { id, object }: BuildBid['variants'][number]) => ({
+  id: object.id,
+  asset_id: look.asset.id,
+  variant_id: id,
+  role: 'variant',
+  store,
+  key: object.key,
+  content_type: object.contentType,
+})
+
+const runRow = ({ look, runId, worker }: BuildBid, names: readonly string[]) => ({
+  id: runId,
+  asset_id: look.asset.id,
+  job: 'build_variants' satisfies JobName,
+  worker,
+  variant_names: names,
+  fence: 0,
+})
 
 const heldAsset = (asset: { readonly id: string; readonly revision: number; readonly state: AssetState }) =>
   sql`t.id = ${asset.id}::uuid and t.revision = ${asset.revision}::int and t.state = ${asset.state}::text and t.state = any(${deliverableStates}::text[])`
@@ -156,7 +178,12 @@ export interface BuildSettlement {
   readonly abandoned: readonly string[]
   /** False when no variant can have had an object before. */
   readonly mayReplace: boolean
-  readonly run: { readonly id: string; readonly how: 'succeed' | 'fail'; readonly code: string | null; readonly figures: Readonly<Record<string, unknown>> }
+  readonly run: {
+    readonly id: string
+    readonly how: 'succeed' | 'fail'
+    readonly code: string | null
+    readonly figures: Readonly<Record<string, unknown>>
+  }
 }
 
 /**
@@ -174,11 +201,19 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
     ctx,
     [
       moved('asset', assetMachine, settlement.path, { set: assetChanges(settlement), where: heldAsset(asset) }),
-      also('attachments', sql`select m.id from rindle.media_attachments m join "asset" a on a.id = m.asset_id where m.standing <> 'released' and m.due_at is not null limit 1`, { expect: null, returns: true }),
+      also(
+        'attachments',
+        sql`select m.id from rindle.media_attachments m join "asset" a on a.id = m.asset_id where m.standing <> 'released' and m.due_at is not null limit 1`,
+        { expect: null, returns: true },
+      ),
       ...variantSteps(at, settlement),
       ...objectSteps(at, settlement),
       moved('run', runMachine, [settlement.run.how], {
-        set: { error_code: settlement.run.code, finished_at: at, figures: sql`t.figures || ${JSON.stringify(settlement.run.figures)}::text::jsonb` },
+        set: {
+          error_code: settlement.run.code,
+          finished_at: at,
+          figures: sql`t.figures || ${JSON.stringify(settlement.run.figures)}::text::jsonb`,
+        },
         from: sql`"asset" a`,
         where: sql`t.id = ${settlement.run.id}::uuid and t.asset_id = a.id`,
         expect: null,
@@ -229,7 +264,13 @@ const variantSteps = (at: Date, { outcomes, outdated }: BuildSettlement): Step[]
 const storedVariants = (as: string, path: readonly ('finish' | 'outdate')[], stored: readonly VariantOutcome[]): Step =>
   moved(as, variantMachine, path, {
     set: {
-      ...{ object_id: sql`m."objectId"`, content_type: sql`m."contentType"`, byte_size: sql`m."byteSize"`, width: sql`m.width`, height: sql`m.height` },
+      ...{
+        object_id: sql`m."objectId"`,
+        content_type: sql`m."contentType"`,
+        byte_size: sql`m."byteSize"`,
+        width: sql`m.width`,
+        height: sql`m.height`,
+      },
       ...{ progress: 100, error_code: null, error_detail: null },
     },
     from: sql`"asset" a, ${recordsOf(stored)}`,
@@ -252,7 +293,13 @@ const objectSteps = (at: Date, { outcomes, abandoned, mayReplace }: BuildSettlem
     ...(stored.length > 0
       ? [
           moved('confirmed', objectMachine, ['confirm'], {
-            set: { etag: sql`m.etag`, version: sql`m.version`, byte_size: sql`m."byteSize"`, content_type: sql`m."contentType"`, sha256: sql`decode(m.sha256, 'hex')` },
+            set: {
+              etag: sql`m.etag`,
+              version: sql`m.version`,
+              byte_size: sql`m."byteSize"`,
+              content_type: sql`m."contentType"`,
+              sha256: sql`decode(m.sha256, 'hex')`,
+            },
             from: sql`"asset" a, ${recordsOf(stored)}`,
             where: sql`t.id = m."objectId" and t.asset_id = a.id and t.variant_id = m.id and t.fence = m.fence`,
             expect: countOf(stored),
@@ -293,7 +340,9 @@ export async function abandonBuild(
     db,
     ctx,
     [
-      also('asset', sql`select a.id, a.id as asset_id from rindle.media_assets a where a.id = ${assetId}::uuid for no key update`, { expect: null }),
+      also('asset', sql`select a.id, a.id as asset_id from rindle.media_assets a where a.id = ${assetId}::uuid for no key update`, {
+        expect: null,
+      }),
       moved('unused', objectMachine, ['doom'], {
         set: doomedNow(at),
         from: sql`"asset" a`,
@@ -310,4 +359,3 @@ export async function abandonBuild(
     { at, reason: 'lease_lost' },
   )
 }
-

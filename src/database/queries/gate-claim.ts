@@ -64,7 +64,7 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
         expect: null,
         returning: assetColumns,
       }),
-      also('declared', sql`select s.id, s.declared_sha256 from rindle.media_upload_sessions s join "asset" a on a.id = s.asset_id where s.state = 'completed'`, look),
+      also('declared', declaredSums, look),
       also('variants', sql`select v.id from rindle.media_variants v join "asset" a on a.id = v.asset_id limit 1`, look),
       also('attachments', waitingAttachments, look),
       moved('lapsed', objectMachine, ['doom'], {
@@ -86,7 +86,7 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
         expect: sql`(select count(*) from "source")`,
         returning: ['role', 'store', 'key', 'etag'],
       }),
-      also('past', sql`select r.id, r.state, r.error_code, r.fence from rindle.media_processing_runs r join "asset" a on a.id = r.asset_id where r.job = ${job}::text order by r.fence desc limit 24`, look),
+      also('past', pastRuns, look),
       moved('lost', runMachine, ['fail'], {
         set: { error_code: 'lease_lost', finished_at: at },
         from: ofAsset,
@@ -110,6 +110,20 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
 }
 
 const look = { expect: null, returns: true } as const
+
+const declaredSums = sql`
+  select s.id, s.declared_sha256
+    from rindle.media_upload_sessions s
+    join "asset" a on a.id = s.asset_id
+   where s.state = 'completed'`
+
+const pastRuns = sql`
+  select r.id, r.state, r.error_code, r.fence
+    from rindle.media_processing_runs r
+    join "asset" a on a.id = r.asset_id
+   where r.job = ${job}::text
+   order by r.fence desc
+   limit 24`
 
 const sourceOf = sql`
   select o.id, o.asset_id, o.role, o.store, o.key, o.etag

@@ -14,7 +14,10 @@ import type { AssetJson } from './json-rows.ts'
 /** Of the objects doomed with a verdict, the source is deleted by a job that goes with it; the others are found by the sweep. */
 const doomOthers = (at: Date, keptId: string | null, sourceId: string | null): Step =>
   moved('doomed', objectMachine, ['doom'], {
-    set: doomedNow(at, sql`case when t.id = ${sourceId}::uuid then ${secondsAfter(at, wakeUpSeconds)}::timestamptz else ${at}::timestamptz end`),
+    set: doomedNow(
+      at,
+      sql`case when t.id = ${sourceId}::uuid then ${secondsAfter(at, wakeUpSeconds)}::timestamptz else ${at}::timestamptz end`,
+    ),
     from: sql`"asset" a`,
     where: sql`t.asset_id = a.id and t.role in ('staging', 'original') and t.id is distinct from ${keptId}::uuid`,
     expect: null,
@@ -82,7 +85,13 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
       ...(claim.hasVariants ? [dropped(plan)] : []),
       ...(plan.length > 0 ? [plannedVariants(admission)] : []),
       moved('original', objectMachine, ['confirm'], {
-        set: { byte_size: bytes.byteSize, content_type: admission.facts.contentType, sha256: bytesOf(bytes.sha256), etag: bytes.etag, version: bytes.version },
+        set: {
+          byte_size: bytes.byteSize,
+          content_type: admission.facts.contentType,
+          sha256: bytesOf(bytes.sha256),
+          etag: bytes.etag,
+          version: bytes.version,
+        },
         from: sql`"asset" a`,
         where: sql`t.id = ${sealed.id}::uuid and t.asset_id = a.id and t.fence = a.fence`,
       }),
@@ -100,7 +109,13 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
 const admittedAsset = (at: Date, { claim, sealed, bytes, facts, path, purgeAt }: Admission): Step =>
   moved('asset', assetMachine, path, {
     set: {
-      ...{ object_id: sealed.id, byte_size: bytes.byteSize, received_sha256: bytesOf(bytes.sha256), content_type: facts.contentType, kind: facts.kind },
+      ...{
+        object_id: sealed.id,
+        byte_size: bytes.byteSize,
+        received_sha256: bytesOf(bytes.sha256),
+        content_type: facts.contentType,
+        kind: facts.kind,
+      },
       ...{ width: facts.width, height: facts.height, placeholder: facts.placeholder, dominant_color: facts.dominantColor },
       metadata: sql`(t.metadata - 'refused') || ${JSON.stringify({ frames: facts.frames, hasAlpha: facts.hasAlpha })}::text::jsonb`,
       ...{ error_code: null, error_detail: null, passed_at: at, due_at: purgeAt },
@@ -114,7 +129,15 @@ const madeProgress = 50
 
 const plannedVariants = ({ claim, plan, leaseUntil }: Admission): Step =>
   born('variants', variantMachine, ['enqueue', 'start'], {
-    rows: plan.map(({ id, name, outputKind, digest }) => ({ id, asset_id: claim.asset.id, name, output_kind: outputKind, recipe_digest: `\\x${digest}`, due_at: leaseUntil, progress: madeProgress })),
+    rows: plan.map(({ id, name, outputKind, digest }) => ({
+      id,
+      asset_id: claim.asset.id,
+      name,
+      output_kind: outputKind,
+      recipe_digest: `\\x${digest}`,
+      due_at: leaseUntil,
+      progress: madeProgress,
+    })),
     from: sql`"asset" a`,
     where: sql`v.asset_id = a.id`,
     conflict: {
@@ -122,7 +145,12 @@ const plannedVariants = ({ claim, plan, leaseUntil }: Admission): Step =>
       update: {
         move: 'plan_again',
         set: {
-          ...{ fence: sql`t.fence + 1`, due_at: sql`excluded.due_at`, recipe_digest: sql`excluded.recipe_digest`, output_kind: sql`excluded.output_kind` },
+          ...{
+            fence: sql`t.fence + 1`,
+            due_at: sql`excluded.due_at`,
+            recipe_digest: sql`excluded.recipe_digest`,
+            output_kind: sql`excluded.output_kind`,
+          },
           ...{ progress: sql`excluded.progress`, error_code: sql`null`, error_detail: sql`null` },
         },
       },
@@ -139,7 +167,12 @@ const dropped = (plan: readonly PlannedVariant[]): Step =>
   })
 
 const droppedObjects = (at: Date): Step =>
-  moved('dropped_objects', objectMachine, ['doom'], { set: doomedNow(at), from: sql`"dropped" d`, where: sql`t.variant_id = d.id`, expect: null })
+  moved('dropped_objects', objectMachine, ['doom'], {
+    set: doomedNow(at),
+    from: sql`"dropped" d`,
+    where: sql`t.variant_id = d.id`,
+    expect: null,
+  })
 
 const objectSteps = (at: Date, { claim, sealed, plan }: Admission): Step[] => {
   const wanted = plan.flatMap(({ name, object }) => (object ? [{ name, object }] : []))
@@ -156,7 +189,14 @@ const objectSteps = (at: Date, { claim, sealed, plan }: Admission): Step[] => {
         ]
       : []),
     born('objects', objectMachine, [], {
-      rows: wanted.map(({ object }) => ({ id: object.id, asset_id: claim.asset.id, role: 'variant', store: sealed.store, key: object.key, content_type: object.contentType })),
+      rows: wanted.map(({ object }) => ({
+        id: object.id,
+        asset_id: claim.asset.id,
+        role: 'variant',
+        store: sealed.store,
+        key: object.key,
+        content_type: object.contentType,
+      })),
       columns: { variant_id: sql`n.id`, fence: sql`n.fence`, recipe_digest: sql`n.recipe_digest` },
       from: sql`"variants" n join jsonb_each_text(${idsByName}::text::jsonb) w (name, object_id) on w.name = n.name`,
       where: sql`w.object_id::uuid = v.id`,
@@ -257,7 +297,10 @@ export async function returnAsset(
     db,
     ctx,
     [
-      moved('asset', assetMachine, ['give_back'], { set: { due_at: secondsAfter(at, delaySeconds + wakeUpSeconds) }, where: heldByClaim(claim) }),
+      moved('asset', assetMachine, ['give_back'], {
+        set: { due_at: secondsAfter(at, delaySeconds + wakeUpSeconds) },
+        where: heldByClaim(claim),
+      }),
       moved('sealed', objectMachine, ['doom'], {
         set: doomedNow(at),
         from: sql`"asset" a`,
@@ -269,4 +312,3 @@ export async function returnAsset(
     { at, reason: code, jobs: [{ name: 'promote_asset', id: claim.asset.id, delaySeconds }] },
   )
 }
-

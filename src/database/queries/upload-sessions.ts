@@ -2,9 +2,23 @@ import { sql } from 'kysely'
 import { type Asset, assetMachine, type Owner } from '../../core/asset.ts'
 import { isId } from '../../core/ids.ts'
 import { objectMachine, type ObjectState } from '../../core/object.ts'
-import { endedSessionSeconds, hostedWatchSeconds, residueSeconds, secondsAfter, signedWatchSeconds, wakeUpSeconds, writeWatchSeconds } from '../../core/patience.ts'
+import {
+  endedSessionSeconds,
+  hostedWatchSeconds,
+  residueSeconds,
+  secondsAfter,
+  signedWatchSeconds,
+  wakeUpSeconds,
+  writeWatchSeconds,
+} from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
-import { openSessionStates, type UploadSession, type UploadSessionState, uploadSessionMachine, type UploadStrategy } from '../../core/upload-session.ts'
+import {
+  openSessionStates,
+  type UploadSession,
+  type UploadSessionState,
+  uploadSessionMachine,
+  type UploadStrategy,
+} from '../../core/upload-session.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, isMissed, moved, moves, type Recorder } from '../move.ts'
 import { type AssetJson, assetColumns, assetOf, type ObjectJson, type SessionJson, sessionColumns, sessionOf } from './json-rows.ts'
@@ -46,11 +60,30 @@ export async function insertUpload(db: Queryable, ctx: Recorder, upload: NewUplo
   const ownership = { owner_type: owner?.type ?? null, owner_id: owner?.id ?? null }
   const session = {
     ...{ id: sessionId, asset_id: assetId, profile, ...ownership, upload_strategy: upload.strategy, object_id: object.id },
-    ...{ declared_bytes: upload.byteSize, declared_type: upload.contentType, declared_sha256: upload.sha256 === null ? null : `\\x${upload.sha256}` },
+    ...{
+      declared_bytes: upload.byteSize,
+      declared_type: upload.contentType,
+      declared_sha256: upload.sha256 === null ? null : `\\x${upload.sha256}`,
+    },
     ...{ idempotency_key: upload.idempotencyKey, due_at: upload.dueAt, expires_at: upload.expiresAt },
   }
-  const asset = { id: assetId, profile, ...ownership, filename: upload.filename, content_type: upload.contentType, byte_size: upload.byteSize }
-  const staging = { id: object.id, asset_id: assetId, session_id: sessionId, role: 'staging', store: object.store, key: object.key, content_type: upload.contentType }
+  const asset = {
+    id: assetId,
+    profile,
+    ...ownership,
+    filename: upload.filename,
+    content_type: upload.contentType,
+    byte_size: upload.byteSize,
+  }
+  const staging = {
+    id: object.id,
+    asset_id: assetId,
+    session_id: sessionId,
+    role: 'staging',
+    store: object.store,
+    key: object.key,
+    content_type: upload.contentType,
+  }
   const perSession = sql`(select count(*) from "session")`
   const { session: written } = await moves(db, ctx, [
     born('session', uploadSessionMachine, upload.strategy === 'proxied' ? ['receive'] : [], {
@@ -71,7 +104,10 @@ const openKeys = sql`(profile, owner_type, owner_id, idempotency_key) where idem
 )})`
 
 /** The open or completed upload that an idempotency key stands for. */
-export async function findUploadByKey(db: Queryable, key: { readonly profile: string; readonly owner: Owner; readonly idempotencyKey: string }): Promise<Upload | null> {
+export async function findUploadByKey(
+  db: Queryable,
+  key: { readonly profile: string; readonly owner: Owner; readonly idempotencyKey: string },
+): Promise<Upload | null> {
   const { rows } = await sql<UploadJson>`
     ${uploadSelect}
      where s.profile = ${key.profile}::text and s.owner_type = ${key.owner.type}::text and s.owner_id = ${key.owner.id}::text
@@ -119,7 +155,11 @@ const uploadOf = ({ session, asset, object }: UploadJson): Upload => ({
 export async function signSession(
   db: Queryable,
   ctx: Recorder,
-  { sessionId, ticketEnd, hostedStores }: { readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] },
+  {
+    sessionId,
+    ticketEnd,
+    hostedStores,
+  }: { readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] },
 ): Promise<{ readonly session: UploadSession; readonly object: StagingObject } | null> {
   if (!isId(sessionId)) return null
   const at = ctx.clock.now()
@@ -171,7 +211,11 @@ export async function renewSessionLease(db: Queryable, sessionId: string, until:
  *
  * @throws RindleError `statement_missed` when session, asset or object are not as they were looked at; nothing was changed.
  */
-export async function completeUpload(db: Queryable, ctx: Recorder, { session, object, head }: { readonly session: UploadSession; readonly object: StagingObject; readonly head: ObjectHead }): Promise<Upload> {
+export async function completeUpload(
+  db: Queryable,
+  ctx: Recorder,
+  { session, object, head }: { readonly session: UploadSession; readonly object: StagingObject; readonly head: ObjectHead },
+): Promise<Upload> {
   const at = ctx.clock.now()
   const steps = [
     moved('asset', assetMachine, ['accept'], {
@@ -210,7 +254,15 @@ export async function retryUpload(
   { session, wrong, fresh }: { readonly session: UploadSession; readonly wrong: StagingObject; readonly fresh: StagingObject },
 ): Promise<void> {
   const at = ctx.clock.now()
-  const reserved = { id: fresh.id, asset_id: session.assetId, session_id: session.id, role: 'staging', store: fresh.store, key: fresh.key, content_type: session.declaredType }
+  const reserved = {
+    id: fresh.id,
+    asset_id: session.assetId,
+    session_id: session.id,
+    role: 'staging',
+    store: fresh.store,
+    key: fresh.key,
+    content_type: session.declaredType,
+  }
   const steps = [
     also('asset', lockStaged(session.id), { expect: 1 }),
     moved('session', uploadSessionMachine, ['retry'], {
@@ -248,7 +300,11 @@ export type EndMove = 'expire' | 'abort' | 'fail'
  *
  * @throws RindleError `statement_missed` when it is no longer open, or not yet due to `expire`; nothing was changed.
  */
-export async function endUpload(tx: Queryable, ctx: Recorder, { sessionId, how }: { readonly sessionId: string; readonly how: EndMove }): Promise<UploadSessionState> {
+export async function endUpload(
+  tx: Queryable,
+  ctx: Recorder,
+  { sessionId, how }: { readonly sessionId: string; readonly how: EndMove },
+): Promise<UploadSessionState> {
   const at = ctx.clock.now()
   const residue = secondsAfter(at, residueSeconds)
   const overdue = how === 'expire' ? sql`and t.due_at <= ${at}::timestamptz` : sql``

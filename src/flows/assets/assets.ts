@@ -32,7 +32,8 @@ const maxLimit = 200
  */
 export async function assets(ctx: Pick<RindleContext, 'db' | 'profiles'>, options: AssetsOptions = {}): Promise<AssetPage> {
   const { limit = 50, cursor = null, profile = null } = options
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit) throw invalid('limit', `it must be a whole number from 1 to ${maxLimit}`)
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > maxLimit)
+    throw invalid('limit', `it must be a whole number from 1 to ${maxLimit}`)
   if (cursor !== null && !isId(cursor)) throw invalid('cursor', 'it must be the cursor of a former page')
   if (profile !== null) profileNamed(ctx.profiles, profile)
   const found = await listAssets(ctx.db.pool, {

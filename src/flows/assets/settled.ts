@@ -20,7 +20,11 @@ const longestPollMs = 2_000
  * @throws RindleError the verdict itself when the gate refused it (`asset.error.code`, in the same words); `asset_not_found`, also when
  * it is purged meanwhile; `settled_timeout`; the reason of `signal`.
  */
-export async function settled(ctx: Pick<RindleContext, 'db' | 'changes' | 'clock'>, assetId: string, options: SettledOptions = {}): Promise<Asset> {
+export async function settled(
+  ctx: Pick<RindleContext, 'db' | 'changes' | 'clock'>,
+  assetId: string,
+  options: SettledOptions = {},
+): Promise<Asset> {
   const { signal, timeoutMs = 60_000 } = options
   const deadlineMs = ctx.clock.monotonicMs() + timeoutMs
   const bell = createBell()

@@ -34,7 +34,10 @@ export interface VariantSettlement {
  *
  * @returns whether an attachment waits for the verdict on the asset.
  */
-export async function settleVariants(ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>, settlement: VariantSettlement): Promise<boolean> {
+export async function settleVariants(
+  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>,
+  settlement: VariantSettlement,
+): Promise<boolean> {
   const assetId = settlement.known.asset.id
   let known: KnownBuild | null = settlement.known
   const isAttached = await lookAgainOnMiss(async () => {
@@ -51,7 +54,9 @@ export async function settleVariants(ctx: Pick<RindleContext, 'db' | 'queue' | '
 }
 
 const stillHeld = ({ variants }: KnownBuild, outcomes: readonly VariantOutcome[]): VariantOutcome[] =>
-  outcomes.filter(({ id, fence }) => variants.some((variant) => variant.id === id && variant.fence === fence && variant.state === 'processing'))
+  outcomes.filter(({ id, fence }) =>
+    variants.some((variant) => variant.id === id && variant.fence === fence && variant.state === 'processing'),
+  )
 
 const decide = (look: KnownBuild, held: readonly VariantOutcome[], settlement: VariantSettlement): BuildSettlement => {
   const { asset, variants } = look

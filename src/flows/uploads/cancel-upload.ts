@@ -10,7 +10,10 @@ import { endSession } from '../steps/end-session.ts'
  *
  * @throws RindleError `upload_session_not_found`; `upload_session_ended` when it was verified: then purge the asset instead.
  */
-export async function cancelUpload(ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>, sessionId: string): Promise<UploadSession> {
+export async function cancelUpload(
+  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>,
+  sessionId: string,
+): Promise<UploadSession> {
   const state = await ctx.db.transaction((tx) => endSession(ctx, tx, sessionId, 'abort'))
   if (state === 'completed') throw new RindleError('upload_session_ended', { sessionId, state })
   const session = await findUploadSession(ctx.db.pool, sessionId)

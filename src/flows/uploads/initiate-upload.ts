@@ -38,7 +38,8 @@ export async function initiateUpload(
   const declaration = judgeDeclaration(profile, options)
   const ttlSeconds = judgeTtl(options.expiresInSeconds)
   const store = ctx.stores.of(profileName)
-  if (!store.supports('presigned_put') && !store.supports('hosted')) throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: store.id })
+  if (!store.supports('presigned_put') && !store.supports('hosted'))
+    throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: store.id })
 
   const open = (db: Queryable) => openUpload(ctx, db, { profile: profileName, store: store.id, declaration, ttlSeconds })
   return options.tx === undefined ? open(ctx.db.pool) : ctx.db.within(options.tx, open)
@@ -47,19 +48,36 @@ export async function initiateUpload(
 const judgeTtl = (seconds: number | undefined): number => {
   const ttl = seconds ?? defaultTtlSeconds
   if (Number.isSafeInteger(ttl) && ttl >= 60 && ttl <= maxTtlSeconds) return ttl
-  throw new RindleError('argument_invalid', { argument: 'expiresInSeconds', problem: `it must be a whole number from 60 to ${maxTtlSeconds}` })
+  throw new RindleError('argument_invalid', {
+    argument: 'expiresInSeconds',
+    problem: `it must be a whole number from 60 to ${maxTtlSeconds}`,
+  })
 }
 
 const openUpload = async (
   ctx: Pick<RindleContext, 'queue' | 'clock' | 'ids'>,
   db: Queryable,
-  { profile, store, declaration, ttlSeconds }: { readonly profile: string; readonly store: string; readonly declaration: Declaration; readonly ttlSeconds: number },
+  {
+    profile,
+    store,
+    declaration,
+    ttlSeconds,
+  }: { readonly profile: string; readonly store: string; readonly declaration: Declaration; readonly ttlSeconds: number },
 ): Promise<UploadSession> => {
   for (;;) {
     const [sessionId, assetId, objectId] = [ctx.ids.next(), ctx.ids.next(), ctx.ids.next()]
     const expiresAt = secondsAfter(ctx.clock.now(), ttlSeconds)
     const object = { id: objectId, store, key: stagingKey(sessionId, objectId) }
-    const written = await insertUpload(db, ctx, { sessionId, assetId, object, profile, ...declaration, strategy: 'presigned_put', dueAt: expiresAt, expiresAt })
+    const written = await insertUpload(db, ctx, {
+      sessionId,
+      assetId,
+      object,
+      profile,
+      ...declaration,
+      strategy: 'presigned_put',
+      dueAt: expiresAt,
+      expiresAt,
+    })
     if (written) return written
     const first = await firstUpload(db, profile, declaration)
     if (first) return first

@@ -58,7 +58,12 @@ const refuseEnded = async (ctx: Context, ticket: PutTicket): Promise<void> => {
   if (objectState !== 'reserved') throw new RindleError('ticket_invalid', {})
 }
 
-const write = async (ctx: Context, ticket: PutTicket, body: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): Promise<ObjectHead> => {
+const write = async (
+  ctx: Context,
+  ticket: PutTicket,
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<ObjectHead> => {
   const done = new AbortController()
   const end = new AbortController()
   const msLeft = ticket.expiresAt.getTime() - ctx.clock.now().getTime()

@@ -51,10 +51,17 @@ const ticketFor = async (
   const bound = { contentType: session.declaredType, sizeBytes }
   if (!store.supports('hosted')) {
     const ttlSeconds = Math.max(1, Math.floor((expiresAt.getTime() - issuedAt.getTime()) / 1000))
-    return store.signPut(object.key, { at: issuedAt, ttlSeconds, ...bound, ...(session.declaredSha256 === null ? {} : { sha256: session.declaredSha256 }) })
+    return store.signPut(object.key, {
+      at: issuedAt,
+      ttlSeconds,
+      ...bound,
+      ...(session.declaredSha256 === null ? {} : { sha256: session.declaredSha256 }),
+    })
   }
   if (ctx.baseUrl === null)
-    throw new RindleError('options_invalid', { problems: ['baseUrl: say where the http door is mounted, since its tickets are served there'] })
+    throw new RindleError('options_invalid', {
+      problems: ['baseUrl: say where the http door is mounted, since its tickets are served there'],
+    })
   const names = { store: object.store, key: object.key, objectId: object.id, sessionId: session.id }
   const ticket = mintTicket(ctx.keys, 'put', { ...names, ...bound, sha256: session.declaredSha256, createOnly: true, issuedAt, expiresAt })
   return { url: `${ctx.baseUrl}/objects/${ticket}`, method: 'PUT', headers: { 'content-type': session.declaredType }, expiresAt }
@@ -63,7 +70,9 @@ const ticketFor = async (
 const whyNot = async (ctx: Pick<RindleContext, 'db' | 'stores' | 'clock'>, sessionId: string): Promise<RindleError> => {
   const session = await findUploadSession(ctx.db.pool, sessionId)
   if (!session) return new RindleError('upload_session_not_found', { sessionId })
-  if (session.state === 'expired' || (session.objectId !== null && session.expiresAt <= ctx.clock.now())) return new RindleError('upload_session_expired', { sessionId })
-  if (session.uploadStrategy !== 'presigned_put') return new RindleError('upload_unsupported', { capability: 'presigned_put', store: session.profile })
+  if (session.state === 'expired' || (session.objectId !== null && session.expiresAt <= ctx.clock.now()))
+    return new RindleError('upload_session_expired', { sessionId })
+  if (session.uploadStrategy !== 'presigned_put')
+    return new RindleError('upload_unsupported', { capability: 'presigned_put', store: session.profile })
   return new RindleError('upload_session_ended', { sessionId, state: session.state })
 }

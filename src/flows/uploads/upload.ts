@@ -59,7 +59,11 @@ interface Incoming {
 const receive = async (ctx: Context, incoming: Incoming): Promise<Asset> => {
   const grantedAtMs = ctx.clock.monotonicMs()
   const { session, object } = await open(ctx, incoming)
-  using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renewSessionLease(ctx.db.pool, session.id, until), signal: incoming.signal })
+  using lease = holdLease(ctx, {
+    grantedAtMs,
+    renew: (until) => renewSessionLease(ctx.db.pool, session.id, until),
+    signal: incoming.signal,
+  })
   try {
     const head = await store(ctx, incoming, object, lease.signal)
     const asset = await complete(ctx, session, object, head)
@@ -79,12 +83,26 @@ const open = async (
   const now = ctx.clock.now()
   const object = { id: objectId, store: ctx.stores.of(profileName).id, key: stagingKey(sessionId, objectId) }
   const times = { dueAt: secondsAfter(now, ctx.leaseSeconds), expiresAt: secondsAfter(now, longestUploadSeconds) }
-  const session = await insertUpload(ctx.db.pool, ctx, { sessionId, assetId, object, profile: profileName, ...declaration, idempotencyKey: null, strategy: 'proxied', ...times })
+  const session = await insertUpload(ctx.db.pool, ctx, {
+    sessionId,
+    assetId,
+    object,
+    profile: profileName,
+    ...declaration,
+    idempotencyKey: null,
+    strategy: 'proxied',
+    ...times,
+  })
   if (!session) throw new RindleError('upload_session_not_found', { sessionId })
   return { session, object }
 }
 
-const store = async (ctx: Context, { profile, opened, declaration }: Incoming, object: StagingObject, signal: AbortSignal): Promise<ObjectHead> => {
+const store = async (
+  ctx: Context,
+  { profile, opened, declaration }: Incoming,
+  object: StagingObject,
+  signal: AbortSignal,
+): Promise<ObjectHead> => {
   const { maxBytes } = profile
   const { body } = meter(opened.body, {
     judge: (actualBytes) => {
@@ -105,6 +123,7 @@ const complete = (ctx: Context, session: UploadSession, object: StagingObject, h
   lookAgainOnMiss(async () => {
     const found = await findUpload(ctx.db.pool, session.id)
     if (found?.session.state === 'completed') return found.asset
-    if (found?.session.state !== 'uploading') throw new RindleError('upload_session_ended', { sessionId: session.id, state: found?.session.state ?? 'gone' })
+    if (found?.session.state !== 'uploading')
+      throw new RindleError('upload_session_ended', { sessionId: session.id, state: found?.session.state ?? 'gone' })
     return (await completeUpload(ctx.db.pool, ctx, { session: found.session, object, head })).asset
   })

@@ -33,7 +33,8 @@ export async function verifyCompletion(
     const { session, asset, object } = upload
     if (session.state === 'completed') return { session, asset }
     refuseEnded(session, ctx.clock.now())
-    if (!object || session.state === 'initialized' || session.uploadStrategy === 'proxied') throw new RindleError('upload_object_missing', { sessionId })
+    if (!object || session.state === 'initialized' || session.uploadStrategy === 'proxied')
+      throw new RindleError('upload_object_missing', { sessionId })
 
     const head = await ctx.stores.at(object.store).head(object.key)
     if (!head) throw new RindleError('upload_object_missing', { sessionId })
@@ -63,7 +64,11 @@ const mismatchOf = (session: UploadSession, head: ObjectHead): RindleError | nul
   return null
 }
 
-const beginAgain = async (ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'ids'>, { session }: Upload, wrong: StagingObject): Promise<void> => {
+const beginAgain = async (
+  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'ids'>,
+  { session }: Upload,
+  wrong: StagingObject,
+): Promise<void> => {
   const id = ctx.ids.next()
   await retryUpload(ctx.db.pool, ctx, { session, wrong, fresh: { id, store: wrong.store, key: stagingKey(session.id, id) } })
 }
