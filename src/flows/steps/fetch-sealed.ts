@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
@@ -11,15 +12,42 @@ import { RindleError } from '../../core/errors.ts'
  */
 export async function fetchSealed(
   ctx: Pick<RindleContext, 'stores'>,
-  { object, path, signal }: { readonly object: { readonly store: string; readonly key: string }; readonly path: string; readonly signal: AbortSignal },
+  {
+    object,
+    path,
+    signal,
+  }: { readonly object: { readonly store: string; readonly key: string }; readonly path: string; readonly signal: AbortSignal },
 ): Promise<{ readonly byteSize: number; readonly sha256: string } | null> {
   const found = await ctx.stores.at(object.store).read(object.key, { signal })
   if (!found) return null
+  const { body, sizeBytes } = found
+  const read = sizeBytes <= smallBytes ? await keepSmall(body, path, sizeBytes) : await keep(body, path, signal)
+  if (read.byteSize !== sizeBytes) throw new RindleError('storage_failed', { operation: 'read to the end', store: object.store })
+  return read
+}
+
+/** Below this a trip to the thread pool takes longer than the file itself. */
+const smallBytes = 256 * 1024
+
+const keepSmall = async (body: ReadableStream<Uint8Array>, path: string, sizeBytes: number): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
+  const chunks: Uint8Array[] = []
+  let byteSize = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    byteSize += chunk.byteLength
+    if (byteSize > sizeBytes) break
+  }
+  const bytes = Buffer.concat(chunks)
+  writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 })
+  return { byteSize, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+const keep = async (body: ReadableStream<Uint8Array>, path: string, signal: AbortSignal): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
   const hash = createHash('sha256')
   const file = await open(path, 'wx', 0o600)
   let byteSize = 0
   try {
-    for await (const chunk of found.body) {
+    for await (const chunk of body) {
       signal.throwIfAborted()
       hash.update(chunk)
       await file.writev([chunk])
@@ -28,6 +56,5 @@ export async function fetchSealed(
   } finally {
     await file.close()
   }
-  if (byteSize !== found.sizeBytes) throw new RindleError('storage_failed', { operation: 'read to the end', store: object.store })
   return { byteSize, sha256: hash.digest('hex') }
 }

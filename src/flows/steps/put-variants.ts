@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/patience.ts'
@@ -17,21 +18,20 @@ export interface HeldVariant extends VariantHold {
 interface Putting {
   readonly store: string
   readonly variants: readonly HeldVariant[]
-  /** Opens a file that the decoder made. */
-  readonly open: (path: string) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
+  /** Opens a file that the decoder made, or its bytes. */
+  readonly open: (source: string | Uint8Array) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
   readonly signal: AbortSignal
 }
 
 const atOnce = 4
+/** Below this a trip to the thread pool takes longer than the file itself. */
+const smallBytes = 256 * 1024
 
 /**
  * Stores variants at the keys reserved for them, several at once, and says of each what became of it. Never throws: what could not be
  * stored comes back as `later`, so that the others still count.
  */
-export async function putVariants(
-  ctx: Pick<RindleContext, 'stores' | 'logger'>,
-  putting: Putting,
-): Promise<VariantOutcome[]> {
+export async function putVariants(ctx: Pick<RindleContext, 'stores' | 'logger'>, putting: Putting): Promise<VariantOutcome[]> {
   const outcomes: VariantOutcome[] = []
   const waiting = [...putting.variants]
   const worker = async (): Promise<void> => {
@@ -47,19 +47,21 @@ const putVariant = async (
   { id, fence, name, digest, object, made }: HeldVariant,
 ): Promise<VariantOutcome> => {
   const held = { id, fence, name, digest, objectId: object?.id ?? null }
-  if (!made || !object) return { ...held, result: 'failed', code: 'variant_failed', message: messageOf('variant_failed', { variant: name }) }
+  if (!made || !object)
+    return { ...held, result: 'failed', code: 'variant_failed', message: messageOf('variant_failed', { variant: name }) }
   if (!made.ok) return { ...held, result: 'failed', code: made.code, message: made.message }
   let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    body = (await open(made.path)).body
+    body = (await open(made.byteSize <= smallBytes ? readFileSync(made.path) : made.path)).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
     return { ...held, result: 'stored', etag: head.etag, version: head.version, sha256, byteSize, contentType, width, height }
   } catch (err) {
     if (body && !body.locked) await body.cancel(err).catch(() => undefined)
-    if (!signal.aborted) ctx.logger.warn({ variant: id, code: isRindleError(err) ? err.code : 'internal_error' }, 'a variant could not be stored')
+    if (!signal.aborted)
+      ctx.logger.warn({ variant: id, code: isRindleError(err) ? err.code : 'internal_error' }, 'a variant could not be stored')
     return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(1) }
   }
 }

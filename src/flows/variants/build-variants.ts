@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { deliverableStates } from '../../core/asset.ts'
@@ -9,9 +9,17 @@ import type { MadeVariant } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
 import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
 import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
-import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild, type VariantOutcome } from '../../database/queries/builds.ts'
+import {
+  type BuildBid,
+  type BuildLook,
+  type BuildVariant,
+  claimBuild,
+  findBuild,
+  type VariantOutcome,
+} from '../../database/queries/builds.ts'
 import type { GateObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
+import { clearScratch } from '../steps/clear-scratch.ts'
 import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
@@ -34,7 +42,10 @@ interface Build {
   readonly held: readonly Held[]
 }
 
-type Held = Pick<VariantOutcome, 'id' | 'fence' | 'name' | 'digest'> & { readonly object: BuildBid['variants'][number]['object']; readonly past: BuildVariant['past'] }
+type Held = Pick<VariantOutcome, 'id' | 'fence' | 'name' | 'digest'> & {
+  readonly object: BuildBid['variants'][number]['object']
+  readonly past: BuildVariant['past']
+}
 
 /**
  * Makes what an asset that passed the gate still lacks: every queued variant, and those whose worker lost its lease, from the original
@@ -46,7 +57,8 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
   if (!build) return 'nothing'
   ctx.changes.announce(assetId)
 
-  const folder = await mkdtemp(join(ctx.host.scratchFolder, 'rindle-build-'))
+  const folder = join(ctx.host.scratchFolder, `rindle-${build.bid.runId}`)
+  mkdirSync(folder, { mode: 0o700 })
   const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
   using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
   try {
@@ -62,7 +74,7 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
     if (isMissed(err)) throw err
     return await settleFault(ctx, build, err, options.signal?.aborted === true)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await clearScratch({ folder, file: originalIn(folder) })
   }
 }
 
@@ -106,18 +118,19 @@ const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
   }
 }
 
+/** It lies beside the folder, which is to be empty. */
+const originalIn = (folder: string): string => `${folder}.original`
+
 const visitTimeoutMs = 120_000
 
 const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
   const { profile, original, known } = build
-  const path = join(folder, 'original')
+  const path = originalIn(folder)
   const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal }))
   if (!found) throw new RindleError('original_missing', {})
-  const made = join(folder, 'made')
-  await mkdir(made)
   const names = held.map(({ name }) => name)
   const verdict = await ctx.processor.visit({
-    ...{ path, folder: made, purpose: 'build', profileKind: profile.kind, filename: known.asset.id },
+    ...{ path, folder, purpose: 'build', profileKind: profile.kind, filename: known.asset.id },
     ...{ allowMime: profile.allowMime, allowExtensions: profile.allowExtensions },
     limits: { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: visitTimeoutMs },
     variants: planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : [])),
@@ -153,7 +166,8 @@ const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping:
   const outcomes = build.held.map((one): VariantOutcome => {
     const { decodersKilled, faults } = troubleOf(one.past)
     if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
-    if (isRindleError(err) && err.code === 'decoder_killed' && decodersKilled + 1 >= killedDecoders) return failed(one, err.code, err.message)
+    if (isRindleError(err) && err.code === 'decoder_killed' && decodersKilled + 1 >= killedDecoders)
+      return failed(one, err.code, err.message)
     const { id, fence, name, digest, object } = one
     return { id, fence, name, digest, objectId: object.id, result: 'later', delaySeconds: isStopping ? 0 : backoffSeconds(faults + 1) }
   })

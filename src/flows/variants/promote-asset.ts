@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
@@ -15,6 +15,7 @@ import { enqueue } from '../../database/queries/enqueue.ts'
 import { claimAsset, type GateClaim, type GateObject } from '../../database/queries/gate-claim.ts'
 import { admitAsset, type Admitted, type PlannedVariant, refuseAsset, returnAsset, type SealedBytes } from '../../database/queries/gate.ts'
 import { renewVariantLeases, type VariantHold } from '../../database/queries/variants.ts'
+import { clearScratch } from '../steps/clear-scratch.ts'
 import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
@@ -35,7 +36,7 @@ interface Attempt {
   readonly claim: GateClaim
   readonly profile: Profile
   readonly lease: HeldLease
-  /** An empty folder that goes with the attempt. */
+  /** For what the decoder makes; it goes with the attempt. */
   readonly folder: string
   /** Set once the sealed bytes were read in full. */
   bytes: SealedBytes | null
@@ -53,14 +54,19 @@ type Passed = Extract<Verdict, { verdict: 'pass' }>
  * A verdict is about the bytes and final, in words on the row. Everything else is a fault: the asset waits and is tried again, later
  * each time, at most an hour. Only a file over which decoders or workers keep dying is held back for it.
  */
-export async function promoteAsset(ctx: Context, assetId: string, options: { readonly signal?: AbortSignal } = {}): Promise<PromotionOutcome> {
+export async function promoteAsset(
+  ctx: Context,
+  assetId: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<PromotionOutcome> {
   const grantedAtMs = ctx.clock.monotonicMs()
   const claim = await takeToGate(ctx, assetId)
   if (!claim) return 'lost'
   const profile = profileNamed(ctx.profiles, claim.asset.profile)
   if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBack(ctx, claim, profile)
 
-  const folder = await mkdtemp(join(ctx.host.scratchFolder, 'rindle-gate-'))
+  const folder = join(ctx.host.scratchFolder, `rindle-${claim.runId}`)
+  mkdirSync(folder, { mode: 0o700 })
   const attempt: Omit<Attempt, 'lease'> = { claim, profile, folder, bytes: null, isAdmitting: false, holds: [] }
   using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
   const held = Object.assign(attempt, { lease })
@@ -71,7 +77,7 @@ export async function promoteAsset(ctx: Context, assetId: string, options: { rea
     if (held.isAdmitting) throw err
     return await giveBack(ctx, held, options.signal?.aborted ? new RindleError('lease_lost', {}) : err, options.signal?.aborted === true)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await clearScratch({ folder, file: receivedIn(folder) })
   }
 }
 
@@ -90,7 +96,9 @@ const takeToGate = (ctx: Context, assetId: string): Promise<GateClaim | null> =>
 
 const extensionsOfProfiles = (profiles: Profiles): Record<string, string> =>
   Object.fromEntries(
-    Object.values(profiles).flatMap(({ allowMime }) => allowMime.flatMap((type) => (extensionOf(type) === null ? [] : [[type, extensionOf(type) ?? '']]))),
+    Object.values(profiles).flatMap(({ allowMime }) =>
+      allowMime.flatMap((type) => (extensionOf(type) === null ? [] : [[type, extensionOf(type) ?? '']])),
+    ),
   )
 
 /** While the verdict is being written the asset's lease may end before this process hears of it; the statement itself then judges. */
@@ -106,7 +114,7 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   const head = source && sealed && (await seal(ctx, { source, sealed, signal: lease.signal }))
   if (!head || !sealed) return refuse(ctx, attempt, refusal('upload_object_changed', {}))
 
-  const path = join(folder, 'received')
+  const path = receivedIn(folder)
   const read = await fetchSealed(ctx, { object: sealed, path, signal: lease.signal })
   if (!read) throw new RindleError('storage_failed', { operation: 'read what was just copied', store: sealed.store })
   attempt.bytes = { ...read, etag: head.etag, version: head.version }
@@ -116,14 +124,15 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   return verdict.verdict === 'pass' ? admit(ctx, attempt, sealed, attempt.bytes, verdict) : refuse(ctx, attempt, verdict)
 }
 
+/** The bytes to judge lie beside the folder, which is to be empty. */
+const receivedIn = (folder: string): string => `${folder}.received`
+
 const visitTimeoutMs = 120_000
 
 const decode = async (ctx: Context, { claim, profile, lease, folder }: Attempt, path: string): Promise<Verdict> => {
-  const made = join(folder, 'made')
-  await mkdir(made)
   return ctx.processor.visit({
     path,
-    folder: made,
+    folder,
     purpose: 'gate',
     profileKind: profile.kind,
     filename: claim.asset.filename,
@@ -144,18 +153,32 @@ const admit = async (ctx: Context, attempt: Attempt, sealed: GateObject, bytes: 
   const { purgeAfterSeconds } = profile.unattached
   attempt.isAdmitting = true
   const admitted = await admitAsset(ctx.db.pool, ctx, {
-    ...{ claim, sealed, bytes, facts: passed.facts, plan, path: admissionPath(wanted), figures: { ...passed.figures, byteSize: bytes.byteSize } },
+    ...{
+      claim,
+      sealed,
+      bytes,
+      facts: passed.facts,
+      plan,
+      path: admissionPath(wanted),
+      figures: { ...passed.figures, byteSize: bytes.byteSize },
+    },
     leaseUntil: secondsAfter(now, ctx.leaseSeconds),
     purgeAt: purgeAfterSeconds === null ? null : secondsAfter(now, purgeAfterSeconds),
   })
   attempt.holds = admitted.variants
   ctx.changes.announce(assetId)
-  const isAttached = plan.length > 0 ? await store(ctx, attempt, { sealed, plan, admitted, passed }) : await attachmentsWait(ctx.db.pool, assetId)
+  const isAttached =
+    plan.length > 0 ? await store(ctx, attempt, { sealed, plan, admitted, passed }) : await attachmentsWait(ctx.db.pool, assetId)
   if (isAttached && !claim.isAttached) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
   return 'admitted'
 }
 
-const plannedVariant = (ctx: Context, assetId: string, { name, outputKind, digest }: WantedVariant, variants: readonly MadeVariant[]): PlannedVariant => {
+const plannedVariant = (
+  ctx: Context,
+  assetId: string,
+  { name, outputKind, digest }: WantedVariant,
+  variants: readonly MadeVariant[],
+): PlannedVariant => {
   const made = variants.find((one) => one.name === name)
   if (!made?.ok) return { id: ctx.ids.next(), name, outputKind, digest, object: null }
   const objectId = ctx.ids.next()
@@ -209,13 +232,22 @@ const quarantine = async (
   const assetId = claim.asset.id
   const keepUntil = secondsAfter(ctx.clock.now(), profile.quarantine.keepSeconds)
   try {
-    await refuseAsset(ctx.db.pool, ctx, { claim, code, message, details, kept, keepUntil, figures: kept?.bytes ? { byteSize: kept.bytes.byteSize } : {} })
+    await refuseAsset(ctx.db.pool, ctx, {
+      claim,
+      code,
+      message,
+      details,
+      kept,
+      keepUntil,
+      figures: kept?.bytes ? { byteSize: kept.bytes.byteSize } : {},
+    })
   } catch (err) {
     if (isMissed(err)) return 'lost'
     throw err
   }
   ctx.changes.announce(assetId)
-  if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId))) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
+  if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId)))
+    await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
   return 'refused'
 }
 
@@ -225,7 +257,8 @@ const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
   if (isRindleError(err) && err.code === 'decoder_killed' && trouble.decodersKilled + 1 >= killedDecoders)
     return refuse(ctx, attempt, refusal('decoder_killed', err.details))
-  if (!isStopping) ctx.logger.warn({ asset: claim.asset.id, code, faults: trouble.faults + 1, err }, 'a fault at the gate; the asset is tried again later')
+  if (!isStopping)
+    ctx.logger.warn({ asset: claim.asset.id, code, faults: trouble.faults + 1, err }, 'a fault at the gate; the asset is tried again later')
   try {
     await returnAsset(ctx.db.pool, ctx, { claim, code, delaySeconds: isStopping ? 0 : backoffSeconds(trouble.faults + 1) })
   } catch (missed) {
