@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
+import { canonicalType } from '../../core/content-type.ts'
 import { errorCatalog, messageOf, RindleError, type ErrorCode } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { MadeVariant, Processor, Verdict, Visit } from '../../core/ports/processor.ts'
@@ -63,9 +64,14 @@ const verdictOf = async (outcome: Outcome, visit: Visit, logger: Logger): Promis
       return { verdict: 'refuse', code, message, details }
     }
     case 'pass':
+      if (!isListed(outcome.passed.facts.contentType, visit)) throw nonsense()
       return { ...outcome.passed, variants: await Promise.all(outcome.passed.variants.map((made) => checked(made, visit))) }
   }
 }
+
+/** A child that bytes have taken over could call them whatever it likes: the gate lets in what the profile lists. */
+const isListed = (contentType: string, { purpose, allowMime }: Visit): boolean =>
+  purpose === 'build' || allowMime.some((type) => canonicalType(type) === contentType)
 
 const nonsense = (): RindleError => new RindleError('decoder_killed', { reason: 'it answered nonsense' })
 

@@ -23,6 +23,7 @@ describe('the router', () => {
   })
 
   it('finds nothing below names that all objects share', () => {
-    for (const path of ['/__proto__', '/constructor', '/uploads/__proto__/constructor']) assert.equal(codeOf('GET', path), 'route_not_found')
+    for (const path of ['/__proto__', '/constructor', '/uploads/__proto__/constructor'])
+      assert.equal(codeOf('GET', path), 'route_not_found')
   })
 })

@@ -5,6 +5,7 @@ import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import { childEnvironment } from './limits.ts'
 import { lineReader, replyDescriptor, type Reply } from './protocol.ts'
+import { replyFrom } from './reply.ts'
 
 /** What a visit got: the child's own words, or how it came to an end. */
 export type Outcome = Exclude<Reply, { kind: 'warm' }> | { readonly kind: 'killed'; readonly reason: string }
@@ -97,19 +98,22 @@ interface Inbox {
   next(): Promise<Reply | null>
 }
 
+const longestReply = 1024 * 1024
+
+/** A child is not trusted to write sense: what is no reply counts as its end, and one that speaks unasked is ended. */
 const replyInbox = (child: ChildProcess): Inbox => {
-  const arrived: (Reply | null)[] = []
+  let ended = false
   let waiting: ((reply: Reply | null) => void) | null = null
   const deliver = (reply: Reply | null): void => {
-    if (waiting) waiting(reply)
-    else arrived.push(reply)
+    if (reply === null) ended = true
+    waiting?.(reply)
     waiting = null
   }
-  const read = lineReader(
-    16 * 1024 * 1024,
-    (line) => deliver(parsed(line)),
-    () => deliver(null),
-  )
+  const expel = (): void => {
+    if (child.pid !== undefined) killGroup(child.pid)
+    deliver(null)
+  }
+  const read = lineReader(longestReply, (line) => (waiting ? deliver(replyFrom(line)) : expel()), expel)
   const pipe = child.stdio[replyDescriptor]
   if (pipe instanceof Socket)
     pipe
@@ -122,20 +126,9 @@ const replyInbox = (child: ChildProcess): Inbox => {
   return {
     next: () =>
       new Promise((resolve) => {
-        const reply = arrived.shift()
-        if (reply === undefined) waiting = resolve
-        else resolve(reply)
+        if (ended) resolve(null)
+        else waiting = resolve
       }),
-  }
-}
-
-/** A child is not trusted to write sense: what is not a reply counts as its end. */
-const parsed = (line: string): Reply | null => {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && 'kind' in value ? (value as Reply) : null
-  } catch {
-    return null
   }
 }
 

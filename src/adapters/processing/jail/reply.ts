@@ -1,0 +1,88 @@
+import { canonicalType, inertTypes } from '../../../core/content-type.ts'
+import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
+import type { Facts, MadeVariant } from '../../../core/ports/processor.ts'
+import type { Passed } from '../attend.ts'
+import type { Reply } from './protocol.ts'
+
+/**
+ * What a child wrote, field by field; null when any of it is not what a sound child says. Bytes may have taken the child over, and what it
+ * answers goes into rows, keys, headers and sentences.
+ */
+export const replyFrom = (line: string): Reply | null => {
+  try {
+    return replyOf(JSON.parse(line))
+  } catch {
+    return null
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const replyOf = (value: unknown): Reply | null => {
+  if (!isFields(value)) return null
+  const { kind, problem, code, details, residentBytes } = value
+  if (kind === 'warm') return problem === null || isText(problem, longestProblem) ? { kind, problem } : null
+  if (!isAmount(residentBytes)) return null
+  if (kind === 'fault') return isText(problem, longestProblem) ? { kind, problem, residentBytes } : null
+  if (kind === 'failure') return isCode(code) && isDetails(details) ? { kind, code, details, residentBytes } : null
+  const passed = kind === 'pass' ? passedOf(value['passed']) : null
+  return passed && { kind: 'pass', passed, residentBytes }
+}
+
+const passedOf = (value: unknown): Passed | null => {
+  if (!isFields(value) || value['verdict'] !== 'pass' || !isFields(value['figures']) || !Array.isArray(value['variants'])) return null
+  const facts = factsOf(value['facts'])
+  const { gateCpuMs, cpuMs } = value['figures']
+  const variants = value['variants'].flatMap((one: unknown) => madeOf(one) ?? [])
+  if (!facts || !isAmount(gateCpuMs) || !isAmount(cpuMs) || variants.length < value['variants'].length) return null
+  return { verdict: 'pass', facts, variants, figures: { gateCpuMs, cpuMs } }
+}
+
+const factsOf = (value: unknown): Facts | null => {
+  if (!isFields(value)) return null
+  const { kind, contentType, extension, width, height, frames, hasAlpha, placeholder, dominantColor } = value
+  const known = kinds.find((one) => one === kind)
+  if (!known || !isLike(contentType, typeForm) || contentType !== canonicalType(contentType) || !isLike(extension, extensionForm))
+    return null
+  if (!(width === null || isSize(width)) || !(height === null || isSize(height)) || !(frames === null || isSize(frames))) return null
+  if (!(hasAlpha === null || typeof hasAlpha === 'boolean')) return null
+  if (!(placeholder === null || isLike(placeholder, hashForm)) || !(dominantColor === null || isLike(dominantColor, colorForm))) return null
+  return { kind: known, contentType, extension, width, height, frames, hasAlpha, placeholder, dominantColor }
+}
+
+const madeOf = (value: unknown): MadeVariant | null => {
+  if (!isFields(value)) return null
+  const { name, ok, path, contentType, extension, width, height, byteSize, sha256, code, message } = value
+  if (!isText(name, 255)) return null
+  if (ok === false) return isCode(code) && isText(message, longestProblem) ? { name, ok, code, message } : null
+  if (ok !== true || !isText(path, 4_096) || typeof contentType !== 'string' || !inertTypes.has(contentType)) return null
+  if (!isLike(extension, extensionForm) || !isSize(width) || !isSize(height) || !isAmount(byteSize) || !isLike(sha256, digestForm))
+    return null
+  return { name, ok, path, contentType, extension, width, height, byteSize, sha256 }
+}
+
+const kinds = ['image', 'video', 'audio', 'file'] as const
+const longestProblem = 1_000
+const longestDetails = 16_384
+const typeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
+const extensionForm = /^(?:[a-z0-9]+(?:[._+-][a-z0-9]+)*)?$/
+const hashForm = /^[A-Za-z0-9+/]{1,62}={0,2}$/
+const colorForm = /^#[0-9a-f]{6}$/
+const digestForm = /^[0-9a-f]{64}$/
+/** What PostgreSQL takes neither as text nor as JSON. */
+const unstorable = /[\0\p{Cs}]/u
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isText = (value: unknown, longest: number): value is string => typeof value === 'string' && value.length <= longest
+const isLike = (value: unknown, form: RegExp): value is string => isText(value, 255) && form.test(value)
+const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+const isSize = (value: unknown): value is number => Number.isInteger(value) && isAmount(value) && value >= 1 && value < 2 ** 31
+const isCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(errorCatalog, value)
+const isDetails = (value: unknown): value is Fields =>
+  isFields(value) && JSON.stringify(value).length <= longestDetails && isStorable(value)
+
+const isStorable = (value: unknown): boolean => {
+  if (typeof value === 'string') return !unstorable.test(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, member]) => isStorable(name) && isStorable(member))
+}
