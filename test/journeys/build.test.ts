@@ -105,6 +105,14 @@ for (const engine of engines) {
       assert.deepEqual(runs, ['promote_asset succeeded', 'build_variants failed decoder_unavailable', 'build_variants succeeded'])
     })
 
+    it('never gives a variant up for a folder that jobs cannot write to', async () => {
+      const assetId = await waiting('thumb')
+      const nowhere = { ...stand.ctx, host: { ...stand.ctx.host, scratchFolder: '/proc/nowhere' } }
+      for (let round = 0; round < 7; round++) assert.equal(await buildVariants(nowhere, assetId), 'later')
+      assert.equal(await buildVariants(stand.ctx, assetId), 'built')
+      assert.equal((await stand.states(assetId)).asset, 'ready')
+    })
+
     it('fails a variant over which the decoder died twice, and never holds the asset back', async () => {
       const assetId = await waiting('thumb')
       stand.processor.before = () => {

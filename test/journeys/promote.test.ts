@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { sql } from 'kysely'
+import { assetMachine } from '../../src/core/asset.ts'
 import { RindleError } from '../../src/core/errors.ts'
+import { secondsAfter } from '../../src/core/patience.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { moved, moves } from '../../src/database/move.ts'
 import { attach } from '../../src/flows/assets/attach.ts'
 import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
@@ -162,6 +166,14 @@ for (const engine of engines) {
       const { asset, runs } = await stand.states(assetId)
       assert.equal(asset, 'ready')
       assert.deepEqual(runs, [...Array.from({ length: 5 }, () => 'promote_asset failed storage_failed'), 'promote_asset succeeded'])
+    })
+
+    it('never blames a file for a folder that jobs cannot write to', async () => {
+      const { assetId } = await stand.land()
+      const nowhere = { ...stand.ctx, host: { ...stand.ctx.host, scratchFolder: '/proc/nowhere' } }
+      for (let round = 0; round < 7; round++) assert.equal(await promoteAsset(nowhere, assetId), 'later')
+      assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+      assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
     it('waits at most an hour between attempts', async () => {
@@ -403,6 +415,109 @@ for (const engine of engines) {
         assert.equal(after.asset, 'ready', `${point}: ${JSON.stringify(after)}`)
         await stand.assertLedger()
       }
+    })
+
+    describe('a pardon', () => {
+      const refuseByHand = (assetId: string) =>
+        moves(stand.ctx.db.pool, stand.ctx, [
+          moved('asset', assetMachine, ['refuse'], {
+            set: { due_at: secondsAfter(stand.clock.now(), 600) },
+            where: sql`t.id = ${assetId}::uuid`,
+          }),
+        ])
+      const release = (assetId: string) =>
+        moves(stand.ctx.db.pool, stand.ctx, [
+          moved('asset', assetMachine, ['release'], {
+            set: { due_at: secondsAfter(stand.clock.now(), 60) },
+            where: sql`t.id = ${assetId}::uuid`,
+          }),
+        ])
+      const originals = async () =>
+        (await stand.database.query(`select key from rindle.media_objects where role = 'original' and state = 'present'`)).map(
+          ({ key }) => key,
+        )
+
+      it('takes what was refused through the gate again, from the bytes that were kept', async () => {
+        const { assetId } = await stand.land()
+        stand.processor.before = () => {
+          throw killedDecoder()
+        }
+        await promoteAsset(stand.ctx, assetId)
+        await promoteAsset(stand.ctx, assetId)
+        stand.processor.before = null
+        const [kept] = await originals()
+        await stand.work()
+        await release(assetId)
+        assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+        assert.equal((await stand.states(assetId)).asset, 'ready')
+        assert.equal((await readAsset(stand.ctx, assetId))?.error, null)
+        const [served] = await originals()
+        assert.notEqual(served, kept)
+        await stand.pass(9_000)
+        await stand.assertLedger()
+        assert.equal((await stand.keys()).length, 3)
+      })
+
+      it('takes a file through the gate again for which workers were lost', async () => {
+        const { assetId } = await stand.land()
+        for (let lost = 0; lost < 5; lost++) {
+          const gone = Promise.withResolvers<void>()
+          stand.processor.before = () => {
+            gone.resolve()
+            return forEver()
+          }
+          vanished.push(promoteAsset(elsewhere(), assetId))
+          await gone.promise
+          stand.clock.advance(31)
+        }
+        stand.processor.before = null
+        assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
+        await release(assetId)
+        assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+        assert.equal((await stand.states(assetId)).asset, 'ready')
+      })
+
+      it('makes the variants anew that an earlier admission had made, and throws the old ones away', async () => {
+        const { assetId } = await stand.land()
+        await stand.work()
+        await stand.database
+          .query(`insert into rindle.media_variants (id, asset_id, name, output_kind, state, recipe_digest, inserted_at, state_changed_at)
+          values (gen_random_uuid(), '${assetId}', 'gone', 'image', 'failed', '\\x00', now(), now())`)
+        await refuseByHand(assetId)
+        await release(assetId)
+        const before = await stand.keys()
+        assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+        const { asset, variants, objects } = await stand.states(assetId)
+        assert.deepEqual([asset, variants], ['ready', ['gone purged', 'large ready', 'thumb ready']])
+        assert.deepEqual(
+          objects.filter((one) => one.endsWith('present')),
+          ['original present', 'variant present', 'variant present'],
+        )
+        await stand.work()
+        await stand.pass(9_000)
+        await stand.assertLedger()
+        const after = await stand.keys()
+        assert.equal(after.length, 3)
+        assert.deepEqual(
+          after.filter((key) => before.includes(key)),
+          [],
+        )
+      })
+
+      it('is refused again when the file is no better, and cancels what was owed', async () => {
+        const { assetId } = await stand.land()
+        await stand.work()
+        await stand.database.query(`update rindle.media_variants set state = 'queued', due_at = now() where name = 'thumb'`)
+        await refuseByHand(assetId)
+        await release(assetId)
+        const visit = stand.processor.visit
+        stand.processor.visit = async () => ({ verdict: 'refuse', code: 'type_unknown', message: 'No.', details: {} })
+        assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
+        stand.processor.visit = visit
+        const { asset, variants } = await stand.states(assetId)
+        assert.deepEqual([asset, variants], ['quarantined', ['large ready', 'thumb cancelled']])
+        await stand.assertLedger()
+      })
     })
   })
 }

@@ -29,7 +29,11 @@ export async function fetchSealed(
 /** Below this a trip to the thread pool takes longer than the file itself. */
 const smallBytes = 256 * 1024
 
-const keepSmall = async (body: ReadableStream<Uint8Array>, path: string, sizeBytes: number): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
+const keepSmall = async (
+  body: ReadableStream<Uint8Array>,
+  path: string,
+  sizeBytes: number,
+): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
   const chunks: Uint8Array[] = []
   let byteSize = 0
   for await (const chunk of body) {
@@ -42,7 +46,11 @@ const keepSmall = async (body: ReadableStream<Uint8Array>, path: string, sizeByt
   return { byteSize, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-const keep = async (body: ReadableStream<Uint8Array>, path: string, signal: AbortSignal): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
+const keep = async (
+  body: ReadableStream<Uint8Array>,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
   const hash = createHash('sha256')
   const file = await open(path, 'wx', 0o600)
   let byteSize = 0
@@ -50,7 +58,8 @@ const keep = async (body: ReadableStream<Uint8Array>, path: string, signal: Abor
     for await (const chunk of body) {
       signal.throwIfAborted()
       hash.update(chunk)
-      await file.writev([chunk])
+      // Unlike `write`, it goes on until all of it is on a disk that runs full.
+      await file.writeFile(chunk)
       byteSize += chunk.byteLength
     }
   } finally {

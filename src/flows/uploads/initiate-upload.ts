@@ -26,7 +26,7 @@ const maxTtlSeconds = 604_800
  * With an idempotency key the first session of the same profile and owner is returned for as long as it is open or completed.
  *
  * @throws RindleError `profile_unknown`, `owner_invalid`, `argument_invalid`, `upload_byte_size_required`, `upload_too_large`,
- * `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_unsupported`, `idempotency_key_reused`
+ * `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_unsupported`, `idempotency_key_reused`, `transaction_conflict`
  */
 export async function initiateUpload(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'profiles'>,
@@ -54,6 +54,9 @@ const judgeTtl = (seconds: number | undefined): number => {
   })
 }
 
+/** So often may a session that holds the idempotency key end in the moment between two statements. */
+const attempts = 8
+
 const openUpload = async (
   ctx: Pick<RindleContext, 'queue' | 'clock' | 'ids'>,
   db: Queryable,
@@ -64,7 +67,7 @@ const openUpload = async (
     ttlSeconds,
   }: { readonly profile: string; readonly store: string; readonly declaration: Declaration; readonly ttlSeconds: number },
 ): Promise<UploadSession> => {
-  for (;;) {
+  for (let left = attempts; left > 0; left -= 1) {
     const [sessionId, assetId, objectId] = [ctx.ids.next(), ctx.ids.next(), ctx.ids.next()]
     const expiresAt = secondsAfter(ctx.clock.now(), ttlSeconds)
     const object = { id: objectId, store, key: stagingKey(sessionId, objectId) }
@@ -82,6 +85,7 @@ const openUpload = async (
     const first = await firstUpload(db, profile, declaration)
     if (first) return first
   }
+  throw new RindleError('transaction_conflict', { operation: 'initiateUpload' })
 }
 
 /** Null when the session that held the key ended in the moment between. */

@@ -58,10 +58,10 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
   ctx.changes.announce(assetId)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${build.bid.runId}`)
-  mkdirSync(folder, { mode: 0o700 })
   const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
   using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
   try {
+    mkdirSync(folder, { mode: 0o700 })
     const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)
     const fresh = build.held.filter((one) => !worn.includes(one))
     const outcomes = [

@@ -66,15 +66,15 @@ export async function promoteAsset(
   if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBack(ctx, claim, profile)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${claim.runId}`)
-  mkdirSync(folder, { mode: 0o700 })
   const attempt: Omit<Attempt, 'lease'> = { claim, profile, folder, bytes: null, isAdmitting: false, holds: [] }
   using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
   const held = Object.assign(attempt, { lease })
   try {
+    mkdirSync(folder, { mode: 0o700 })
     return await visit(ctx, held)
   } catch (err) {
     if (isMissed(err) || lease.isLost()) return 'lost'
-    if (held.isAdmitting) throw err
+    if (held.holds.length > 0) throw err
     return await giveBack(ctx, held, options.signal?.aborted ? new RindleError('lease_lost', {}) : err, options.signal?.aborted === true)
   } finally {
     await clearScratch({ folder, file: receivedIn(folder) })
