@@ -11,7 +11,11 @@ import { runWorker } from '../../src/doors/worker/worker.ts'
 import { type EmitterHold, emitEvents } from '../../src/flows/ops/emit-events.ts'
 import { createClock } from '../../src/database/clock.ts'
 import { engines } from '../services/engines.ts'
+import { sharedServerVariable } from '../services/postgres.ts'
 import { openStage, type Stage } from './fixtures/attachments.ts'
+
+/** Events wait for every writing transaction of their cluster, those of other test files too: so this file has a server to itself. */
+delete process.env[sharedServerVariable]
 
 for (const engine of engines) {
   describe(`events on ${engine.name}`, { skip: engine.skip }, () => {
