@@ -127,11 +127,13 @@ const judgeSha256 = (sha256: unknown): string | null => {
 }
 
 const maxIdempotencyKeyCharacters = 255
+/** Control characters, and halves of surrogate pairs: PostgreSQL takes neither NUL nor these. */
+const unstorable = /[\p{Cc}\p{Cs}]/u
 
 const judgeKey = (key: unknown, owner: Owner | null): string | null => {
   if (key === undefined || key === null) return null
-  if (typeof key !== 'string' || key === '' || key.length > maxIdempotencyKeyCharacters)
-    return refuse('idempotencyKey', `it must be text of 1 to ${maxIdempotencyKeyCharacters} characters`)
+  if (typeof key !== 'string' || key === '' || key.length > maxIdempotencyKeyCharacters || unstorable.test(key))
+    return refuse('idempotencyKey', `it must be text of 1 to ${maxIdempotencyKeyCharacters} characters, none of them a control character`)
   if (owner === null) return refuse('idempotencyKey', 'it needs an owner, so that two people may use the same key')
   return key
 }

@@ -324,6 +324,25 @@ describe('several writers in one folder', () => {
     assert.deepEqual(await found(directory), [])
   })
 
+  it('of one key are so few that a ticket which is used over and over cannot fill the disk', async () => {
+    const { directory, store } = fresh()
+    const stop = new AbortController()
+    const endless = () =>
+      store.put('staging/s/o', new ReadableStream({ pull: () => new Promise(() => undefined) }), {
+        contentType: 'text/plain',
+        signal: stop.signal,
+      })
+    const writes = Array.from({ length: 40 }, endless).map((write) =>
+      write.then(String, (err: NodeJS.ErrnoException) => err.code ?? err.name),
+    )
+    assert.equal(await Promise.race(writes), 'EEXIST')
+    const unfinished = (await found(directory)).filter((path) => /part-\w+\/\d+$/.test(path))
+    assert.equal(unfinished.length, 32)
+    stop.abort()
+    assert.equal((await Promise.all(writes)).filter((end) => end === 'EEXIST').length, 8)
+    assert.deepEqual(await found(directory), [])
+  })
+
   it('that write the same key at once leave the bytes of exactly one', async () => {
     const { directory, store } = fresh()
     const other = local({ directory })

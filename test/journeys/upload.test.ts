@@ -67,6 +67,8 @@ for (const engine of engines) {
         [{ sha256: 'beef' }, 'avatar', 'argument_invalid'],
         [{ owner: { type: '', id: 1 } }, 'avatar', 'owner_invalid'],
         [{ idempotencyKey: 'once' }, 'avatar', 'argument_invalid'],
+        [{ owner: anna, idempotencyKey: 'a\u0000b' }, 'avatar', 'argument_invalid'],
+        [{ owner: anna, idempotencyKey: 'a\ud800b' }, 'avatar', 'argument_invalid'],
         [{ expiresInSeconds: 1 }, 'avatar', 'argument_invalid'],
       ] as const
       for (const [wish, profile, code] of cases) {

@@ -7,8 +7,8 @@ import { codeOf, folderRefused, linkRefused, makePlace, nullWhenMissing, type Pl
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, COPYFILE_FICLONE } = constants
 const fileMode = 0o600
-/** So many writes of one key may be going on, or have been left by crashes. */
-const maxUnfinished = 1000
+/** So many writes of one key may be going on, or have been left by crashes: more would let one ticket fill the disk. */
+const maxUnfinished = 32
 
 /** A file that has no name of its own yet. */
 export interface Unfinished {
@@ -93,7 +93,7 @@ const openUnfinished = async (directory: string, key: string): Promise<{ unfinis
     try {
       return { unfinished: { path, handle: await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, fileMode) }, place, made }
     } catch (err) {
-      if (slot >= maxUnfinished) throw err
+      if (slot >= maxUnfinished - 1) throw err
       if (codeOf(err) === 'ENOENT') place = await makePlace(directory, key, made)
       else if (codeOf(err) !== 'EEXIST') throw err
     }
