@@ -68,6 +68,12 @@ export const errorCatalog = {
       `The embedded database in ${d.directory} is open in another process${d.pid ? ` (pid ${d.pid})` : ''}: stop that process, or set DATABASE_URL to a PostgreSQL server that several processes can share.`,
   ),
   database_unavailable: spec<{ operation: string }>(503, true, (d) => `The database did not answer (${d.operation}); try again.`),
+  database_refused: spec<{ reason: string }>(
+    500,
+    false,
+    (d) =>
+      `The database refused: ${d.reason}. Check the address, the role and its password; a role that owns nothing needs \`rindle migrate --grant-to ROLE\`.`,
+  ),
   transaction_not_passed: spec<{ operation: string }>(
     500,
     false,

@@ -92,6 +92,7 @@ export async function schemaVersion(db: Queryable): Promise<number> {
     return rows[0]?.version ?? 0
   } catch (err) {
     if (err instanceof SqlError && (err.code === '42P01' || err.code === '3F000')) return 0
+    if (err instanceof SqlError && err.code === '42501') throw new RindleError('database_refused', { reason: err.message }, { cause: err })
     throw err
   }
 }
@@ -107,9 +108,18 @@ grant execute on all functions in schema rindle to ${to};`
   return options.queue ? `${ours}\n${options.queue.grants(to)}` : ours
 }
 
-/** Lets `role` run everything but `migrate`. */
+/** Lets `role` run everything but `migrate`. @throws RindleError `argument_invalid` when there is no such role. */
 export async function grantTo(db: Database, role: string, options: { readonly queue?: QueueMigrations } = {}): Promise<void> {
-  await db.script(grantsFor(role, options))
+  try {
+    await db.script(grantsFor(role, options))
+  } catch (err) {
+    if (!(err instanceof SqlError) || err.code !== '42704') throw err
+    throw new RindleError(
+      'argument_invalid',
+      { argument: 'role', problem: `the database has no role ${role}; create it first` },
+      { cause: err },
+    )
+  }
 }
 
 /** Reading any table makes the connection notice what others created while it waited; asking for a name alone does not. */

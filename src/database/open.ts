@@ -110,7 +110,7 @@ const again = async <T>(attempt: () => Promise<T>): Promise<T> => {
 const conflict = (cause: unknown): RindleError => new RindleError('transaction_conflict', { operation: 'The call' }, { cause })
 
 const carrierFor = (given: GivenDatabase): Carrier => {
-  if (typeof given === 'string') return pgCarrier({ url: given })
+  if (typeof given === 'string' && given !== '') return pgCarrier({ url: given })
   if (typeof given !== 'object' || given === null) throw notADatabase()
   const embedded = embeddedIn(given)
   if (embedded) return pgliteCarrier(embedded.open, embedded.close)

@@ -25,6 +25,8 @@ const slotIndexes: ReadonlySet<string> = new Set(['media_attachments_current', '
 export const translated = (err: unknown, operation: string): unknown => {
   if (err instanceof RindleError || err instanceof SqlError) return err
   const found = sqlStateIn(err)
+  const refused = refusalOf(err, found)
+  if (refused) return new RindleError('database_refused', { reason: refused }, { cause: err })
   if (found && !unavailable.test(found.code)) return new SqlError(found.message, found.code, found.constraint, { cause: err })
   if (found || isConnectionLoss(err)) return new RindleError('database_unavailable', { operation }, { cause: err })
   return err
@@ -50,6 +52,14 @@ interface Found {
   readonly code: string
   readonly message: string
   readonly constraint: string | null
+}
+
+/** A wrong password, role, database or address: nothing that another attempt would change. */
+const refusalOf = (err: unknown, found: Found | null): string | null => {
+  if (found) return /^(28...|3D000)$/.test(found.code) ? found.message : null
+  const { code, message } = typeof err === 'object' && err !== null ? (err as { code?: unknown; message?: unknown }) : {}
+  if (code === 'ERR_INVALID_URL') return 'the address is no URL (special characters in a password are written as %40 and the like)'
+  return typeof message === 'string' && /password must be a/.test(message) ? 'the server asks for a password, and none was given' : null
 }
 
 /** Drizzle keeps the driver's error as `cause`, Prisma deep in `meta`. */

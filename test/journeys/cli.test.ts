@@ -179,6 +179,30 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
     })
 
     if (engine.concurrent) {
+      it('say what to do about a role, a database or a server that is not there', async () => {
+        const place = (change: (url: URL) => void) => {
+          const url = new URL(database.place)
+          change(url)
+          return url.href
+        }
+        for (const [url, code, said] of [
+          [place((one) => (one.pathname = '/nodb')), 78, /refused: database "nodb" does not exist\. Check the address/],
+          [place((one) => (one.username = 'nobody_here')), 78, /refused: role "nobody_here" does not exist/],
+          [place((one) => (one.port = '1')), 75, /did not answer[^]*because: connect ECONNREFUSED/],
+          ['postgres://a:p#w@x/y', 78, /the address is no URL/],
+        ] as const) {
+          const other = join(folder, `app-${said.source.length}.ts`)
+          writeFileSync(other, appText(`'${url}'`))
+          const ended = await run(['migrate', '--app', other], folder)
+          assert.equal(ended.code, code, ended.err)
+          assert.match(ended.err, said)
+          assert.doesNotMatch(ended.err, /node_modules|p#w/)
+        }
+        const unknown = await run(['migrate', '--grant-to', 'nobody_here'], folder)
+        assert.equal(unknown.code, 65, unknown.err)
+        assert.match(unknown.err, /no role nobody_here; create it first/)
+      })
+
       it('give a role what it needs to run everything but migrate', async () => {
         assert.equal((await run(['migrate', '--grant-to', runtimeRole], folder)).code, 0)
         const place = new URL(database.place)

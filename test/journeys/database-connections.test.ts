@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
@@ -181,6 +183,31 @@ describe('a database on PostgreSQL', { skip: withoutServer }, () => {
       await end(await pidOf(db.pool))
       await sleep(100)
       assert.ok((await pidOf(db.pool)) > 0)
+    })
+
+    it('keeps nobody from closing when the server is there and says nothing', { timeout: 60_000 }, async () => {
+      const sockets: Socket[] = []
+      const { port } = new URL(database.url)
+      const proxy = createServer((socket) => {
+        const behind = connect(Number(port), '127.0.0.1')
+        socket.pipe(behind).pipe(socket)
+        for (const one of [socket, behind]) sockets.push(one.on('error', () => {}))
+      }).listen(0, '127.0.0.1')
+      await once(proxy, 'listening')
+      const url = new URL(database.url)
+      url.port = String((proxy.address() as AddressInfo).port)
+      const db = open(url.href)
+      const stop = await db.listen('boxes', () => {})
+      await db.pool.selectNoFrom(sql`1`.as('one')).execute()
+      for (const socket of sockets) socket.unpipe().pause()
+      const asked = db.pool.selectNoFrom(sql`2`.as('two')).execute()
+      asked.catch(() => undefined)
+      const began = performance.now()
+      await stop?.()
+      await db.close()
+      assert.ok(performance.now() - began < 15_000)
+      for (const socket of sockets) socket.destroy()
+      proxy.close()
     })
 
     it('is what a server that is not there is, without its address or password in the message', async () => {

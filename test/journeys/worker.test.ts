@@ -297,16 +297,25 @@ describe('the folder for jobs', () => {
   it('is rid of what killed workers left there an hour ago, and of nothing else', async () => {
     const scratchFolder = mkdtempSync(join(tmpdir(), 'rindle-scratch-'))
     const old = new Date(Date.now() - 2 * 3_600_000)
-    for (const name of ['rindle-gate-old', 'rindle-build-busy', 'somebody-elses', 'rindle-gate-new']) {
+    const [dead, busy, fresh] = ['1', '2', '3'].map((digit) => `rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae${digit}`) as [
+      string,
+      string,
+      string,
+    ]
+    for (const name of [dead, busy, 'rindle-elses', fresh]) {
       mkdirSync(join(scratchFolder, name, 'made'), { recursive: true })
       writeFileSync(join(scratchFolder, name, 'made', 'file'), 'bytes')
       for (const path of [join(name, 'made', 'file'), join(name, 'made'), name]) {
-        if (name === 'rindle-gate-new' || (name === 'rindle-build-busy' && path.endsWith('file'))) continue
+        if (name === fresh || (name === busy && path.endsWith('file'))) continue
         utimesSync(join(scratchFolder, path), old, old)
       }
     }
+    for (const name of [`${dead}.received`, `${dead}.original`, `${fresh}.received`]) {
+      writeFileSync(join(scratchFolder, name), 'bytes')
+      if (name.startsWith(dead)) utimesSync(join(scratchFolder, name), old, old)
+    }
     await clearScratch({ host: { scratchFolder, workerName: 'here' } })
-    assert.deepEqual(readdirSync(scratchFolder).sort(), ['rindle-build-busy', 'rindle-gate-new', 'somebody-elses'])
+    assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, `${fresh}.received`, 'rindle-elses'])
     rmSync(scratchFolder, { recursive: true })
   })
 })

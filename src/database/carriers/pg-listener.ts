@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client, Notification } from 'pg'
 import { translated } from '../sql-error.ts'
+import { atMost } from './at-most.ts'
 
 export interface Listener {
   listen(channel: string, hear: (payload: string) => void): Promise<() => Promise<void>>
@@ -9,6 +10,8 @@ export interface Listener {
 
 const firstDelayMs = 100
 const longestDelayMs = 5_000
+/** How long a goodbye may take: a server that hangs answers none. */
+const goodbyeMs = 2_000
 
 /**
  * Listens on a connection of its own, which is made when it is first needed and made again, with all its channels, when it is lost.
@@ -72,14 +75,14 @@ export const createListener = (createClient: () => Promise<Client>): Listener =>
       return async () => {
         if (!forget()) return
         const client = await connection?.catch(() => null)
-        await client?.query(`unlisten ${quoted(channel)}`).catch(() => {})
+        await atMost(goodbyeMs, client?.query(`unlisten ${quoted(channel)}`))
       }
     },
     async close() {
       closed = true
       if (retry) clearTimeout(retry)
       const client = await connection?.catch(() => null)
-      await client?.end().catch(() => {})
+      await atMost(goodbyeMs, client?.end())
     },
   }
 }

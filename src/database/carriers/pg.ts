@@ -3,6 +3,7 @@ import type { Client, Pool, PoolClient, QueryResult } from 'pg'
 import { RindleError } from '../../core/errors.ts'
 import { SqlError, translated } from '../sql-error.ts'
 import { parserOf } from '../values.ts'
+import { atMost } from './at-most.ts'
 import type { Carrier, Executor, StatementResult } from './carrier.ts'
 import { createListener, type Listener } from './pg-listener.ts'
 
@@ -15,6 +16,9 @@ export interface PgOptions {
   /** False behind a pooler in transaction mode, which cannot keep prepared statements. */
   readonly prepared?: boolean
 }
+
+/** How long statements that run may go on once the pool is to end: a server that hangs answers none. */
+const goodbyeMs = 5_000
 
 const types = { getTypeParser: (oid: number) => parserOf(oid) }
 
@@ -56,7 +60,7 @@ export const pgCarrier = (options: PgOptions): Carrier => {
       const closing = opened
       opened = null
       await closing?.listener.close()
-      if (closing && !options.pool) await closing.pool.end()
+      if (closing && !options.pool) await atMost(goodbyeMs, closing.pool.end())
     },
   }
 }

@@ -90,6 +90,13 @@ const errorOf = (problem: unknown): object => {
 }
 
 const messageOf = (problem: unknown): string => {
-  if (isRindleError(problem)) return problem.message
+  if (isRindleError(problem)) return [problem.message, ...reasonsOf(problem.cause)].join('\n  because: ')
   return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)
+}
+
+/** What lies behind a failure, in its own words, the nearest first: what a database or a file system said. */
+const reasonsOf = (cause: unknown): string[] => {
+  if (!(cause instanceof Error)) return []
+  const inner: unknown = cause instanceof AggregateError ? cause.errors[0] : cause.cause
+  return [...(cause.message === '' ? [] : [cause.message]), ...reasonsOf(inner)]
 }

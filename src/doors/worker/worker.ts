@@ -42,6 +42,8 @@ const forgetEveryMs = 60_000
 const clearEveryMs = 3_600_000
 const graceMs = 20_000
 const giveBackMs = 10_000
+/** A database that does not answer must not keep a worker from its end. */
+const goodbyeMs = 5_000
 
 /** Starts a worker that runs the jobs of `table`. `ctx` must be open. */
 export function runWorker(ctx: RindleContext, table: readonly JobRecord[], options: WorkerOptions = {}): Worker {
@@ -77,6 +79,9 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
     await within(ctx, grace, runner.drained())
     aborter.abort()
     await within(ctx, giveBackMs, Promise.all([runner.drained(), ...turning]))
+    await within(ctx, goodbyeMs, sayGoodbye())
+  }
+  const sayGoodbye = async (): Promise<void> => {
     const stopListening = await listening
     await stopListening?.().catch(() => undefined)
     await runner

@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
 
-/** What flows that make folders for their jobs begin them with. */
-const jobFolder = /^rindle-(gate|build)-/
+/** What jobs call their folders, and the files beside them. */
+const ofJob = /^rindle-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.received|\.original)?$/
 
 /**
- * Removes the folders of jobs whose worker was killed, with the files that were being looked at. A folder is taken for abandoned when
- * nothing in it was written for an hour.
+ * Removes the folders of jobs whose worker was killed, and the files that were being looked at. They are taken for abandoned when
+ * nothing in them was written for an hour.
  */
 export async function clearScratch(ctx: Pick<RindleContext, 'host'>): Promise<void> {
   const { scratchFolder } = ctx.host
   const before = (await fileTime(scratchFolder)) - scratchSeconds * 1000
-  for (const name of (await readdir(scratchFolder)).filter((entry) => jobFolder.test(entry))) {
+  for (const name of (await readdir(scratchFolder)).filter((entry) => ofJob.test(entry))) {
     const folder = join(scratchFolder, name)
     if ((await lastWritten(folder)) < before) await rm(folder, { recursive: true, force: true })
   }
