@@ -2,6 +2,7 @@ import type { PGlite } from '@electric-sql/pglite'
 import { serve } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
@@ -57,6 +58,7 @@ const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
   })
 
   app.all('/media/*', (c) => handler(c.req.raw))
+  app.use('/api/*', bodyLimit({ maxSize: 10_000, onError: (c) => c.json(refusal('This is too much to read.'), 413) }))
   app.get('/api/members', async (c) => {
     const members = await listMembers(database)
     const attachments = await rindle.attachmentsFor(
@@ -73,12 +75,13 @@ const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
         assetId: attachment?.asset.id ?? null,
       }
     })
-    return c.json({ me: memberOf(c.req.raw), members: await Promise.all(roster) })
+    return c.json({ me: memberOf(c.req.raw), members: await Promise.all(roster) }, 200, { 'cache-control': 'no-store' })
   })
   app.put('/api/members/:id/avatar', async (c) => {
     const id = memberOf(c.req.raw)
     if (c.req.param('id') !== id) return c.json(refusal('Only your own picture can be changed.'), 403)
-    const { assetId } = await c.req.json<{ assetId: string }>()
+    const body = await c.req.json<{ assetId?: unknown } | null>().catch(() => null)
+    const assetId = String(body?.assetId)
     const asset = await rindle.asset(assetId)
     if (asset?.owner?.id !== id) return c.json(refusal('This is not a file of yours.'), 403)
     await database.transaction(async (tx) => {
