@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { RindleError } from '../../core/errors.ts'
@@ -13,6 +14,7 @@ export interface OpenedSource {
   readonly filename: string | null
 }
 
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
 const chunkBytes = 256 * 1024
 const smallestChunkBytes = 512
 
@@ -20,10 +22,12 @@ const smallestChunkBytes = 512
  * Opens whatever bytes come from, as a stream that is read only as fast as it is written on. Nothing is ever whole in memory that was
  * not so before. Cancelling the body releases the source.
  *
+ * `plain`: the path is one that a decoder could write to, so what it has made a link or a pipe is neither followed nor waited for.
+ *
  * @throws RindleError `upload_source_unreadable`
  */
-export async function openSource(source: UploadSource): Promise<OpenedSource> {
-  if (typeof source === 'string') return openFile(source)
+export async function openSource(source: UploadSource, { plain = false }: { readonly plain?: boolean } = {}): Promise<OpenedSource> {
+  if (typeof source === 'string') return openFile(source, plain ? O_RDONLY | O_NOFOLLOW | O_NONBLOCK : O_RDONLY)
   if (source instanceof Uint8Array) return { body: streamOfBytes(source), byteSize: source.byteLength, filename: null }
   if (source instanceof ArrayBuffer) return { body: streamOfBytes(new Uint8Array(source)), byteSize: source.byteLength, filename: null }
   if (source instanceof Blob) return { body: source.stream(), byteSize: source.size, filename: source instanceof File ? source.name : null }
@@ -40,8 +44,8 @@ const unreadable = (problem: string, cause?: unknown): RindleError => new Rindle
 const isAsyncIterable = (value: unknown): value is AsyncIterable<unknown> =>
   typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 
-const openFile = async (path: string): Promise<OpenedSource> => {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+const openFile = async (path: string, flags: number): Promise<OpenedSource> => {
+  const file = await open(path, flags).catch((cause: unknown) => {
     throw unreadable(`${basename(path)} could not be opened`, cause)
   })
   const stat = await file.stat()

@@ -140,7 +140,7 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   if (verdict.verdict === 'refuse') return held.map((one) => failed(one, verdict.code, verdict.message))
   await recordProgress(ctx.db.pool, held, 50)
   const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name) }))
-  return putVariants(ctx, { store: build.bid.store, variants, open: openSource, signal: lease.signal })
+  return putVariants(ctx, { store: build.bid.store, variants, open: (path) => openSource(path, { plain: true }), signal: lease.signal })
 }
 
 const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)

@@ -198,7 +198,12 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, ad
     const planned = plan.find((one) => one.name === name)
     return planned ? [{ ...planned, id, fence, made: passed.variants.find((one) => one.name === name) }] : []
   })
-  const outcomes = await putVariants(ctx, { store: sealed.store, variants: held, open: openSource, signal: lease.signal })
+  const outcomes = await putVariants(ctx, {
+    store: sealed.store,
+    variants: held,
+    open: (path) => openSource(path, { plain: true }),
+    signal: lease.signal,
+  })
   return settleVariants(ctx, {
     known: {
       asset: { id: claim.asset.id, revision: admitted.revision, state: admitted.state },
