@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { readdir, readFile, symlink } from 'node:fs/promises'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
@@ -217,6 +219,28 @@ describe('the jail', () => {
     assert.equal(children.length, 1)
     parent.kill('SIGKILL')
     assert.ok(await gone(children[0]!), 'the child outlived its parent')
+  })
+
+  it('says at the start that pictures will wait when sharp is not installed', async () => {
+    const root = new URL('../../', import.meta.url).pathname
+    const bare = mkdtempSync(join(tmpdir(), 'rindle-bare-'))
+    for (const name of ['src', 'package.json']) cpSync(join(root, name), join(bare, name), { recursive: true })
+    mkdirSync(join(bare, 'node_modules'))
+    for (const name of readdirSync(join(root, 'node_modules')).filter((one) => one !== 'sharp' && one !== '@img'))
+      symlinkSync(join(root, 'node_modules', name), join(bare, 'node_modules', name))
+    const script = `
+      import { createProcessor } from './src/adapters/processing/processor.ts'
+      const warn = (fields, message) => console.log(fields.problem, message)
+      const processor = createProcessor({ concurrency: 2, prlimit: null, logger: { debug() {}, info() {}, warn, error: warn } })
+      await processor.warm()
+      await processor.close()
+    `
+    const child = spawn(process.execPath, ['--conditions=rindle-source', '--input-type=module', '--eval', script], { cwd: bare })
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await once(child, 'close')
+    rmSync(bare, { recursive: true })
+    assert.equal(said.match(/peer_missing decoders cannot open pictures, so they wait: npm install sharp/g)?.length, 1, said)
   })
 
   it('leaves no child behind when it is closed, and refuses from then on', async () => {

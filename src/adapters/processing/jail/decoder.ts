@@ -14,8 +14,8 @@ export type Outcome = Exclude<Reply, { kind: 'warm' }> | { readonly kind: 'kille
 export interface Decoder {
   readonly pid: number
   readonly alive: boolean
-  /** Waits for the child to say that it is warm. @throws RindleError `decoder_unavailable` */
-  ready(timeoutMs: number): Promise<void>
+  /** Waits for the child to say that it is warm. @returns why it cannot open pictures, or null. @throws RindleError `decoder_unavailable` */
+  ready(timeoutMs: number): Promise<string | null>
   /** Out of time, or aborted: the child is killed, gone and reaped before this settles. */
   ask(visit: VisitRequest, limits: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Outcome>
   /** Kills the child's whole group; settles when it is gone. */
@@ -76,13 +76,13 @@ export const startDecoder = (): Decoder => {
   }
 }
 
-const warm = async (child: ChildProcess, inbox: Inbox, kill: () => Promise<void>, timeoutMs: number): Promise<void> => {
+const warm = async (child: ChildProcess, inbox: Inbox, kill: () => Promise<void>, timeoutMs: number): Promise<string | null> => {
   const late = Promise.withResolvers<null>()
   const timer = setTimeout(() => late.resolve(null), timeoutMs)
   const first = await Promise.race([inbox.next(), late.promise])
   clearTimeout(timer)
   hold(child, false)
-  if (first?.kind === 'warm') return
+  if (first?.kind === 'warm') return first.problem
   const problem =
     child.pid === undefined
       ? 'the process could not be started'

@@ -26,6 +26,7 @@ export interface Pool {
 }
 
 const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
+const withoutSharp = 'decoders cannot open pictures, so they wait: npm install sharp, then start again'
 
 interface Member {
   readonly decoder: Decoder
@@ -40,12 +41,16 @@ export const createPool = (options: PoolOptions): Pool => {
   let closed = false
   let warned = false
 
+  const warn = (problem: string | null): void => {
+    if (options.prlimit === null) options.logger.warn({}, withoutPrlimit)
+    if (problem !== null) options.logger.warn({ problem }, withoutSharp)
+  }
   const start = async (): Promise<Member> => {
     const decoder = startDecoder()
     members.add(decoder)
     try {
-      await decoder.ready(options.startTimeoutMs)
-      if (options.prlimit === null && !warned) options.logger.warn({}, withoutPrlimit)
+      const problem = await decoder.ready(options.startTimeoutMs)
+      if (!warned) warn(problem)
       warned = true
       await secure(decoder, options)
     } catch (err) {
