@@ -15,8 +15,9 @@ const { values } = parseArgs({
 // Builds the page of the demo app and serves it until it is interrupted. Its database and its files stay in a folder that git ignores.
 await build({ configFile: `${cohortFolder}vite.config.ts` })
 const cohort = await startCohort({ folder: resolve(values.folder), port: Number(values.port) }).catch((error: unknown) => {
-  if (!isRindleError(error)) throw error
-  console.error(error.message)
+  const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+  if (!isPortTaken && !isRindleError(error)) throw error
+  console.error(isPortTaken ? `Port ${values.port} is taken: stop what holds it, or choose another: npm start -- --port 3001` : error.message)
   process.exit(1)
 })
 console.log(`Cohort is at ${cohort.url}`)

@@ -24,7 +24,7 @@ export async function startCohort({ folder, port }: { readonly folder: string; r
   await mkdir(folder, { recursive: true })
   const app = new Hono()
   const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port })
-  await new Promise((resolve) => server.once('listening', resolve))
+  await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   const { rindle, database } = createMedia({ folder, baseUrl: `${url}/media`, secret: await secretIn(folder) })
