@@ -17,7 +17,9 @@ await build({ configFile: `${cohortFolder}vite.config.ts` })
 const cohort = await startCohort({ folder: resolve(values.folder), port: Number(values.port) }).catch((error: unknown) => {
   const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
   if (!isPortTaken && !isRindleError(error)) throw error
-  console.error(isPortTaken ? `Port ${values.port} is taken: stop what holds it, or choose another: npm start -- --port 3001` : error.message)
+  console.error(
+    isPortTaken ? `Port ${values.port} is taken: stop what holds it, or choose another: npm start -- --port 3001` : error.message,
+  )
   process.exit(1)
 })
 console.log(`Cohort is at ${cohort.url}`)
