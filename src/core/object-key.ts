@@ -11,6 +11,8 @@ const maxSegmentBytes = 255
 export const unfinishedPrefix = '.rindle-part-'
 
 const libraryKey = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/
+/** What the library's own keys look like: nothing about one can be wrong. */
+const ordinaryKey = /^(?:staging|sealed|variants)(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){1,4}$/
 const controlCharacter = /\p{Cc}/u
 const loneSurrogate = /\p{Cs}/u
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
@@ -54,6 +56,7 @@ export const normaliseKey = (key: string): string => {
 
 /** Why adapters would not be given this key; null when they would. */
 export const problemOfKey = (key: string): string | null => {
+  if (ordinaryKey.test(key)) return null
   if (key === '') return 'it is empty'
   if (key.length > maxKeyBytes || bytesOf(key) > maxKeyBytes) return `it is longer than ${maxKeyBytes} bytes`
   if (loneSurrogate.test(key)) return 'it is not well-formed Unicode'

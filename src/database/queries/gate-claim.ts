@@ -5,7 +5,7 @@ import { objectMachine, type ObjectRole } from '../../core/object.ts'
 import type { PastRun } from '../../core/patience.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, moved, moves, type Recorder } from '../move.ts'
+import { also, born, moved, moves, type Recorder, type Step } from '../move.ts'
 import { doomedNow } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, hexOf } from './json-rows.ts'
 
@@ -51,28 +51,30 @@ export interface GateBid {
 
 /** Takes an asset to the gate: one that waits, or one whose worker lost its lease. @returns null when there is nothing to take. */
 export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Promise<GateClaim | null> {
+  return (await claimIn('validating', db, ctx, bid)) ?? claimIn('analyzing', db, ctx, bid)
+}
+
+/** Whoever brought an asset back to `validating` has ended its run and doomed what it had reserved; a lapsed lease leaves both. */
+async function claimIn(state: 'validating' | 'analyzing', db: Queryable, ctx: Recorder, bid: GateBid): Promise<GateClaim | null> {
   const at = ctx.clock.now()
   const ofAsset = sql`"asset" a`
   const perAsset = sql`(select count(*) from "asset")`
+  const hasLapsed = state === 'analyzing'
+  const isFree = hasLapsed ? sql`t.state = 'analyzing' and t.due_at <= ${at}::timestamptz` : sql`t.state = 'validating'`
   const written = await moves(
     db,
     ctx,
     [
       moved('asset', assetMachine, ['analyze'], {
         set: { fence: sql`t.fence + 1`, due_at: bid.leaseUntil },
-        where: sql`t.id = ${bid.assetId}::uuid and t.profile = any(${Object.keys(bid.profiles)}::text[]) and (t.state = 'validating' or t.due_at <= ${at}::timestamptz)`,
+        where: sql`t.id = ${bid.assetId}::uuid and t.profile = any(${Object.keys(bid.profiles)}::text[]) and ${isFree}`,
         expect: null,
         returning: assetColumns,
       }),
       also('declared', declaredSums, look),
       also('variants', sql`select v.id from rindle.media_variants v join "asset" a on a.id = v.asset_id limit 1`, look),
       also('attachments', waitingAttachments, look),
-      moved('lapsed', objectMachine, ['doom'], {
-        set: doomedNow(at),
-        from: ofAsset,
-        where: sql`t.asset_id = a.id and t.role = 'original' and t.state = 'reserved' and t.fence < a.fence`,
-        expect: null,
-      }),
+      ...(hasLapsed ? [lapsedObjects(at)] : []),
       also('source', sourceOf, look),
       born('sealed', objectMachine, [], {
         rows: [{ id: bid.object.id, asset_id: bid.assetId, role: 'original' }],
@@ -87,12 +89,7 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
         returning: ['role', 'store', 'key', 'etag'],
       }),
       also('past', pastRuns, look),
-      moved('lost', runMachine, ['fail'], {
-        set: { error_code: 'lease_lost', finished_at: at },
-        from: ofAsset,
-        where: sql`t.asset_id = a.id and t.job = ${job}::text and t.fence < a.fence`,
-        expect: null,
-      }),
+      ...(hasLapsed ? [lostRuns(at)] : []),
       born('run', runMachine, [], {
         rows: [{ id: bid.runId, asset_id: bid.assetId, job, worker: bid.worker }],
         columns: {
@@ -108,6 +105,22 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
   )
   return claimOf(bid, written)
 }
+
+const lapsedObjects = (at: Date): Step =>
+  moved('lapsed', objectMachine, ['doom'], {
+    set: doomedNow(at),
+    from: sql`"asset" a`,
+    where: sql`t.asset_id = a.id and t.role = 'original' and t.state = 'reserved' and t.fence < a.fence`,
+    expect: null,
+  })
+
+const lostRuns = (at: Date): Step =>
+  moved('lost', runMachine, ['fail'], {
+    set: { error_code: 'lease_lost', finished_at: at },
+    from: sql`"asset" a`,
+    where: sql`t.asset_id = a.id and t.job = ${job}::text and t.fence < a.fence`,
+    expect: null,
+  })
 
 const look = { expect: null, returns: true } as const
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { closeSync, open as openFile, writeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 
@@ -26,7 +27,9 @@ export async function fetchSealed(
   return read
 }
 
-/** Below this a trip to the thread pool takes longer than the file itself. */
+const create = promisify(openFile)
+
+/** Below this a trip to the thread pool takes longer than writing into a file that is open. */
 const smallBytes = 256 * 1024
 
 const keepSmall = async (
@@ -42,7 +45,12 @@ const keepSmall = async (
     if (byteSize > sizeBytes) break
   }
   const bytes = Buffer.concat(chunks)
-  writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 })
+  const file = await create(path, 'wx', 0o600)
+  try {
+    writeSync(file, bytes)
+  } finally {
+    closeSync(file)
+  }
   return { byteSize, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 

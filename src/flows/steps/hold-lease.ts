@@ -31,24 +31,24 @@ export function holdLease(
   const lose = (): void => {
     if (!release.signal.aborted) loss.abort(new RindleError('lease_lost', {}))
   }
-  const renewing = async (): Promise<void> => {
+  const renew = async (askedAtMs: number): Promise<void> => {
+    const held = await options.renew(secondsAfter(ctx.clock.now(), ctx.leaseSeconds)).catch(() => null)
+    if (held === false) lose()
+    if (held) heldUntilMs = askedAtMs + leaseMs - marginMs
+  }
+  const holding = async (): Promise<void> => {
+    let renewAtMs = options.grantedAtMs + leaseMs / 3
     for (;;) {
-      await ctx.clock.sleep(leaseMs / 3, release.signal)
-      const askedAtMs = ctx.clock.monotonicMs()
-      const held = await options.renew(secondsAfter(ctx.clock.now(), ctx.leaseSeconds)).catch(() => null)
-      if (held === false) return lose()
-      if (held) heldUntilMs = askedAtMs + leaseMs - marginMs
+      const nowMs = ctx.clock.monotonicMs()
+      if (nowMs >= heldUntilMs || loss.signal.aborted) return lose()
+      if (nowMs >= renewAtMs) {
+        renewAtMs = nowMs + leaseMs / 3
+        renew(nowMs).catch(() => undefined)
+      }
+      await ctx.clock.sleep(Math.min(renewAtMs, heldUntilMs) - nowMs, release.signal)
     }
   }
-  const watching = async (): Promise<void> => {
-    for (;;) {
-      const left = heldUntilMs - ctx.clock.monotonicMs()
-      if (left <= 0) return lose()
-      await ctx.clock.sleep(left, release.signal)
-    }
-  }
-  renewing().catch(() => undefined)
-  watching().catch(() => undefined)
+  holding().catch(() => undefined)
 
   return {
     signal: options.signal ? AbortSignal.any([options.signal, loss.signal]) : loss.signal,

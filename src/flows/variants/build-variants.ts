@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { deliverableStates } from '../../core/asset.ts'
@@ -61,7 +61,7 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
   const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
   using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
   try {
-    mkdirSync(folder, { mode: 0o700 })
+    await mkdir(folder, { mode: 0o700 })
     const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)
     const fresh = build.held.filter((one) => !worn.includes(one))
     const outcomes = [

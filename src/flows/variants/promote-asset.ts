@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
@@ -70,7 +70,7 @@ export async function promoteAsset(
   using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
   const held = Object.assign(attempt, { lease })
   try {
-    mkdirSync(folder, { mode: 0o700 })
+    await mkdir(folder, { mode: 0o700 })
     return await visit(ctx, held)
   } catch (err) {
     if (isMissed(err) || lease.isLost()) return 'lost'
