@@ -4,6 +4,7 @@ import { isRindleError, RindleError } from '../../core/errors.ts'
 import { isId } from '../../core/ids.ts'
 import { openTicket } from '../../core/ticket.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
+import { asset } from '../../flows/assets/asset.ts'
 import { openObject } from '../../flows/delivery/open-object.ts'
 import { viewAsset } from '../../flows/delivery/view-asset.ts'
 import { cancelUpload } from '../../flows/uploads/cancel-upload.ts'
@@ -75,9 +76,11 @@ const cancel = async (visit: Visit): Promise<Response> => {
 
 const readAsset = async ({ ctx, params, actor, demand, mayI }: Visit): Promise<Response> => {
   const assetId = params['id'] ?? ''
-  const view = isId(assetId) ? await viewAsset(ctx, assetId, { actor }) : null
+  const found = isId(assetId) ? await asset(ctx, assetId) : null
+  if (!found) throw new RindleError('asset_not_found', { assetId })
+  await demand('asset.read', { asset: found })
+  const view = await viewAsset(ctx, found, { actor })
   if (!view) throw new RindleError('asset_not_found', { assetId })
-  await demand('asset.read', { asset: view.asset })
   return json(assetAnswer(view, await mayI('asset.deliver', { asset: view.asset })))
 }
 
