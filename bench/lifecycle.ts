@@ -1,1 +1,89 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { queueMigrations } from '../src/adapters/queue/install.ts'
+import { migrate } from '../src/database/migrate.ts'
+import { openDatabase } from '../src/database/open.ts'
+import { createDatabase, type PostgresServer, startPostgres, type TestDatabase } from '../test/services/postgres.ts'
+import { type Bench, cpuMsOfTree } from './harness.ts'
+import { type LifecycleSide, openOurs } from './lifecycle/ours.ts'
+import { openReference } from './lifecycle/reference.ts'
+import { countRows, type Rows } from './lifecycle/rows.ts'
+import { atOnce, makeVariants } from './lifecycle/workload.ts'
+
+const warmUp = 160
+const perRound = 320
+/** The reference takes several times as long for each. */
+const perRoundOfReference = 96
+
 /** Whole lives of files per second: one statement an event, against one statement a row change. */
+export const lifecycle: Bench = {
+  name: 'lifecycle',
+  means:
+    'whole lifecycles a second on PostgreSQL with 8 clients (opened, signed, verified, through the gate with 3 variants, attached; storage in memory, nothing decoded), against the same rows by one unprepared statement a row change',
+  rounds: 5,
+  comparisons: [
+    { metric: 'lifecyclesPerSecond', reference: 'a statement a row', goal: '>=5' },
+    { metric: 'cpuMs', reference: 'a statement a row', goal: null },
+  ],
+  async prepare(context) {
+    const folder = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/rindle-bench-') : mkdtempSync(join(context.folder, 'scratch-'))
+    const server = await startPostgres({ own: true })
+    const variants = await makeVariants(folder)
+    const ours = await openSide(server, (url) => openOurs(url, variants, folder))
+    const reference = await openSide(server, (url) => openReference(url, variants))
+    const close = async () => {
+      await ours.close()
+      await reference.close()
+      await server.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+    try {
+      const difference = differenceOf(await ours.warm(), await reference.warm())
+      if (difference.length > 0) throw new Error(`the two sides do not write the same rows:\n${difference.join('\n')}`)
+    } catch (error) {
+      await close()
+      throw error
+    }
+    return { sides: { ours: () => ours.measure(perRound), 'a statement a row': () => reference.measure(perRoundOfReference) }, close }
+  },
+}
+
+async function openSide(server: PostgresServer, open: (url: string) => Promise<LifecycleSide>) {
+  const database = await createDatabase(server)
+  await migrateIt(database)
+  const side = await open(database.url)
+  let done = 0
+  const run = (count: number) => atOnce(count, () => side.lifecycle(done++))
+  return {
+    async warm(): Promise<Rows> {
+      await run(warmUp)
+      const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+      const rows = await countRows(pool)
+      await pool.end()
+      return rows
+    },
+    async measure(count: number) {
+      const cpuMs = cpuMsOfTree()
+      const lifecyclesPerSecond = await run(count)
+      return { lifecyclesPerSecond, cpuMs: (cpuMsOfTree() - cpuMs) / count }
+    },
+    async close() {
+      await side.close()
+      await database.drop()
+    },
+  }
+}
+
+async function migrateIt(database: TestDatabase): Promise<void> {
+  const db = openDatabase(database.url)
+  await db.open()
+  await migrate(db, { queue: queueMigrations })
+  await db.close()
+}
+
+/** What one side wrote more often than the other. */
+function differenceOf(ours: Rows, reference: Rows): string[] {
+  const names = new Set([...Object.keys(ours), ...Object.keys(reference)])
+  return [...names].filter((name) => ours[name] !== reference[name]).map((name) => `${name}: ${ours[name] ?? 0} and ${reference[name] ?? 0}`)
+}

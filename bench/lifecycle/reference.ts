@@ -272,7 +272,7 @@ async function admit(
     [
       ...[assetId, at, claim.sealedId, photo.bytes.byteLength, Buffer.from(sha256OfPhoto, 'hex'), facts.contentType, facts.kind],
       ...[facts.width, facts.height, facts.placeholder, facts.dominantColor, { frames: facts.frames, hasAlpha: facts.hasAlpha }],
-      ...[secondsAfter(at, 86_400), claim.fence, claim.revision],
+      ...[null, claim.fence, claim.revision],
     ],
   )
   const held: unknown[] = []
