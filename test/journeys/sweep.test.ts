@@ -10,6 +10,7 @@ import { variantMachine } from '../../src/core/variant.ts'
 import { born, moved, moves } from '../../src/database/move.ts'
 import { forgetHistory } from '../../src/flows/ops/forget-history.ts'
 import { leaveLeases } from '../../src/flows/ops/leave-leases.ts'
+import { enqueue } from '../../src/database/queries/enqueue.ts'
 import { sweep } from '../../src/flows/ops/sweep.ts'
 import { detach } from '../../src/flows/assets/detach.ts'
 import { attach } from '../../src/flows/assets/attach.ts'
@@ -90,6 +91,17 @@ for (const engine of engines) {
       stage.clock.advance(5)
       assert.equal((await look()).due, 0)
       assert.deepEqual(await jobs(), [])
+    })
+
+    it('enqueues no second job while one is waiting, however long the queue has become', async () => {
+      const [waiting, lost] = [await stage.make('validating'), await stage.make('validating')]
+      await look()
+      await passTime(70)
+      await enqueue(stage.ctx.db.pool, stage.ctx, [{ name: 'promote_asset', id: waiting }])
+      await look()
+      await passTime(70)
+      await look()
+      assert.deepEqual((await jobs()).sort(), [`promote_asset ${waiting}`, `promote_asset ${lost}`].sort())
     })
 
     it('gives back what a dead worker held at the gate, within the lease and one look', async () => {

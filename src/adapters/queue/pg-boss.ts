@@ -17,6 +17,9 @@ const abandonedJobs = `delete from ${queueSchema}.job t
           limit $2::int for update skip locked) d
  where t.name = d.name and t.id = d.id`
 
+const waitingJobs = `select distinct j.data->>'id' as id from ${queueSchema}.job j
+ where j.name = $1::text and j.state < 'active' and j.data->>'id' = any($2::text[])`
+
 /**
  * Carries wake-ups through pg-boss in the same database, over the same connections. A finished job's row is deleted at once: what was
  * done stands in media_processing_runs and state_moves, so finished jobs never pile up.
@@ -40,6 +43,10 @@ export function createQueue({ database }: { readonly database: Database }): Queu
     async fetch(name, limit) {
       const rows = await opened().fetch<{ id: string }>(name, { batchSize: limit, includeMetadata: true })
       return rows.map((row) => ({ name, jobId: row.id, id: row.data.id, since: new Date(row.startAfter) }))
+    },
+    async waiting(name, ids) {
+      const { rows } = await executorOf(database.pool).execute(waitingJobs, [name, ids])
+      return new Set(rows.map(({ id }) => String(id)))
     },
     async complete(jobs) {
       for (const [name, ids] of byName(jobs)) await opened().deleteJob(name, ids)

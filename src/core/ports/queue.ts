@@ -29,6 +29,8 @@ export interface Queue {
   notify(jobs?: readonly JobRequest[]): void
   /** Takes up to `limit` jobs of that name for this process. */
   fetch(name: JobName, limit: number): Promise<readonly QueuedJob[]>
+  /** Which of these ids have a job of that name waiting already, so that another would only make the queue longer. */
+  waiting(name: JobName, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Ends those jobs, whatever became of them: only rows count. */
   complete(jobs: readonly QueuedJob[]): Promise<void>
   /** Forgets jobs that a worker took more than a day ago and never ended, because it was killed. At most a thousand. */

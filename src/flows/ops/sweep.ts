@@ -73,21 +73,14 @@ const cures: Readonly<Record<string, Cure>> = {
       assetIds: assetsOf(variants.filter(({ state }) => state === 'processing')),
       leaseSeconds: ctx.leaseSeconds,
     }),
-  promote: (ctx, { assets }) => {
-    const ids = idsIn(assets, ['validating'])
-    return wakeAgain(ctx.db.pool, ctx, { table: 'media_assets', ids, jobs: jobsFor('promote_asset', ids) })
-  },
+  promote: (ctx, { assets }) => wake(ctx, 'promote_asset', { table: 'media_assets', ids: idsIn(assets, ['validating']) }),
   build: (ctx, { variants }) => {
     const waiting = variants.filter(({ state }) => state !== 'processing')
-    return wakeAgain(ctx.db.pool, ctx, { table: 'media_variants', ids: idsOf(waiting), jobs: jobsFor('build_variants', assetsOf(waiting)) })
+    return wake(ctx, 'build_variants', { table: 'media_variants', ids: idsOf(waiting), subjects: assetsOf(waiting) })
   },
   settleSlots: (ctx, { attachments }) => {
     const unsettled = attachments.filter(({ standing }) => standing !== 'released')
-    return wakeAgain(ctx.db.pool, ctx, {
-      table: 'media_attachments',
-      ids: idsOf(unsettled),
-      jobs: jobsFor('settle_slots', assetsOf(unsettled)),
-    })
+    return wake(ctx, 'settle_slots', { table: 'media_attachments', ids: idsOf(unsettled), subjects: assetsOf(unsettled) })
   },
   expireSessions: async (ctx, { sessions }, { signal }) => {
     for (const id of idsIn(sessions, openSessionStates)) {
@@ -101,26 +94,35 @@ const cures: Readonly<Record<string, Cure>> = {
   },
   purgeAssets: (ctx, { assets }) => {
     const resting = assets.filter(({ state }) => state !== 'validating' && state !== 'analyzing')
-    return wakeAgain(ctx.db.pool, ctx, { table: 'media_assets', ids: idsOf(resting), jobs: jobsFor('purge_asset', idsOf(resting)) })
+    return wake(ctx, 'purge_asset', { table: 'media_assets', ids: idsOf(resting) })
   },
   purgeReleased: (ctx, { attachments }) => {
     const released = attachments.filter(({ standing }) => standing === 'released')
-    return wakeAgain(ctx.db.pool, ctx, {
-      table: 'media_attachments',
-      ids: idsOf(released),
-      jobs: jobsFor('purge_asset', assetsOf(released)),
-    })
+    return wake(ctx, 'purge_asset', { table: 'media_attachments', ids: idsOf(released), subjects: assetsOf(released) })
   },
-  deleteObjects: (ctx, { objects }) => {
-    const ids = idsIn(objects, ['doomed', 'watched'])
-    return wakeAgain(ctx.db.pool, ctx, { table: 'media_objects', ids, jobs: jobsFor('delete_object', ids) })
-  },
+  deleteObjects: (ctx, { objects }) => wake(ctx, 'delete_object', { table: 'media_objects', ids: idsIn(objects, ['doomed', 'watched']) }),
   settleUnmanaged: async (ctx, { objects }, { signal }) => {
     for (const id of idsIn(objects, ['reserved'])) {
       if (signal?.aborted) return
       await attempt(ctx, 'settle', () => settleUnmanagedObject(ctx, id, signal ? { signal } : {}))
     }
   },
+}
+
+interface Waking {
+  readonly table: 'media_assets' | 'media_variants' | 'media_objects' | 'media_attachments'
+  /** The rows that are due. */
+  readonly ids: readonly string[]
+  /** What their jobs name; the rows themselves when absent. */
+  readonly subjects?: readonly string[]
+}
+
+/** Looks after the rows later, and wakes a worker for those whose job is lost: behind a backlog it is only waiting, and must not be doubled. */
+async function wake(ctx: SweepContext, name: JobName, { table, ids, subjects = ids }: Waking): Promise<void> {
+  if (ids.length === 0) return
+  const waiting = await ctx.queue.waiting(name, subjects)
+  const jobs = subjects.filter((id) => !waiting.has(id)).map((id) => ({ name, id }))
+  await wakeAgain(ctx.db.pool, ctx, { table, ids, jobs })
 }
 
 /** One row that cannot be cured must not keep the others waiting. A database that is gone is the loop's business. */
@@ -138,4 +140,3 @@ const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map((
 const idsIn = <S extends string>(rows: readonly { readonly id: string; readonly state: S }[], states: readonly S[]): string[] =>
   idsOf(rows.filter(({ state }) => states.includes(state)))
 const assetsOf = (rows: readonly { readonly asset_id: string }[]): string[] => [...new Set(rows.map((row) => row.asset_id))].sort()
-const jobsFor = (name: JobName, ids: readonly string[]) => ids.map((id) => ({ name, id }))
