@@ -85,5 +85,7 @@ async function migrateIt(database: TestDatabase): Promise<void> {
 /** What one side wrote more often than the other. */
 function differenceOf(ours: Rows, reference: Rows): string[] {
   const names = new Set([...Object.keys(ours), ...Object.keys(reference)])
-  return [...names].filter((name) => ours[name] !== reference[name]).map((name) => `${name}: ${ours[name] ?? 0} and ${reference[name] ?? 0}`)
+  return [...names]
+    .filter((name) => ours[name] !== reference[name])
+    .map((name) => `${name}: ${ours[name] ?? 0} and ${reference[name] ?? 0}`)
 }
