@@ -183,7 +183,7 @@ export async function moves(
   for (const step of steps) writeCheck(to, step)
   to.text(' else true end as settled')
   for (const { as } of returning)
-    to.text(`, (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
+    to.text(`, (select coalesce(json_agg(r), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
 
   const { rows } = await executorOf(db)
     .execute(to.sql, to.values)
@@ -281,7 +281,19 @@ const writeHistory = (to: StatementWriter, rows: readonly (Fragment | string)[],
   to.text(') h order by h.step)')
 }
 
-const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): string[] => {
+const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): readonly string[] => {
+  const ofMachine = histories.get(machine) ?? new Map<string, readonly string[]>()
+  histories.set(machine, ofMachine)
+  const key = `${as} ${path.join()} ${conflictMove}`
+  const rows = ofMachine.get(key) ?? writtenHistory(as, machine, path, conflictMove)
+  ofMachine.set(key, rows)
+  return rows
+}
+
+/** Of the steps that flows take: as many as are written down in queries/. */
+const histories = new WeakMap<Machine, Map<string, readonly string[]>>()
+
+const writtenHistory = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): string[] => {
   const rows: string[] = []
   const row = (move: string, from: string, to: string) =>
     rows.push(

@@ -12,41 +12,49 @@ export interface StatementWriter {
   readonly values: readonly unknown[]
 }
 
-/** Kysely's own compiler takes ten times as long over a large statement; what it alone knows is still left to it. */
+/**
+ * Kysely's own compiler takes ten times as long over a large statement; what it alone knows is still left to it. A text that was written
+ * before is found part by part rather than put together again, and is the very same string, so that looking it up costs nothing either.
+ */
 export const createWriter = (): StatementWriter => {
-  let sql = ''
+  let place = beginning()
   const values: unknown[] = []
 
-  const bind = (value: unknown): string => {
+  const write = (part: string): void => {
+    place = place.next.get(part) ?? grown(place, part)
+  }
+
+  const bind = (value: unknown): void => {
     const known = typeof value === 'object' && value !== null ? values.indexOf(value) : -1
-    return `$${known >= 0 ? known + 1 : values.push(value)}`
+    const position = known >= 0 ? known + 1 : values.push(value)
+    write((positions[position] ??= `$${position}`))
   }
 
   const node = (operation: OperationNode): void => {
     if (isRaw(operation)) {
       const { sqlFragments, parameters } = operation
       for (let i = 0; i < sqlFragments.length; i += 1) {
-        sql += sqlFragments[i]
+        write(sqlFragments[i] ?? '')
         const parameter = parameters[i]
         if (parameter) node(parameter)
       }
-    } else if (isBoundValue(operation)) sql += bind(operation.value)
-    else if (isName(operation)) sql += quotedName(operation.name)
-    else sql += renumbered(operation)
+    } else if (isBoundValue(operation)) bind(operation.value)
+    else if (isName(operation)) write(quotedName(operation.name))
+    else renumbered(operation)
   }
 
-  const renumbered = (operation: OperationNode): string => {
+  const renumbered = (operation: OperationNode): void => {
     const { sql: text, parameters } = new PostgresQueryCompiler().compileQuery(operation as RawNode, { queryId: 'fragment' })
-    return text.replaceAll(/\$(\d+)/g, (_, position: string) => bind(parameters[Number(position) - 1]))
+    text.split(/\$(\d+)/).forEach((part, i) => (i % 2 === 0 ? write(part) : bind(parameters[Number(part) - 1])))
   }
 
   const writer: StatementWriter = {
     text(part) {
-      sql += part
+      write(part)
       return writer
     },
     value(value) {
-      sql += bind(value)
+      bind(value)
       return writer
     },
     fragment(fragment) {
@@ -54,12 +62,48 @@ export const createWriter = (): StatementWriter => {
       return writer
     },
     get sql() {
-      return sql
+      return (place.whole ??= wholeOf(place))
     },
     values,
   }
   return writer
 }
+
+/** A text as far as it goes, with what has ever followed it. */
+interface Place {
+  readonly before: Place | null
+  readonly part: string
+  readonly next: Map<string, Place>
+  whole: string | null
+}
+
+const placesLimit = 50_000
+let places = 0
+let first: Place | null = null
+
+/** Flows write a few hundred texts between them. Should texts ever vary without end, what is known of them is forgotten. */
+const beginning = (): Place => {
+  if (!first || places > placesLimit) {
+    places = 0
+    first = { before: null, part: '', next: new Map(), whole: null }
+  }
+  return first
+}
+
+const grown = (before: Place, part: string): Place => {
+  const place: Place = { before, part, next: new Map(), whole: null }
+  before.next.set(part, place)
+  places += 1
+  return place
+}
+
+const wholeOf = (last: Place): string => {
+  const parts: string[] = []
+  for (let place: Place | null = last; place; place = place.before) parts.push(place.part)
+  return parts.reverse().join('')
+}
+
+const positions: string[] = []
 
 export const isFragment = (value: unknown): value is Fragment => typeof value === 'object' && value !== null && 'toOperationNode' in value
 
