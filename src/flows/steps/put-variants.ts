@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/patience.ts'
@@ -26,6 +26,8 @@ interface Putting {
 const atOnce = 4
 /** Below this a trip to the thread pool takes longer than the file itself. */
 const smallBytes = 256 * 1024
+/** As `openSource` opens what a decoder could write to: no link is followed, and no pipe waited for. */
+const plainRead = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * Stores variants at the keys reserved for them, several at once, and says of each what became of it. Never throws: what could not be
@@ -53,7 +55,7 @@ const putVariant = async (
   let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    body = (await open(made.byteSize <= smallBytes ? readFileSync(made.path) : made.path)).body
+    body = (await open(made.byteSize <= smallBytes ? readFileSync(made.path, { flag: plainRead }) : made.path)).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
