@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, open as openFile, writeSync } from 'node:fs'
+import { closeSync, open as openFile, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { RindleContext } from '../../context.ts'
@@ -47,7 +47,8 @@ const keepSmall = async (
   const bytes = Buffer.concat(chunks)
   const file = await create(path, 'wx', 0o600)
   try {
-    writeSync(file, bytes)
+    // Unlike `writeSync`, it goes on until all of it is on a disk that runs full.
+    writeFileSync(file, bytes)
   } finally {
     closeSync(file)
   }
