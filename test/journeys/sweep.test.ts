@@ -346,6 +346,22 @@ for (const engine of engines) {
       assert.equal(await stage.stateOf(staged), 'deleted')
     })
 
+    it('doubts for an hour and no longer when a clock that was years ahead is put right', async () => {
+      const tenYears = 10 * 365 * 86_400
+      await look()
+      for (const seconds of [tenYears, -tenYears]) {
+        stage.clock.advanceDatabase(seconds)
+        stage.clock.advance(5)
+        assert.deepEqual({ doubted: (await look()).doubted }, { doubted: true })
+      }
+      stage.clock.advance(5)
+      assert.equal((await look()).doubted, true)
+      stage.clock.advance(3600)
+      await look()
+      const after = await look()
+      assert.deepEqual({ swept: after.swept, doubted: after.doubted }, { swept: true, doubted: false })
+    })
+
     it('forgets history after thirty days and not before', async () => {
       await stage.make('validating')
       stage.clock.advance(29 * 86_400)

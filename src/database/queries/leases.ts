@@ -55,13 +55,16 @@ export async function leaveLease(db: Queryable, { name, holder }: { readonly nam
   await sql`update rindle.leases t set until = '-infinity' where t.name = ${name}::text and t.holder = ${holder}::text`.execute(db)
 }
 
-/** Writes down that the clocks did not go equally far: until then nothing is expired or deleted, by whomever. */
+/**
+ * Writes down that the clocks did not go equally far: until then nothing is expired or deleted, by whomever. The latest word counts, since an
+ * earlier one may be by a clock that was years ahead.
+ */
 export async function doubtClock(db: Queryable, until: Date): Promise<void> {
   await sql`
     insert into rindle.leases as t (name, until, clock_doubted_until)
     values ('sweep', '-infinity', ${until}::timestamptz)
     on conflict (name) do update
-       set clock_doubted_until = greatest(t.clock_doubted_until, excluded.clock_doubted_until)`.execute(db)
+       set clock_doubted_until = excluded.clock_doubted_until`.execute(db)
 }
 
 /** Remembers how far the history was read. @returns false when the lease was lost meanwhile; then nothing is written. */
