@@ -4,6 +4,7 @@ import { RindleError } from '../core/errors.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Insertion, JobRequest, Queue } from '../core/ports/queue.ts'
 import type { Queryable } from './database.ts'
+import { historyOf, writeHistory } from './history-rows.ts'
 import { executorOf } from './queryable.ts'
 import { SqlError } from './sql-error.ts'
 import { createWriter, isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
@@ -75,11 +76,12 @@ export function moved<M extends string>(as: string, machine: Machine<string, M>,
     returns: change.returning !== undefined,
     history: historyOf(as, machine, path),
     write(to, at) {
-      to.text(`update ${tableOf(machine)} as t set `)
+      to.text('update ').text(tableOf(machine)).text(' as t set ')
       writeAssignments(to, { ...change.set, ...movedColumns(machine, path, change.set, at) })
       if (change.from) to.text(' from ').fragment(change.from)
-      to.text(first ? ` where t.state = any(${stateList(machine.moves[first].from)}) and (` : ' where (')
-      to.fragment(change.where).text(`) ${returned(machine, change.returning)}`)
+      to.text(first ? stateIsOneOf(machine.moves[first].from) : ' where (')
+      to.fragment(change.where).text(') ')
+      writeReturned(to, machine, change.returning)
     },
   }
 }
@@ -88,10 +90,10 @@ export function moved<M extends string>(as: string, machine: Machine<string, M>,
 const movedColumns = (machine: Machine, path: readonly string[], set: Values | undefined, at: Date): Values => {
   const columns: Record<string, unknown> = {}
   const to = finalState(machine, path)
-  if (machine.entity === 'asset') columns['revision'] = asWritten('t.revision + 1')
+  if (machine.entity === 'asset') columns['revision'] = nextRevision
   if (to === null) return columns
   if (hasDueDate(machine) && !machine.states[to]?.owed && set?.['due_at'] === undefined) columns['due_at'] = null
-  return { ...columns, previous_state: asWritten('t.state'), state: asWritten(literal(to)), state_changed_at: at }
+  return { ...columns, previous_state: stateBefore, state: asWritten(literal(to)), state_changed_at: at }
 }
 
 /** Inserts rows that are born along a path of moves from the machine's initial state. */
@@ -104,21 +106,27 @@ export function born<M extends string>(as: string, machine: Machine<string, M>, 
     returns: birth.returning !== undefined,
     history: historyOf(as, machine, path, birth.conflict?.update?.move ?? null),
     write(to, at) {
-      const offeredColumns = [...new Set(birth.rows.flatMap((row) => Object.keys(row)))]
-      const values: Values = {
-        ...Object.fromEntries(offeredColumns.map((column) => [column, asWritten(`v.${quotedName(column)}`)])),
-        ...birth.columns,
-        state: asWritten(literal(state)),
-        [machine.entity === 'run' ? 'started_at' : 'inserted_at']: at,
-        state_changed_at: at,
-      }
-      to.text(`insert into ${tableOf(machine)} as t (${Object.keys(values).map(quotedName).join(', ')}) select `)
-      Object.values(values).forEach((value, i) => writeValue(to.text(i > 0 ? ', ' : ''), value))
+      const values: Record<string, unknown> = {}
+      for (const row of birth.rows) for (const column of Object.keys(row)) values[column] = offeredValue
+      Object.assign(values, birth.columns)
+      values['state'] = asWritten(literal(state))
+      values[machine.entity === 'run' ? 'started_at' : 'inserted_at'] = at
+      values['state_changed_at'] = at
+      const columns = Object.keys(values)
+      to.text('insert into ').text(tableOf(machine)).text(' as t (')
+      columns.forEach((column, i) => to.text(i > 0 ? ', ' : '').text(quotedName(column)))
+      to.text(') select ')
+      columns.forEach((column, i) => {
+        to.text(i > 0 ? ', ' : '')
+        if (values[column] === offeredValue) to.text('v.').text(quotedName(column))
+        else writeValue(to, values[column])
+      })
       to.text(' from ').fragment(offered(machine.table, birth.rows)).text(' as v')
       if (birth.from) to.text(', ').fragment(birth.from)
       if (birth.where) to.text(' where ').fragment(birth.where)
       writeConflict(to, birth, state, at)
-      to.text(` ${returned(machine, birth.returning)}`)
+      to.text(' ')
+      writeReturned(to, machine, birth.returning)
     },
   }
 }
@@ -172,7 +180,9 @@ export async function moves(
 
   const to = createWriter().text('with ')
   steps.forEach((step, i) => {
-    to.text(`${i > 0 ? ', ' : ''}${quotedName(step.as)} as (`)
+    to.text(i > 0 ? ', ' : '')
+      .text(quotedName(step.as))
+      .text(' as (')
     if ('write' in step) step.write(to, at)
     else to.fragment(step.render(at))
     to.text(')')
@@ -182,8 +192,10 @@ export async function moves(
   to.text(' select case')
   for (const step of steps) writeCheck(to, step)
   to.text(' else true end as settled')
-  for (const { as } of returning)
-    to.text(`, (select coalesce(json_agg(r), '[]') from ${quotedName(as)} r)::text as ${quotedName(as)}`)
+  for (const { as } of returning) {
+    const name = quotedName(as)
+    to.text(", (select coalesce(json_agg(r), '[]') from ").text(name).text(' r)::text as ').text(name)
+  }
 
   const { rows } = await executorOf(db)
     .execute(to.sql, to.values)
@@ -255,65 +267,15 @@ const missedStep = (cause: unknown): RindleError | null => {
 
 /** Counting runs the CTEs in the order of the steps, so one that may touch any number of rows is counted as well. */
 const writeCheck = (to: StatementWriter, { as, expect }: Step): void => {
-  to.text(` when (select count(*) from ${quotedName(as)})`)
-  if (expect === null) to.text(' < 0 then false')
-  else if (typeof expect === 'number') to.text(` <> ${expect} then rindle.missed(${literal(as)})`)
-  else
-    to.text(' <> ')
-      .fragment(expect)
-      .text(` then rindle.missed(${literal(as)})`)
-}
-
-const writeHistory = (to: StatementWriter, rows: readonly (Fragment | string)[], at: Date, options: MoveOptions): void => {
-  to.text(
-    ', "history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ',
-  )
-  to.value(at).text('::timestamptz, h.entity, h.id, h.asset_id, h.move, h.from_state, h.to_state, ')
-  to.value(options.actor ?? null)
-    .text('::text, ')
-    .value(options.reason ?? null)
-    .text('::text from (')
-  rows.forEach((row, step) => {
-    to.text(`${step > 0 ? ' union all ' : ''}select ${step} as step, `)
-    if (typeof row === 'string') to.text(row)
-    else to.fragment(row)
-  })
-  to.text(') h order by h.step)')
-}
-
-const historyOf = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): readonly string[] => {
-  const ofMachine = histories.get(machine) ?? new Map<string, readonly string[]>()
-  histories.set(machine, ofMachine)
-  const key = `${as} ${path.join()} ${conflictMove}`
-  const rows = ofMachine.get(key) ?? writtenHistory(as, machine, path, conflictMove)
-  ofMachine.set(key, rows)
-  return rows
-}
-
-/** Of the steps that flows take: as many as are written down in queries/. */
-const histories = new WeakMap<Machine, Map<string, readonly string[]>>()
-
-const writtenHistory = (as: string, machine: Machine, path: readonly string[], conflictMove?: string | null): string[] => {
-  const rows: string[] = []
-  const row = (move: string, from: string, to: string) =>
-    rows.push(
-      `${literal(machine.entity)} as entity, id, asset_id, ${move} as move, ${from} as from_state, ${literal(to)} as to_state from ${quotedName(as)}`,
-    )
-  if (conflictMove !== undefined) {
-    const birth = literal('born')
-    row(
-      conflictMove === null ? birth : `case when previous_state is null then ${birth} else ${literal(conflictMove)} end`,
-      'previous_state',
-      machine.initial,
-    )
+  to.text(' when (select count(*) from ').text(quotedName(as)).text(')')
+  if (expect === null) {
+    to.text(' < 0 then false')
+    return
   }
-  let before = conflictMove === undefined ? 'previous_state' : literal(machine.initial)
-  for (const name of path) {
-    const state = machine.moves[name]?.to ?? ''
-    row(literal(name), before, state)
-    before = literal(state)
-  }
-  return rows
+  to.text(' <> ')
+  if (typeof expect === 'number') to.text(String(expect))
+  else to.fragment(expect)
+  to.text(' then rindle.missed(').text(literal(as)).text(')')
 }
 
 const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Date): void => {
@@ -325,20 +287,28 @@ const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Dat
     return
   }
   to.text(' do update set ')
-  writeAssignments(to, { ...update.set, previous_state: asWritten('t.state'), state: asWritten(literal(state)), state_changed_at: at })
+  writeAssignments(to, { ...update.set, previous_state: stateBefore, state: asWritten(literal(state)), state_changed_at: at })
 }
 
 /** `previous_state` and the rest of what the history needs, then what the caller asked for. */
-const returned = (machine: Machine, further: readonly string[] = []): string => {
-  const owner = machine.entity === 'asset' ? 't.id as asset_id' : 't.asset_id'
-  const rest = further
-    .filter((column) => !['id', 'asset_id', 'previous_state'].includes(column))
-    .map((column) => `, t.${quotedName(column)}`)
-  return `returning t.id, ${owner}, t.previous_state${rest.join('')}`
+const writeReturned = (to: StatementWriter, machine: Machine, further: readonly string[] = []): void => {
+  to.text(
+    machine.entity === 'asset' ? 'returning t.id, t.id as asset_id, t.previous_state' : 'returning t.id, t.asset_id, t.previous_state',
+  )
+  for (const column of further)
+    if (column !== 'id' && column !== 'asset_id' && column !== 'previous_state') to.text(', t.').text(quotedName(column))
 }
 
 const writeAssignments = (to: StatementWriter, set: Values): void =>
-  Object.entries(set).forEach(([column, value], i) => writeValue(to.text(`${i > 0 ? ', ' : ''}${quotedName(column)} = `), value))
+  Object.keys(set).forEach((column, i) =>
+    writeValue(
+      to
+        .text(i > 0 ? ', ' : '')
+        .text(quotedName(column))
+        .text(' = '),
+      set[column],
+    ),
+  )
 
 /** Text of our own that stands where a bound value could. A class, because data that came in as JSON can take any shape, but never be one. */
 class Written {
@@ -348,6 +318,11 @@ class Written {
   }
 }
 const asWritten = (written: string): Written => new Written(written)
+
+const nextRevision = asWritten('t.revision + 1')
+const stateBefore = asWritten('t.state')
+/** What a column of the offered row gives. */
+const offeredValue = asWritten('v')
 
 const writeValue = (to: StatementWriter, value: unknown): void => {
   if (isFragment(value)) to.fragment(value)
@@ -378,8 +353,19 @@ const checkPath = (machine: Machine, path: readonly string[], initial: string | 
 /** Runs have no due date of their own: the lease of what they work on is the asset's or the variant's. */
 const hasDueDate = (machine: Machine): boolean => machine.entity !== 'run'
 
-const tableOf = (machine: Machine): string => `rindle.${quotedName(machine.table)}`
-const stateList = (states: readonly string[]): string => `array[${states.map(literal).join(', ')}]`
+const tableOf = (machine: Machine): string => {
+  const known = tables.get(machine) ?? `rindle.${quotedName(machine.table)}`
+  tables.set(machine, known)
+  return known
+}
+const tables = new WeakMap<Machine, string>()
+
+const stateIsOneOf = (states: readonly string[]): string => {
+  const known = conditions.get(states) ?? ` where t.state = any(array[${states.map(literal).join(', ')}]) and (`
+  conditions.set(states, known)
+  return known
+}
+const conditions = new WeakMap<readonly string[], string>()
 
 const jsonRow = (row: Values): Values =>
   Object.fromEntries(
@@ -391,7 +377,12 @@ const jsonRow = (row: Values): Values =>
 
 /** The queue's own text with its $n turned into bound values of this statement. */
 const writeEmbedded = (to: StatementWriter, { text, values }: Insertion): void => {
+  const parts = embedded?.text === text ? embedded.parts : text.split(/\$(\d+)/)
+  embedded = { text, parts }
   to.text(', "jobs" as (')
-  text.split(/\$(\d+)/).forEach((part, i) => (i % 2 === 0 ? to.text(part) : to.value(values[Number(part) - 1])))
+  parts.forEach((part, i) => (i % 2 === 0 ? to.text(part) : to.value(values[Number(part) - 1])))
   to.text(')')
 }
+
+/** It is the same text every time. */
+let embedded: { readonly text: string; readonly parts: readonly string[] } | null = null

@@ -107,10 +107,19 @@ const positions: string[] = []
 
 export const isFragment = (value: unknown): value is Fragment => typeof value === 'object' && value !== null && 'toOperationNode' in value
 
-export const quotedName = (name: string): string => (name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`)
+export const quotedName = (name: string): string => remembered(quotedNames, name, (it) => `"${it.replaceAll('"', '""')}"`)
 
-export const literal = (constant: string): string =>
-  constant.includes("'") ? `'${constant.replaceAll("'", "''")}'::text` : `'${constant}'::text`
+export const literal = (constant: string): string => remembered(literals, constant, (it) => `'${it.replaceAll("'", "''")}'::text`)
+
+const remembered = (known: Map<string, string>, key: string, make: (key: string) => string): string => {
+  const made = known.get(key) ?? make(key)
+  if (known.size < namesLimit) known.set(key, made)
+  return made
+}
+
+const namesLimit = 10_000
+const quotedNames = new Map<string, string>()
+const literals = new Map<string, string>()
 
 const isRaw = (operation: OperationNode): operation is RawNode => operation.kind === 'RawNode'
 const isName = (operation: OperationNode): operation is IdentifierNode => operation.kind === 'IdentifierNode'
