@@ -22,8 +22,8 @@ export interface Cohort {
 /** Starts the whole of Cohort in this process: its database, its worker, its pages. Expects the page to be built into `.data/web`. */
 export async function startCohort({ folder, port }: { readonly folder: string; readonly port: number }): Promise<Cohort> {
   await mkdir(folder, { recursive: true })
-  const app = new Hono()
-  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port })
+  let answer: (request: Request) => Response | Promise<Response> = starting
+  const server = serve({ fetch: (request) => answer(request), hostname: '127.0.0.1', port })
   await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
@@ -31,7 +31,7 @@ export async function startCohort({ folder, port }: { readonly folder: string; r
   await rindle.migrate()
   await prepareMembers(database)
   const worker = rindle.work()
-  addRoutes(app, rindle, database)
+  answer = appOver(rindle, database).fetch
   return {
     url,
     rindle,
@@ -43,10 +43,14 @@ export async function startCohort({ folder, port }: { readonly folder: string; r
   }
 }
 
+/** The port is known before the database is open, and somebody may knock in between. */
+const starting = () => new Response('Cohort is starting. Try again in a moment.', { status: 503, headers: { 'retry-after': '1' } })
+
 /** Nobody signs in here: everybody who opens the page is Ada, unless the cookie names another member. */
 const memberOf = (request: Request): string => /(?:^|;\s*)member=([a-z]+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? 'ada'
 
-const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
+const appOver = (rindle: Media, database: PGlite): Hono => {
+  const app = new Hono()
   const ownerOf = (id: string) => ({ type: 'Member', id })
   const handler = createHandler(rindle, {
     identify: (request) => ownerOf(memberOf(request)),
@@ -102,6 +106,7 @@ const addRoutes = (app: Hono, rindle: Media, database: PGlite): void => {
       ? c.json({ error: err.toJSON() }, 422)
       : c.json(refusal('Something failed on our side. Try again in a moment.'), 500),
   )
+  return app
 }
 
 const webFolder = fileURLToPath(new URL('.data/web', import.meta.url))
