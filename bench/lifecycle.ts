@@ -12,7 +12,7 @@ import { countRows, type Rows } from './lifecycle/rows.ts'
 import { atOnce, makeVariants } from './lifecycle/workload.ts'
 
 const warmUp = 160
-const perRound = 320
+const perRound = 480
 /** The reference takes several times as long for each. */
 const perRoundOfReference = 96
 
@@ -21,7 +21,7 @@ export const lifecycle: Bench = {
   name: 'lifecycle',
   means:
     'whole lifecycles a second on PostgreSQL with 8 clients (opened, signed, verified, through the gate with 3 variants, attached; storage in memory, nothing decoded), against the same rows by one unprepared statement a row change',
-  rounds: 5,
+  rounds: 7,
   comparisons: [
     { metric: 'lifecyclesPerSecond', reference: 'a statement a row', goal: '>=5' },
     { metric: 'cpuMs', reference: 'a statement a row', goal: null },
@@ -31,7 +31,7 @@ export const lifecycle: Bench = {
     const server = await startPostgres({ own: true })
     const variants = await makeVariants(folder)
     const ours = await openSide(server, (url) => openOurs(url, variants, folder))
-    const reference = await openSide(server, (url) => openReference(url, variants))
+    const reference = await openSide(server, (url) => openReference(url, variants, folder))
     const close = async () => {
       await ours.close()
       await reference.close()

@@ -4,7 +4,7 @@ import type { MadeVariant } from '../../src/core/ports/processor.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { stagingKey } from '../../src/core/object-key.ts'
-import { clients, instantProcessor, photo, photoProfile, storage } from './workload.ts'
+import { clients, instantProcessor, photo, photoProfile, secret, send, storage } from './workload.ts'
 
 export interface LifecycleSide {
   /** One whole life: opened, signed, verified, taken through the gate with three variants, attached. */
@@ -21,7 +21,7 @@ export async function openOurs(url: string, variants: readonly MadeVariant[], sc
       profiles: { photo: photoProfile(store) },
       slots: { photo: { profile: 'photo' } },
       database: pool,
-      secrets: ['a secret for benchmarks alone, of thirty-two bytes or more'],
+      secrets: [secret],
       baseUrl: 'http://localhost/media',
       scratchFolder,
     },
@@ -36,10 +36,7 @@ export async function openOurs(url: string, variants: readonly MadeVariant[], sc
         ...{ filename: photo.filename, contentType: photo.contentType, byteSize: photo.bytes.byteLength, owner: photo.uploader },
       })
       await rindle.signUpload(id)
-      await store.put(stagingKey(id, objectId ?? ''), new Blob([photo.bytes]).stream(), {
-        contentType: photo.contentType,
-        sizeBytes: photo.bytes.byteLength,
-      })
+      await send(store, stagingKey(id, objectId ?? ''))
       await rindle.verifyCompletion(id)
       const outcome = await promoteAsset(ctx, assetId)
       if (outcome !== 'admitted') throw new Error(`the gate said ${outcome}`)

@@ -10,7 +10,8 @@ import { maxPutTicketSeconds } from '../../src/core/ticket.ts'
 import { planVariants } from '../../src/core/variant-plan.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import type { LifecycleSide } from './ours.ts'
-import { clients, facts, figures, photo, photoProfile, sha256OfPhoto, storage } from './workload.ts'
+import { type TicketFor, touchesOf } from './touches.ts'
+import { clients, facts, figures, instantProcessor, photo, photoProfile, send, storage } from './workload.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Made = MadeVariant & { readonly ok: true }
@@ -24,24 +25,25 @@ interface Work {
   change(text: string, values: readonly unknown[]): Promise<Row>
   history(entity: string, id: string, assetId: string, move: string, from: string | null, to: string): Promise<void>
   /** The queue's own send, in this transaction. */
-  send(job: JobRequest): Promise<void>
+  enqueue(job: JobRequest): Promise<void>
 }
 
 const leaseSeconds = 30
 
 /**
- * The same life written the usual way: in each of the same transactions one statement for each row that changes, with the same guards and
- * the same looks, by text that is not prepared. Jobs by pg-boss's own send; workers are notified after the commit, as ours does.
+ * The same life written the usual way: in each of the same transactions one statement for each row that changes, with the same guards,
+ * looks and answers, by text that is not prepared. Jobs by pg-boss's own send; workers are notified after the commit, as ours does.
  */
-export async function openReference(url: string, variants: readonly Made[]): Promise<LifecycleSide> {
+export async function openReference(url: string, variants: readonly Made[], scratchFolder: string): Promise<LifecycleSide> {
   const pool = new pg.Pool({ connectionString: url, max: clients })
   const db = openDatabase(pool)
   const queue = createQueue({ database: db })
   const boss = createBoss({ executeSql: (text, values) => pool.query(text, values) })
   await boss.start()
   const stop = await queue.listen(() => {})
-  const profile = photoProfile(storage())
-  const wanted = planVariants(profile).map((one) => ({ ...one, made: variants.find(({ name }) => name === one.name)! }))
+  const store = storage()
+  const touches = touchesOf(store, instantProcessor(variants), scratchFolder)
+  const wanted = planVariants(photoProfile(store)).map((one) => ({ ...one, made: variants.find(({ name }) => name === one.name)! }))
 
   const transaction = async <T>(body: (work: Work) => Promise<T>): Promise<T> => {
     const client = await pool.connect()
@@ -59,7 +61,7 @@ export async function openReference(url: string, variants: readonly Made[]): Pro
       async history(entity, id, assetId, move, from, to) {
         await client.query(insertMove, [at, entity, id, assetId, move, from, to])
       },
-      async send({ name, id }) {
+      async enqueue({ name, id }) {
         await boss.send(name, { job: name, id }, { db: { executeSql: (text, values) => client.query(text, values) } })
         sent.push({ name, id })
       },
@@ -82,22 +84,32 @@ export async function openReference(url: string, variants: readonly Made[]): Pro
     async lifecycle(number) {
       const upload = { sessionId: timeOrderedIds.next(), assetId: timeOrderedIds.next(), stagingId: timeOrderedIds.next() }
       await transaction((work) => initiate(work, upload))
-      await transaction((work) => sign(work, upload))
+      const ticket = await transaction((work) => sign(work, upload))
+      touches.ticket(ticket)
+      await send(store, ticket.key)
       const { rows: looked } = await pool.query(lookAtUpload, [upload.sessionId])
-      if (looked[0]?.state !== 'signed') throw new Error('the session is not signed')
-      await transaction((work) => verify(work, upload))
-      const claim = await transaction((work) =>
-        claimForGate(
-          work,
-          upload.assetId,
-          wanted.map(({ name }) => name),
-        ),
-      )
+      const staged = { store: String(looked[0]?.store), key: String(looked[0]?.key) }
+      const etag = await touches.verify(staged)
+      if (looked[0]?.state !== 'signed' || etag === null) throw new Error('nothing can be verified')
+      await transaction((work) => verify(work, upload, etag))
+      const names = wanted.map(({ name }) => name)
+      const claim = await transaction((work) => claimForGate(work, upload.assetId, names))
       const plan = wanted.map((one): Planned => {
         const objectId = timeOrderedIds.next()
         return { ...one, id: timeOrderedIds.next(), objectId, key: variantKey(upload.assetId, one.name, objectId, one.made.extension) }
       })
-      const revision = await transaction((work) => admit(work, upload, claim, plan))
+      let revision: unknown
+      await touches.gate({ staged: { ...staged, etag }, sealed: { store: staged.store, key: claim.sealedKey } }, async (sha256) => {
+        revision = await transaction((work) => admit(work, upload, claim, plan, sha256))
+        return plan.map(({ id, name, digest, objectId, key, made }) => ({
+          id,
+          fence: 0,
+          name,
+          digest,
+          object: { id: objectId, key },
+          made,
+        }))
+      })
       await transaction((work) => settle(work, upload.assetId, revision, claim, plan))
       await transaction((work) => attach(work, upload.assetId, number))
     },
@@ -121,6 +133,7 @@ interface Claim {
   readonly fence: unknown
   readonly revision: unknown
   readonly sealedId: string
+  readonly sealedKey: string
   readonly sourceId: unknown
   readonly runId: string
 }
@@ -135,7 +148,7 @@ interface Planned {
   readonly made: Made
 }
 
-const store = storage().id
+const storeId = storage().id
 
 const insertMove = `insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state) values ($1, $2, $3, $4, $5, $6, $7)`
 
@@ -164,15 +177,15 @@ async function initiate({ at, run, change, history }: Work, { sessionId, assetId
   await run(
     `insert into rindle.media_objects (id, asset_id, session_id, role, store, key, content_type, state, inserted_at, state_changed_at)
      values ($1, $2, $3, 'staging', $4, $5, $6, 'reserved', $7, $7)`,
-    [stagingId, assetId, sessionId, store, stagingKey(sessionId, stagingId), contentType, at],
+    [stagingId, assetId, sessionId, storeId, stagingKey(sessionId, stagingId), contentType, at],
   )
-  await change(`update rindle.media_upload_sessions set object_id = $2 where id = $1 returning id`, [sessionId, stagingId])
+  await change(`update rindle.media_upload_sessions set object_id = $2 where id = $1 returning *`, [sessionId, stagingId])
   await history('upload_session', sessionId, assetId, 'born', null, 'initialized')
   await history('asset', assetId, assetId, 'born', null, 'staged')
   await history('object', stagingId, assetId, 'born', null, 'reserved')
 }
 
-async function sign({ at, change, history }: Work, { sessionId, assetId }: Upload): Promise<void> {
+async function sign({ at, change, history }: Work, { sessionId, assetId }: Upload): Promise<TicketFor> {
   await change(
     `select a.id from rindle.media_assets a join rindle.media_upload_sessions s on s.asset_id = a.id
       where s.id = $1 and a.state = 'staged' for no key update of a`,
@@ -181,35 +194,37 @@ async function sign({ at, change, history }: Work, { sessionId, assetId }: Uploa
   const session = await change(
     `update rindle.media_upload_sessions set state = 'signed', previous_state = state, state_changed_at = $2
       where id = $1 and state in ('initialized', 'signed') and expires_at > $2 and upload_strategy = 'presigned_put'
-     returning object_id, expires_at, declared_bytes, declared_type`,
+     returning *`,
     [sessionId, at],
   )
-  await change(
+  const { store, key } = await change(
     `update rindle.media_objects set watch_until = greatest(watch_until, $2) where id = $1 and state = 'reserved' returning store, key`,
     [session['object_id'], secondsAfter(at, maxPutTicketSeconds + hostedWatchSeconds)],
   )
   await history('upload_session', sessionId, assetId, 'sign', 'initialized', 'signed')
+  const names = { store: String(store), key: String(key), objectId: String(session['object_id']), sessionId }
+  return { ...names, issuedAt: at, expiresAt: secondsAfter(at, maxPutTicketSeconds) }
 }
 
-async function verify({ at, change, history, send }: Work, { sessionId, assetId, stagingId }: Upload): Promise<void> {
+async function verify({ at, change, history, enqueue }: Work, { sessionId, assetId, stagingId }: Upload, etag: string): Promise<void> {
   await change(
     `update rindle.media_assets
         set state = 'validating', previous_state = state, state_changed_at = $2, revision = revision + 1, byte_size = $3, due_at = $4
-      where id = $1 and state = 'staged' returning id, state, revision`,
+      where id = $1 and state = 'staged' returning *`,
     [assetId, at, photo.bytes.byteLength, secondsAfter(at, wakeUpSeconds)],
   )
   await change(
     `update rindle.media_upload_sessions
         set state = 'completed', previous_state = state, state_changed_at = $2, object_id = null, verified_at = $2, due_at = $3
-      where id = $1 and state = 'signed' and object_id = $4 returning id, state`,
+      where id = $1 and state = 'signed' and object_id = $4 returning *`,
     [sessionId, at, secondsAfter(at, endedSessionSeconds), stagingId],
   )
   await change(
     `update rindle.media_objects set state = 'present', previous_state = state, state_changed_at = $2, byte_size = $3, etag = $4
       where id = $1 and state = 'reserved' and session_id = $5 returning id`,
-    [stagingId, at, photo.bytes.byteLength, 'memory-1', sessionId],
+    [stagingId, at, photo.bytes.byteLength, etag, sessionId],
   )
-  await send({ name: 'promote_asset', id: assetId })
+  await enqueue({ name: 'promote_asset', id: assetId })
   await history('asset', assetId, assetId, 'accept', 'staged', 'validating')
   await history('upload_session', sessionId, assetId, 'verify', 'signed', 'verifying')
   await history('upload_session', sessionId, assetId, 'complete', 'verifying', 'completed')
@@ -218,11 +233,12 @@ async function verify({ at, change, history, send }: Work, { sessionId, assetId,
 
 async function claimForGate({ at, run, change, history }: Work, assetId: string, variantNames: readonly string[]): Promise<Claim> {
   const [sealedId, runId] = [timeOrderedIds.next(), timeOrderedIds.next()]
+  const key = sealedKey(assetId, sealedId, 'jpg')
   const { fence, revision, content_type, object_id } = await change(
     `update rindle.media_assets
         set state = 'analyzing', previous_state = state, state_changed_at = $2, revision = revision + 1, fence = fence + 1, due_at = $3
       where id = $1 and profile = any($4) and (state = 'validating' or (state = 'analyzing' and due_at <= $2))
-     returning fence, revision, content_type, object_id, filename`,
+     returning *`,
     [assetId, at, secondsAfter(at, leaseSeconds), [photo.profile]],
   )
   await run(`select declared_sha256 from rindle.media_upload_sessions where asset_id = $1 and state = 'completed'`, [assetId])
@@ -240,7 +256,7 @@ async function claimForGate({ at, run, change, history }: Work, assetId: string,
   await run(
     `insert into rindle.media_objects (id, asset_id, role, store, key, content_type, fence, state, inserted_at, state_changed_at)
      values ($1, $2, 'original', $3, $4, $5, $6, 'reserved', $7, $7)`,
-    [sealedId, assetId, source['store'], sealedKey(assetId, sealedId, 'jpg'), content_type, fence, at],
+    [sealedId, assetId, source['store'], key, content_type, fence, at],
   )
   const past = await run(
     `select id, state, error_code, fence from rindle.media_processing_runs where asset_id = $1 and job = 'promote_asset' order by fence desc limit 24`,
@@ -254,14 +270,15 @@ async function claimForGate({ at, run, change, history }: Work, assetId: string,
   await history('asset', assetId, assetId, 'analyze', 'validating', 'analyzing')
   await history('object', sealedId, assetId, 'born', null, 'reserved')
   await history('run', runId, assetId, 'born', null, 'processing')
-  return { fence, revision, sealedId, sourceId: source['id'], runId }
+  return { fence, revision, sealedId, sealedKey: key, sourceId: source['id'], runId }
 }
 
 async function admit(
-  { at, run, change, history, send }: Work,
+  { at, run, change, history, enqueue }: Work,
   { assetId }: Upload,
   claim: Claim,
   plan: readonly Planned[],
+  sha256: string,
 ): Promise<unknown> {
   const { revision } = await change(
     `update rindle.media_assets
@@ -270,7 +287,7 @@ async function admit(
             metadata = (metadata - 'refused') || $12::jsonb, error_code = null, error_detail = null, passed_at = $2, due_at = $13
       where id = $1 and state = 'analyzing' and fence = $14 and revision = $15 and due_at > $2 returning revision`,
     [
-      ...[assetId, at, claim.sealedId, photo.bytes.byteLength, Buffer.from(sha256OfPhoto, 'hex'), facts.contentType, facts.kind],
+      ...[assetId, at, claim.sealedId, photo.bytes.byteLength, Buffer.from(sha256, 'hex'), facts.contentType, facts.kind],
       ...[facts.width, facts.height, facts.placeholder, facts.dominantColor, { frames: facts.frames, hasAlpha: facts.hasAlpha }],
       ...[null, claim.fence, claim.revision],
     ],
@@ -292,7 +309,7 @@ async function admit(
     `update rindle.media_objects
         set state = 'present', previous_state = state, state_changed_at = $2, byte_size = $3, content_type = $4, sha256 = $5, etag = $6
       where id = $1 and state = 'reserved' and fence = $7 returning id`,
-    [claim.sealedId, at, photo.bytes.byteLength, facts.contentType, Buffer.from(sha256OfPhoto, 'hex'), 'memory-2', claim.fence],
+    [claim.sealedId, at, photo.bytes.byteLength, facts.contentType, Buffer.from(sha256, 'hex'), 'memory-2', claim.fence],
   )
   await change(
     `update rindle.media_objects set state = 'doomed', previous_state = state, state_changed_at = $2, due_at = $4
@@ -303,10 +320,10 @@ async function admit(
     await run(
       `insert into rindle.media_objects (id, asset_id, variant_id, role, store, key, content_type, fence, recipe_digest, state, inserted_at, state_changed_at)
        values ($1, $2, $3, 'variant', $4, $5, $6, $7, $8, 'reserved', $9, $9)`,
-      [objectId, assetId, id, store, key, made.contentType, held[place], Buffer.from(digest, 'hex'), at],
+      [objectId, assetId, id, storeId, key, made.contentType, held[place], Buffer.from(digest, 'hex'), at],
     )
   }
-  await send({ name: 'delete_object', id: String(claim.sourceId) })
+  await enqueue({ name: 'delete_object', id: String(claim.sourceId) })
   await history('asset', assetId, assetId, 'promote', 'analyzing', 'promoting')
   await history('asset', assetId, assetId, 'admit', 'promoting', 'available')
   await history('asset', assetId, assetId, 'process', 'available', 'processing')
@@ -368,8 +385,8 @@ async function attach({ at, run, change, history }: Work, assetId: string, owner
   await run(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [
     JSON.stringify(['rindle', photo.ownerType, String(owner), photo.slot]),
   ])
-  await change(`select id, state, profile from rindle.media_assets where id = $1 for key share`, [assetId])
-  await run(`select name, state, object_id from rindle.media_variants where asset_id = $1 order by name`, [assetId])
+  await change(`select * from rindle.media_assets where id = $1 for key share`, [assetId])
+  await run(`select * from rindle.media_variants where asset_id = $1 order by name`, [assetId])
   await run(
     `select id, asset_id, standing from rindle.media_attachments
       where owner_type = $1 and owner_id = $2 and slot = $3 and standing <> 'released' order by id for update`,
