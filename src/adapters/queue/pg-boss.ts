@@ -17,8 +17,9 @@ const abandonedJobs = `delete from ${queueSchema}.job t
           limit $2::int for update skip locked) d
  where t.name = d.name and t.id = d.id`
 
+/** One that is put off for later does not count: what is due now would have to wait for it. */
 const waitingJobs = `select distinct j.data->>'id' as id from ${queueSchema}.job j
- where j.name = $1::text and j.state < 'active' and j.data->>'id' = any($2::text[])`
+ where j.name = $1::text and j.state < 'active' and j.start_after <= ${queueSchema}.job_now() and j.data->>'id' = any($2::text[])`
 
 /**
  * Carries wake-ups through pg-boss in the same database, over the same connections. A finished job's row is deleted at once: what was

@@ -29,7 +29,7 @@ export interface Queue {
   notify(jobs?: readonly JobRequest[]): void
   /** Takes up to `limit` jobs of that name for this process. */
   fetch(name: JobName, limit: number): Promise<readonly QueuedJob[]>
-  /** Which of these ids have a job of that name waiting already, so that another would only make the queue longer. */
+  /** Which of these ids have a job of that name that could be taken already, so that another would only make the queue longer. */
   waiting(name: JobName, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Ends those jobs, whatever became of them: only rows count. */
   complete(jobs: readonly QueuedJob[]): Promise<void>
