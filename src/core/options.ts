@@ -1,5 +1,6 @@
 import { isRindleError, RindleError } from './errors.ts'
 import { problemsOfSecrets } from './key-ring.ts'
+import { longestLeaseSeconds } from './patience.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
 const optionNames = ['profiles', 'slots', 'database', 'secrets', 'baseUrl', 'stores', 'logger', 'leaseSeconds', 'scratchFolder']
@@ -19,7 +20,9 @@ export const problemsOfOptions = (options: unknown): string[] => {
     ...(baseUrl === undefined ? [] : problemsOfBaseUrl(baseUrl)),
     ...(stores === undefined || (Array.isArray(stores) && stores.every(isStore)) ? [] : ['stores must list storage adapters']),
     ...(logger === undefined || isLogger(logger) ? [] : ['logger must have debug, info, warn and error, each (object, message)']),
-    ...(leaseSeconds === undefined || isWhole(leaseSeconds, 10, 3600) ? [] : ['leaseSeconds must be a whole number from 10 to 3600']),
+    ...(leaseSeconds === undefined || isWhole(leaseSeconds, 10, longestLeaseSeconds)
+      ? []
+      : [`leaseSeconds must be a whole number from 10 to ${longestLeaseSeconds}`]),
     ...(scratchFolder === undefined || (typeof scratchFolder === 'string' && scratchFolder !== '')
       ? []
       : ['scratchFolder must be the path of a folder']),

@@ -330,6 +330,20 @@ for (const engine of engines) {
       await stand.assertLedger()
     })
 
+    it('counts every attempt, however many there were', async () => {
+      const { assetId } = await stand.land()
+      await stand.one(
+        `insert into rindle.media_processing_runs (id, asset_id, job, attempt, fence, worker, state, error_code, started_at, finished_at, state_changed_at)
+         select gen_random_uuid(), $1::uuid, 'promote_asset', n, n - 31, 'another', 'failed', 'worker_stopped', t, t, t
+           from generate_series(1, 30) n, (select $2::timestamptz as t) moment`,
+        assetId,
+        stand.clock.now(),
+      )
+      assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+      const { attempt } = await stand.one('select max(attempt) as attempt from rindle.media_processing_runs where asset_id = $1', assetId)
+      assert.equal(attempt, 31)
+    })
+
     it('makes again, later, a variant that storage would not take', async () => {
       const { assetId } = await stand.land()
       let refusals = 1

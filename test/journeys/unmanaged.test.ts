@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type ErrorCode, isRindleError } from '../../src/index.ts'
+import { writeWatchSeconds } from '../../src/core/patience.ts'
 import { deleteObject } from '../../src/flows/assets/delete-object.ts'
 import { settleUnmanagedObject } from '../../src/flows/steps/settle-unmanaged-object.ts'
 import { engines } from '../services/engines.ts'
@@ -125,7 +126,7 @@ for (const engine of engines) {
       await assert.rejects(house.rindle.store('photo', key, text), code('object_exists'))
       await deleteObject(house.ctx, String(doomed?.['id']))
       assert.equal((await row(key))?.['state'], 'watched')
-      house.clock.advance(2 * 3600)
+      house.clock.advance(writeWatchSeconds + house.ctx.leaseSeconds + 1)
       await deleteObject(house.ctx, String(doomed?.['id']))
       assert.equal(await row(key), undefined)
       await house.rindle.store('photo', key, text)

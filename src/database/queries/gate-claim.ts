@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { type Asset, assetMachine } from '../../core/asset.ts'
 import type { JobName } from '../../core/jobs.ts'
 import { objectMachine, type ObjectRole } from '../../core/object.ts'
-import type { PastRun } from '../../core/patience.ts'
+import type { PastRun } from '../../core/trouble.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, moved, moves, type Recorder, type Step } from '../move.ts'
@@ -94,7 +94,7 @@ async function claimIn(state: 'validating' | 'analyzing', db: Queryable, ctx: Re
         rows: [{ id: bid.runId, asset_id: bid.assetId, job, worker: bid.worker }],
         columns: {
           fence: sql`a.fence`,
-          attempt: sql`1 + (select count(*) from "past")::int`,
+          attempt: sql`1 + coalesce((select max(p.attempt) from "past" p), 0)`,
           variant_names: sql`array(select jsonb_array_elements_text(${JSON.stringify(bid.profiles)}::text::jsonb -> a.profile))`,
         },
         from: ofAsset,
@@ -131,7 +131,7 @@ const declaredSums = sql`
    where s.state = 'completed'`
 
 const pastRuns = sql`
-  select r.id, r.state, r.error_code, r.fence
+  select r.id, r.state, r.error_code, r.fence, r.attempt
     from rindle.media_processing_runs r
     join "asset" a on a.id = r.asset_id
    where r.job = ${job}::text

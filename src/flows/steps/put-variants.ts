@@ -1,7 +1,7 @@
 import { constants, readFileSync } from 'node:fs'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
-import { backoffSeconds } from '../../core/patience.ts'
+import { backoffSeconds } from '../../core/trouble.ts'
 import type { MadeVariant } from '../../core/ports/processor.ts'
 import type { VariantOutcome } from '../../database/queries/builds.ts'
 import type { VariantHold } from '../../database/queries/variants.ts'

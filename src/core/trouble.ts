@@ -1,0 +1,33 @@
+/** So many leases in a row that ran out, and the file is held back as one that kills workers. */
+export const lostLeases = 5
+/** So often may the decoder die over one file while its worker lives. */
+export const killedDecoders = 2
+
+const firstBackoffSeconds = 5
+const lastBackoffSeconds = 3_600
+
+/** How long to wait after the `faults`-th fault in a row: 5 s, doubled each time, at most an hour. */
+export const backoffSeconds = (faults: number): number => Math.min(lastBackoffSeconds, firstBackoffSeconds * 2 ** Math.min(faults - 1, 20))
+
+/** One attempt at a job, as its run records it. */
+export interface PastRun {
+  readonly state: 'processing' | 'succeeded' | 'failed'
+  readonly errorCode: string | null
+}
+
+/** What attempts since the last success have to say. `runs` newest first; those still `processing` lost their lease. */
+export const troubleOf = (
+  runs: readonly PastRun[],
+): { readonly leasesLost: number; readonly decodersKilled: number; readonly faults: number } => {
+  const success = runs.findIndex(({ state }) => state === 'succeeded')
+  const since = (success < 0 ? runs : runs.slice(0, success)).map(({ state, errorCode }) =>
+    state === 'processing' ? 'lease_lost' : errorCode,
+  )
+  const counted = since.filter((code) => code !== 'worker_stopped')
+  const firstOther = counted.findIndex((code) => code !== 'lease_lost')
+  return {
+    leasesLost: firstOther < 0 ? counted.length : firstOther,
+    decodersKilled: counted.filter((code) => code === 'decoder_killed').length,
+    faults: counted.filter((code) => code !== 'lease_lost').length,
+  }
+}
