@@ -1,4 +1,4 @@
-import { errorCatalog, isRindleError } from '../../core/errors.ts'
+import { isRindleError } from '../../core/errors.ts'
 
 /** Exit codes, as sysexits(3) has them where it has one. */
 export const exitCodes = {
@@ -18,7 +18,6 @@ export const exitCodes = {
 
 export const exitCodeOf = (err: unknown): number => {
   if (!isRindleError(err)) return exitCodes.internal
-  const { status, retryable } = errorCatalog[err.code]
-  if (retryable) return exitCodes.retryable
-  return status < 500 ? exitCodes.refused : exitCodes.configuration
+  if (err.retryable) return exitCodes.retryable
+  return err.status < 500 ? exitCodes.refused : exitCodes.configuration
 }

@@ -1,5 +1,5 @@
 import { Command as Commander, CommanderError } from 'commander'
-import { errorCatalog, isRindleError } from '../../core/errors.ts'
+import { isRindleError } from '../../core/errors.ts'
 import { version } from '../../version.ts'
 import type { Command, Report } from './command.ts'
 import { commands } from './commands/index.ts'
@@ -86,7 +86,7 @@ const linesOf = ({ summary, rows, text }: Report): string =>
 
 const errorOf = (problem: unknown): object => {
   if (!isRindleError(problem)) return { code: 'internal_error', message: messageOf(problem), details: {}, retryable: false }
-  return { code: problem.code, message: problem.message, details: problem.details, retryable: errorCatalog[problem.code].retryable }
+  return problem.toJSON()
 }
 
 const messageOf = (problem: unknown): string => {
