@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { contentDisposition, extensionOfFilename, normaliseFilename } from './filename.ts'
+import { contentDisposition, normaliseFilename } from './filename.ts'
 
 const bytes = (text: string): number => Buffer.byteLength(text)
 
@@ -64,20 +64,6 @@ describe('a filename', () => {
       const once = normaliseFilename(given)
       assert.equal(normaliseFilename(once), once)
     }
-  })
-})
-
-describe('the extension of a filename', () => {
-  it('is what follows the last dot, in lower case', () => {
-    assert.deepEqual(['a.JPG', 'a.tar.gz', 'a', 'a.', '.profile', 'ФОТО.ЖПГ', 'photo.jpg .exe'].map(extensionOfFilename), [
-      'jpg',
-      'gz',
-      null,
-      null,
-      null,
-      'жпг',
-      'exe',
-    ])
   })
 })
 

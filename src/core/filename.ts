@@ -1,3 +1,5 @@
+import { extensionIn } from './content-type.ts'
+
 const maxFilenameBytes = 255
 const maxExtensionCharacters = 32
 /** Long enough for any name that is kept; what is longer is cut in its middle before anything looks at it. */
@@ -25,12 +27,6 @@ export const normaliseFilename = (name: string): string => {
   const bounded = last.length <= maxCharactersLookedAt ? last : last.slice(0, half) + last.slice(-half)
   const cleaned = trimmed(bounded.replace(loneSurrogate, '\ufffd').replace(unwanted, '').normalize('NFC'))
   return cleaned === '' ? 'file' : shortened(cleaned)
-}
-
-/** What follows the last dot, in lower case and without it; null when there is none. */
-export const extensionOfFilename = (filename: string): string | null => {
-  const dot = filename.lastIndexOf('.')
-  return dot <= 0 || dot === filename.length - 1 ? null : filename.slice(dot + 1).toLowerCase()
 }
 
 /**
@@ -63,7 +59,7 @@ const trimmed = (name: string): string => {
 
 const shortened = (name: string): string => {
   if (bytesOf(name) <= maxFilenameBytes) return name
-  const extension = extensionOfFilename(name)
+  const extension = extensionIn(name)
   const kept = extension !== null && extension.length <= maxExtensionCharacters ? name.slice(name.lastIndexOf('.')) : ''
   const stem = trimmed(cutToBytes(name.slice(0, name.length - kept.length), maxFilenameBytes - bytesOf(kept)))
   return stem === '' ? `file${kept}` : stem + kept

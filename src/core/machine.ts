@@ -39,12 +39,6 @@ export const defineMachine = <const S extends string, const M extends string>(ma
   moves: Record<M, Move<NoInfer<S>>>
 }): Machine<S, M> => machine
 
-/** States with no way out. Derived, so that it cannot disagree with the table. */
-export const terminalStates = (machine: Machine): string[] => {
-  const left = new Set(Object.values(machine.moves).flatMap((move) => move.from))
-  return Object.keys(machine.states).filter((state) => !left.has(state))
-}
-
 /** States in which a row must carry `due_at`. */
 export const owedStates = (machine: Machine): string[] =>
   Object.entries(machine.states)

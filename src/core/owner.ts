@@ -1,5 +1,6 @@
 import type { Owner } from './asset.ts'
 import { RindleError } from './errors.ts'
+import { isId } from './ids.ts'
 
 /** An owner as the app has it: its own name for the kind of row, and that row's id. */
 export interface OwnerRef {
@@ -7,7 +8,6 @@ export interface OwnerRef {
   readonly id: string | number | bigint
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const controlCharacter = /\p{Cc}/u
 const loneSurrogate = /\p{Cs}/u
 const maxLength = 255
@@ -25,7 +25,7 @@ export const ownerOf = (owner: OwnerRef): Owner => {
   const problem = problemOfText('type', type) ?? problemOfId(id)
   if (problem) throw new RindleError('owner_invalid', { problem })
   const text = String(id)
-  return { type, id: uuid.test(text) ? text.toLowerCase() : text }
+  return { type, id: isId(text) ? text.toLowerCase() : text }
 }
 
 const problemOfId = (id: unknown): string | null => {

@@ -12,6 +12,8 @@ export const clockDoubtSeconds = 3_600
 export const historySeconds = 2_592_000
 /** Jobs are found by notification; this often somebody looks as well. */
 export const pollSeconds = 2
+/** A job's folder in which nothing was written for so long belongs to a worker that was killed. */
+export const scratchSeconds = 3_600
 
 /** What both clocks said at one look. */
 export interface ClockReading {
@@ -26,5 +28,3 @@ export const compareClocks = (previous: ClockReading | null, reading: ClockReadi
   const machineMs = reading.monotonicMs - previous.monotonicMs
   return Math.abs(databaseMs - machineMs) <= clockToleranceSeconds * 1000 ? 'agree' : 'differ'
 }
-/** A job's folder in which nothing was written for so long belongs to a worker that was killed. */
-export const scratchSeconds = 3_600

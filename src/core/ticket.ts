@@ -39,9 +39,6 @@ export interface Tickets {
 }
 export type TicketPurpose = keyof Tickets
 
-/** The HTTP methods that tickets of a purpose are good for. */
-export const ticketMethods: Readonly<Record<TicketPurpose, readonly string[]>> = { put: ['PUT'], get: ['GET', 'HEAD'] }
-
 /** A ticket that writes lives at most so long. */
 export const maxPutTicketSeconds = 900
 

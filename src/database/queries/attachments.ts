@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { type Asset, deliverableStates, type Owner } from '../../core/asset.ts'
 import type { AttachmentWish, NewRow, SlotPlan, SlotRow } from '../../core/attachment.ts'
+import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
@@ -43,9 +44,6 @@ interface WholeJson {
   readonly asset: AssetJson
   readonly variants: VariantJson[]
 }
-
-/** How long after an attach somebody looks again whether the gate has spoken. */
-export const settleAfterSeconds = 60
 
 /** Waits for the slot and holds it until the transaction ends. What happened meanwhile is seen by the next statement, not by this one. */
 export async function lockSlot(tx: Queryable, key: SlotKey): Promise<void> {
@@ -161,7 +159,7 @@ export async function writeSlots(
   },
 ): Promise<void> {
   const at = ctx.clock.now()
-  const settleAt = new Date(at.getTime() + settleAfterSeconds * 1000)
+  const settleAt = secondsAfter(at, wakeUpSeconds)
   const steps = [
     ...(plan.release.length > 0 ? [releaseStep(plan, options.left)] : []),
     ...(plan.refuse.length > 0 ? [refuseStep(plan)] : []),

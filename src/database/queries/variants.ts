@@ -1,17 +1,5 @@
 import { sql } from 'kysely'
-import type { Variant } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { type VariantJson, variantOf } from './json-rows.ts'
-
-/** Every variant that has a row, of all those assets, by asset and name. */
-export async function listVariants(db: Queryable, assetIds: readonly string[]): Promise<Variant[]> {
-  const { rows } = await sql<{ variant: VariantJson }>`
-    select to_jsonb(v) as variant
-      from rindle.media_variants v
-     where v.asset_id = any(${assetIds}::uuid[])
-     order by v.asset_id, v.name`.execute(db)
-  return rows.map(({ variant }) => variantOf(variant))
-}
 
 /** A hold on variants: each with the fence it is held by. */
 export interface VariantHold {

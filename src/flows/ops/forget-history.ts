@@ -1,4 +1,5 @@
 import type { RindleContext } from '../../context.ts'
+import { secondsAfter } from '../../core/patience.ts'
 import { historySeconds } from '../../core/schedule.ts'
 import { deleteOldMoves } from '../../database/queries/events.ts'
 
@@ -10,7 +11,7 @@ export async function forgetHistory(
   ctx: Pick<RindleContext, 'db' | 'queue' | 'clock'>,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
-  const before = new Date(ctx.clock.now().getTime() - historySeconds * 1000)
+  const before = secondsAfter(ctx.clock.now(), -historySeconds)
   for (let count = 0; count < batches && !options.signal?.aborted; count += 1) {
     if ((await deleteOldMoves(ctx.db.pool, before, batch)) < batch) break
   }

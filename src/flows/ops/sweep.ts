@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { JobName } from '../../core/jobs.ts'
+import { secondsAfter } from '../../core/patience.ts'
 import { clockDoubtSeconds, type ClockReading, compareClocks, opsLeaseSeconds, sweepLimit } from '../../core/schedule.ts'
 import { openSessionStates } from '../../core/upload-session.ts'
 import { followDatabase } from '../../database/clock.ts'
@@ -41,7 +42,7 @@ export async function sweep(ctx: SweepContext, { holder, previous, signal }: Swe
   const at = ctx.clock.now()
   const verdict = compareClocks(previous, reading)
   if (verdict === 'differ') {
-    const until = new Date(at.getTime() + clockDoubtSeconds * 1000)
+    const until = secondsAfter(at, clockDoubtSeconds)
     await doubtClock(ctx.db.pool, until)
     ctx.logger.warn(
       { event: 'clock_doubted', until },

@@ -1,3 +1,4 @@
+import { profileNamed } from '../../core/admission.ts'
 import type { Asset } from '../../core/asset.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Profile } from '../../core/profile.ts'
@@ -10,8 +11,7 @@ import type { RindleContext } from '../../context.ts'
  * @throws RindleError `not_authorized`, `profile_unknown`
  */
 export async function authorizeDelivery(ctx: Pick<RindleContext, 'profiles'>, asset: Asset, actor: unknown): Promise<Profile> {
-  const profile = Object.hasOwn(ctx.profiles, asset.profile) ? ctx.profiles[asset.profile] : undefined
-  if (!profile) throw new RindleError('profile_unknown', { profile: asset.profile, known: Object.keys(ctx.profiles) })
+  const profile = profileNamed(ctx.profiles, asset.profile)
   const { authorizer } = profile.delivery
   const allowed = authorizer ? await authorizer.authorize({ actor: actor ?? null, action: 'asset.deliver', subject: { asset } }) : true
   if (allowed !== true) throw new RindleError('not_authorized', { action: 'asset.deliver' })
