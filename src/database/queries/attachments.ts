@@ -101,7 +101,7 @@ export async function lookAndAttach(
   }
   const found = also(
     'found',
-    sql`select a.id, a.state, a.profile, to_jsonb(a) as asset, ${variantsJson} as variants
+    sql`select a.id, a.state, a.profile, row_to_json(a) as asset, ${variantsJson} as variants
           from rindle.media_assets a where a.id = ${wanted.assetId}::uuid for key share`,
     { expect: null, returns: true },
   )
@@ -173,7 +173,7 @@ export async function writeSlots(
 /** What stands in `slot` of each of the owners, with assets and all their variants: by owner, then position, then id. */
 export async function listAttachments(db: Queryable, owners: readonly Owner[], slot: string): Promise<ShownRow[]> {
   const { rows } = await sql<RowJson & WholeJson & { place: number }>`
-    select (o.place - 1)::int as place, t.id, t.asset_id, t.standing, t.position, t.alt, t.caption, to_jsonb(a) as asset, ${variantsJson} as variants
+    select (o.place - 1)::int as place, t.id, t.asset_id, t.standing, t.position, t.alt, t.caption, row_to_json(a) as asset, ${variantsJson} as variants
       from unnest(${owners.map(({ type }) => type)}::text[], ${owners.map(({ id }) => id)}::text[]) with ordinality as o (type, id, place)
       join rindle.media_attachments t on t.owner_type = o.type and t.owner_id = o.id and t.slot = ${slot}::text
       join rindle.media_assets a on a.id = t.asset_id
@@ -260,7 +260,7 @@ const rowsOfSlot = ({ owner, slot }: SlotKey): RawBuilder<RowJson> => sql<RowJso
    order by t.id
      for update`
 
-const variantsJson = sql`(select coalesce(jsonb_agg(to_jsonb(v) order by v.name), '[]') from rindle.media_variants v where v.asset_id = a.id)`
+const variantsJson = sql`(select coalesce(json_agg(v order by v.name), '[]') from rindle.media_variants v where v.asset_id = a.id)`
 
 const slotText = ({ owner, slot }: SlotKey): string => JSON.stringify(['rindle', owner.type, owner.id, slot])
 

@@ -125,7 +125,7 @@ export async function findUpload(db: Queryable, sessionId: string): Promise<Uplo
 export async function findUploadSession(db: Queryable, sessionId: string): Promise<UploadSession | null> {
   if (!isId(sessionId)) return null
   const { rows } = await sql<{ session: SessionJson }>`
-    select to_jsonb(s) as session from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid`.execute(db)
+    select row_to_json(s) as session from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid`.execute(db)
   return rows[0] ? sessionOf(rows[0].session) : null
 }
 
@@ -136,7 +136,7 @@ interface UploadJson {
 }
 
 const uploadSelect = sql`
-    select to_jsonb(s) as session, to_jsonb(a) as asset, to_jsonb(o) as object
+    select row_to_json(s) as session, row_to_json(a) as asset, row_to_json(o) as object
       from rindle.media_upload_sessions s
       join rindle.media_assets a on a.id = s.asset_id
       left join rindle.media_objects o on o.id = s.object_id`
