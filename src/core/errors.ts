@@ -134,6 +134,17 @@ export const errorCatalog = {
     (d) =>
       `Session ${d.sessionId} announced ${d.expectedBytes} bytes; storage holds ${d.actualBytes}. Sign again and send the announced file.`,
   ),
+  upload_parts_missing: spec<{ sessionId: string; missing: readonly number[]; partCount: number }>(
+    422,
+    true,
+    (d) =>
+      `Upload session ${d.sessionId} lacks ${d.missing.length} of its ${d.partCount} parts (first: ${d.missing.slice(0, 5).join(', ')}): send those, then complete again.`,
+  ),
+  upload_parts_mismatch: spec<{ sessionId: string; partNumber: number; problem: string }>(
+    422,
+    false,
+    (d) => `Part ${d.partNumber} of upload session ${d.sessionId}: ${d.problem}. Sign that part again and send it as announced.`,
+  ),
   upload_type_mismatch: spec<{ sessionId: string; expectedType: string; actualType: string }>(
     422,
     false,
@@ -198,6 +209,22 @@ export const errorCatalog = {
     (d) => `The key ${d.key} belongs to the library: store, presignedPut and delete work below unmanaged/.`,
   ),
   object_checksum_mismatch: spec<Record<string, never>>(422, false, () => 'The bytes do not have the SHA-256 that was announced.'),
+  object_parts_changed: spec<Record<string, never>>(
+    409,
+    true,
+    () => 'A part was sent again while the upload was being completed: complete it once more.',
+  ),
+  storage_refused: spec<{ operation: string; store: string; reason: string }>(
+    500,
+    false,
+    (d) => `The storage ${d.store} refused to ${d.operation}: ${d.reason}.`,
+  ),
+  insufficient_disk_headroom: spec<{ neededBytes: number; freeBytes: number }>(
+    503,
+    true,
+    (d) =>
+      `The scratch folder has ${d.freeBytes} bytes free and this file needs ${d.neededBytes}: free some, or set scratchFolder to a larger disk.`,
+  ),
   storage_failed: spec<{ operation: string; store: string }>(
     503,
     true,

@@ -1,12 +1,14 @@
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { problemOfKey } from '../../core/object-key.ts'
-import type { CallOptions, ListedObject, StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
+import type { CallOptions, MultipartStore, StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
 import { insideTransaction } from '../../database/transaction.ts'
 
 /** An adapter behind its guards: what flows see. Everything that may be asked for is there; what the adapter cannot do throws. */
 export interface ObjectStore extends StorageAdapter {
   signPut: NonNullable<StorageAdapter['signPut']>
   signGet: NonNullable<StorageAdapter['signGet']>
+  publicUrl: NonNullable<StorageAdapter['publicUrl']>
+  multipart: MultipartStore
   supports(capability: StorageCapability): boolean
 }
 
@@ -18,6 +20,10 @@ export interface StorageTimeouts {
   readonly copyMs: number
   readonly deleteMs: number
   readonly signMs: number
+  /** Beginning, listing and aborting a multipart upload. */
+  readonly partsMs: number
+  /** Completing one: the store may put the object together before it answers. */
+  readonly completeMs: number
   /** What an adapter gets to clean up after its signal; then its caller is told, whatever the adapter still does. */
   readonly graceMs: number
 }
@@ -29,6 +35,8 @@ export const defaultStorageTimeouts: StorageTimeouts = {
   copyMs: 600_000,
   deleteMs: 30_000,
   signMs: 30_000,
+  partsMs: 30_000,
+  completeMs: 600_000,
   graceMs: 5_000,
 }
 
@@ -43,14 +51,10 @@ export const defaultStorageTimeouts: StorageTimeouts = {
 export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageTimeouts> = {}): ObjectStore => {
   const problems = problemsOfClaims(adapter)
   if (problems.length > 0) throw new RindleError('options_invalid', { problems })
-  const { putMs, headMs, readMs, copyMs, deleteMs, signMs, graceMs } = { ...defaultStorageTimeouts, ...timeouts }
-  const call = <T>(
-    operation: string,
-    keys: readonly string[],
-    timeoutMs: number,
-    options: CallOptions | undefined,
-    run: (signal: AbortSignal) => Promise<T>,
-  ) => guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, signal: options?.signal }, run)
+  const limits: StorageTimeouts = { ...defaultStorageTimeouts, ...timeouts }
+  const { putMs, headMs, readMs, copyMs, deleteMs, signMs, graceMs } = limits
+  const call: Call = (operation, keys, timeoutMs, options, run) =>
+    guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, signal: options?.signal }, run)
 
   return {
     id: adapter.id,
@@ -62,7 +66,7 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
       call('read', [key], readMs, options, (signal) => adapter.read(key, { ...options, signal: bodySignal(options, signal) })),
     copy: (from, to, options) => call('copy', [from, to], copyMs, options, (signal) => adapter.copy(from, to, { ...options, signal })),
     delete: (key, options) => call('delete', [key], deleteMs, options, (signal) => adapter.delete(key, { signal })),
-    list: (prefix, options) => guardedList(adapter, prefix, options),
+    list: (prefix, options) => guardedList(adapter.id, 'list', () => adapter.list(prefix, options), options),
     signPut: (key, options) =>
       call('sign', [key], signMs, undefined, async () => {
         if (!adapter.signPut) throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: adapter.id })
@@ -73,15 +77,60 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
         if (!adapter.signGet) throw new RindleError('delivery_unsupported', { capability: 'signed_url', store: adapter.id })
         return adapter.signGet(key, options)
       }),
+    publicUrl(key) {
+      refuseBadKey(key)
+      if (!adapter.publicUrl) throw new RindleError('delivery_unsupported', { capability: 'public_url', store: adapter.id })
+      return adapter.publicUrl(key)
+    },
+    multipart: guardedMultipart(adapter, limits, call),
+    ...(adapter.maxPutBytes === undefined ? {} : { maxPutBytes: adapter.maxPutBytes }),
+  }
+}
+
+type Call = <T>(
+  operation: string,
+  keys: readonly string[],
+  timeoutMs: number,
+  options: CallOptions | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
+
+const guardedMultipart = (adapter: StorageAdapter, { partsMs, completeMs, signMs }: StorageTimeouts, call: Call): MultipartStore => {
+  const parts = (): MultipartStore => {
+    if (!adapter.multipart) throw new RindleError('upload_unsupported', { capability: 'multipart_upload', store: adapter.id })
+    return adapter.multipart
+  }
+  return {
+    get limits() {
+      return parts().limits
+    },
+    create: (key, options) =>
+      call('begin a multipart upload', [key], partsMs, options, async (signal) => parts().create(key, { ...options, signal })),
+    signPart: (key, options) => call('sign', [key], signMs, undefined, async () => parts().signPart(key, options)),
+    listParts: (key, uploadId, options) =>
+      call('list parts', [key], partsMs, options, async (signal) => parts().listParts(key, uploadId, { signal })),
+    complete: (key, uploadId, stored, options) =>
+      call('complete a multipart upload', [key], completeMs, options, async (signal) =>
+        parts().complete(key, uploadId, stored, { signal }),
+      ),
+    abort: (key, uploadId, options) =>
+      call('abort a multipart upload', [key], partsMs, options, async (signal) => parts().abort(key, uploadId, { signal })),
+    list: (prefix, options) => guardedList(adapter.id, 'list multipart uploads', () => parts().list(prefix, options), options),
   }
 }
 
 const problemsOfClaims = (adapter: StorageAdapter): string[] =>
-  [['presigned_put', 'signPut', adapter.signPut] as const, ['signed_url', 'signGet', adapter.signGet] as const].flatMap(
-    ([capability, method, found]) =>
-      adapter.capabilities.has(capability) === (found !== undefined)
-        ? []
-        : [`storage ${adapter.id}: ${method} is there exactly when ${capability} is claimed`],
+  (
+    [
+      ['presigned_put', 'signPut', adapter.signPut],
+      ['signed_url', 'signGet', adapter.signGet],
+      ['public_url', 'publicUrl', adapter.publicUrl],
+      ['multipart_upload', 'multipart', adapter.multipart],
+    ] as const
+  ).flatMap(([capability, method, found]) =>
+    adapter.capabilities.has(capability) === (found !== undefined)
+      ? []
+      : [`storage ${adapter.id}: ${method} is there exactly when ${capability} is claimed`],
   )
 
 interface GuardedCall {
@@ -125,15 +174,20 @@ const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => P
 const bodySignal = (options: CallOptions | undefined, signal: AbortSignal): AbortSignal =>
   options?.signal ? AbortSignal.any([options.signal, signal]) : signal
 
-const guardedList = (adapter: StorageAdapter, prefix: string, options: CallOptions | undefined): AsyncIterable<ListedObject> => {
-  refuseInsideTransaction('list')
+const guardedList = <T>(
+  store: string,
+  operation: string,
+  list: () => AsyncIterable<T>,
+  options: CallOptions | undefined,
+): AsyncIterable<T> => {
+  refuseInsideTransaction(operation)
   return {
     async *[Symbol.asyncIterator]() {
       try {
-        yield* adapter.list(prefix, options)
+        yield* list()
       } catch (err) {
         if (options?.signal?.aborted) throw options.signal.reason
-        throw wrapped(err, { operation: 'list', store: adapter.id })
+        throw wrapped(err, { operation, store })
       }
     },
   }

@@ -8,7 +8,10 @@ export type StorageCapability =
   | 'signed_url'
   /** It cannot sign; this library's http door serves its objects by ticket. */
   | 'hosted'
+  /** Objects can be read by anybody at an address that is not signed. */
+  | 'public_url'
   | 'create_only_put'
+  /** `copy` makes sure of `ifMatch`. A store that may ignore it does not claim this, and is looked at again after the copy. */
   | 'conditional_copy'
 
 export interface ObjectHead {
@@ -50,6 +53,66 @@ export interface ByteRange {
   readonly end: number
 }
 
+/** One part of a multipart upload, as the store lists it. */
+export interface StoredPart {
+  /** From 1. */
+  readonly partNumber: number
+  readonly sizeBytes: number
+  readonly etag: string
+}
+
+export interface ListedMultipart {
+  readonly key: string
+  readonly uploadId: string
+  readonly startedAt: Date
+}
+
+/** What one object made of parts may measure. */
+export interface MultipartLimits {
+  /** Of every part but the last. */
+  readonly minPartBytes: number
+  readonly maxPartBytes: number
+  readonly maxParts: number
+  readonly maxObjectBytes: number
+}
+
+/** Objects that come in parts, each by a request of its own, and appear under their key when the upload is completed. */
+export interface MultipartStore {
+  readonly limits: MultipartLimits
+
+  /** Begins an upload to `key`. @returns its id. Sent once: a repeat would begin another. */
+  create(key: string, options: CallOptions & { readonly contentType: string }): Promise<string>
+
+  /** A ticket for one part of exactly `sizeBytes`. Signs for the given instant, not for the machine's. */
+  signPart(
+    key: string,
+    options: {
+      readonly uploadId: string
+      readonly partNumber: number
+      readonly sizeBytes: number
+      readonly at: Date
+      readonly ttlSeconds: number
+    },
+  ): Promise<SignedRequest>
+
+  /** Every part that has arrived, by number. @returns null when there is no such upload: never, no longer, or completed. */
+  listParts(key: string, uploadId: string, options?: CallOptions): Promise<readonly StoredPart[] | null>
+
+  /**
+   * Makes the object of exactly these parts. Repeating it is harmless.
+   *
+   * @returns false when there is no such upload any more: completed before, or aborted; whoever asks looks at the key.
+   * @throws RindleError `object_parts_changed` when a part is no longer the one that was listed.
+   */
+  complete(key: string, uploadId: string, parts: readonly StoredPart[], options?: CallOptions): Promise<boolean>
+
+  /** Throws the parts away. Succeeds when there is no such upload. A part that is still being sent may need another abort. */
+  abort(key: string, uploadId: string, options?: CallOptions): Promise<void>
+
+  /** Every upload below `prefix` that was begun and neither completed nor aborted. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedMultipart>
+}
+
 /**
  * Holds objects under keys. Keys arrive normalised by core/object-key.ts; an adapter never rewrites one, never retries a
  * write, and never replaces an object that is there.
@@ -77,10 +140,18 @@ export interface StorageAdapter {
   /** @returns null when nothing is at `key`. @throws RindleError `object_range_invalid` when `range` lies beyond its end. */
   read(key: string, options?: CallOptions & { readonly range?: ByteRange }): Promise<ObjectBody | null>
 
-  /** Copies server-side to a fresh key. @returns null when the source is gone, or differs from `ifMatch` where `conditional_copy` is claimed. */
-  copy(from: string, to: string, options?: CallOptions & { readonly ifMatch?: string }): Promise<ObjectHead | null>
+  /**
+   * Copies server-side to a fresh key; of a versioned source exactly `version`, when given.
+   *
+   * @returns null when the source is gone, or differs from `ifMatch` where `conditional_copy` is claimed.
+   */
+  copy(
+    from: string,
+    to: string,
+    options?: CallOptions & { readonly ifMatch?: string; readonly version?: string },
+  ): Promise<ObjectHead | null>
 
-  /** Succeeds whether or not the object was there, and removes what an interrupted `put` of that key left. */
+  /** Succeeds whether or not the object was there. Removes every version of it, and what an interrupted `put` of that key left as a file. */
   delete(key: string, options?: CallOptions): Promise<void>
 
   /** Every object below `prefix`, in key order. */
@@ -103,4 +174,13 @@ export interface StorageAdapter {
     key: string,
     options: { readonly at: Date; readonly ttlSeconds: number; readonly contentType: string; readonly contentDisposition: string },
   ): Promise<SignedRequest>
+
+  /** Present exactly when `public_url` is claimed: the same for everybody and for ever. */
+  publicUrl?(key: string): string
+
+  /** Present exactly when `multipart_upload` is claimed. */
+  readonly multipart?: MultipartStore
+
+  /** The largest object that one PUT may carry. Absent: none is too large. */
+  readonly maxPutBytes?: number
 }
