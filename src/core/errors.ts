@@ -137,8 +137,7 @@ export const errorCatalog = {
   upload_parts_missing: spec<{ sessionId: string; missing: readonly number[]; partCount: number }>(
     422,
     true,
-    (d) =>
-      `Upload session ${d.sessionId} lacks ${d.missing.length} of its ${d.partCount} parts (first: ${d.missing.slice(0, 5).join(', ')}): send those, then complete again.`,
+    (d) => `Upload session ${d.sessionId} lacks some of its ${d.partCount} parts: send those that are missing, then complete it again.`,
   ),
   upload_parts_mismatch: spec<{ sessionId: string; partNumber: number; problem: string }>(
     422,
