@@ -8,7 +8,7 @@ import { runMachine } from '../../core/run.ts'
 import { type OutputKind, variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, moved, moves, type Recorder, type Step } from '../move.ts'
-import { doomedNow } from './doomed.ts'
+import { doomed } from './doomed.ts'
 import type { GateObject } from './gate-claim.ts'
 import { type AssetJson, assetOf } from './json-rows.ts'
 import type { VariantHold } from './variants.ts'
@@ -93,7 +93,7 @@ export async function claimBuild(
         returning: ['name', 'fence', 'recipe_digest'],
       }),
       moved('lapsed', objectMachine, ['doom'], {
-        set: doomedNow(at),
+        set: doomed(at),
         from: sql`"variants" n`,
         where: sql`t.variant_id = n.id and t.state = 'reserved' and t.fence < n.fence`,
         expect: null,
@@ -310,7 +310,7 @@ const objectSteps = (at: Date, { outcomes, abandoned, mayReplace }: BuildSettlem
     ...(stored.length > 0 && mayReplace
       ? [
           moved('replaced', objectMachine, ['doom'], {
-            set: doomedNow(at),
+            set: doomed(at),
             from: sql`"asset" a, ${recordsOf(stored)}`,
             where: sql`t.variant_id = m.id and t.asset_id = a.id and t.state = 'present' and t.id <> m."objectId"`,
             expect: null,
@@ -320,7 +320,7 @@ const objectSteps = (at: Date, { outcomes, abandoned, mayReplace }: BuildSettlem
     ...(unused.length > 0
       ? [
           moved('unused', objectMachine, ['doom'], {
-            set: doomedNow(at),
+            set: doomed(at),
             from: sql`"asset" a`,
             where: sql`t.id = any(${unused}::uuid[]) and t.asset_id = a.id and t.state = 'reserved'`,
             expect: null,
@@ -345,7 +345,7 @@ export async function abandonBuild(
         expect: null,
       }),
       moved('unused', objectMachine, ['doom'], {
-        set: doomedNow(at),
+        set: doomed(at),
         from: sql`"asset" a`,
         where: sql`t.id = any(${objectIds}::uuid[]) and t.asset_id = a.id and t.state = 'reserved'`,
         expect: null,

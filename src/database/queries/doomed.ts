@@ -1,8 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
-import { secondsAfter, writeWatchSeconds } from '../../core/patience.ts'
+import { writeWatchSeconds } from '../../core/patience.ts'
 
-/** A doomed object is due at once; what may still be on its way to it is looked out for. */
-export const doomedNow = (at: Date, later: RawBuilder<unknown> = sql`${at}::timestamptz`): Readonly<Record<string, unknown>> => ({
-  due_at: later,
-  watch_until: sql`greatest(t.watch_until, case when t.state = 'reserved' then ${secondsAfter(at, writeWatchSeconds)}::timestamptz end)`,
+/**
+ * What dooming writes of an object `t`: when it is to be deleted, and until when it is looked out for afterwards. What was only reserved may
+ * still be on its way, and a part of a multipart upload may land between the abort and the deletion: both are always watched. So is what a
+ * ticket or an earlier watch reaches.
+ */
+export const doomed = (at: Date, dueAt: Date | RawBuilder<unknown> = at): Readonly<Record<string, unknown>> => ({
+  due_at: dueAt,
+  watch_until: sql`case when t.state = 'reserved' or t.upload_id is not null
+    then greatest(t.watch_until, ${secondsAfter(at, writeWatchSeconds)}::timestamptz) else t.watch_until end`,
 })

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { assetMachine, type AssetState } from '../../core/asset.ts'
 import { objectMachine, type ObjectState } from '../../core/object.ts'
-import { residueSeconds, secondsAfter, wakeUpSeconds, writeWatchSeconds } from '../../core/patience.ts'
+import { residueSeconds, secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import { runMachine } from '../../core/run.ts'
@@ -9,7 +9,7 @@ import type { UploadSessionState } from '../../core/upload-session.ts'
 import { variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moved, moves, type Recorder } from '../move.ts'
-import { doomedObjects } from './purge.ts'
+import { doomed } from './doomed.ts'
 
 /** Rows whose time has come, the most overdue first, at most `limit` of each table. */
 export interface DueRows {
@@ -64,11 +64,7 @@ export async function wakeAgain(
 }
 
 /** Gives assets whose worker's lease ran out at the gate back to the queue: their run failed, and what it had reserved is deleted. */
-export async function giveBackAssets(
-  db: Queryable,
-  ctx: Recorder,
-  { ids, leaseSeconds }: { readonly ids: readonly string[]; readonly leaseSeconds: number },
-): Promise<void> {
+export async function giveBackAssets(db: Queryable, ctx: Recorder, { ids }: { readonly ids: readonly string[] }): Promise<void> {
   if (ids.length === 0) return
   const at = ctx.clock.now()
   const lapsed = sql`
@@ -84,11 +80,10 @@ export async function giveBackAssets(
       expect: null,
       returning: ['fence'],
     }),
-    doomedObjects('objects', {
+    moved('objects', objectMachine, ['doom'], {
+      set: doomed(at, secondsAfter(at, wakeUpSeconds)),
       from: sql`"assets" a`,
       where: sql`t.asset_id = a.id and t.role = 'original' and t.state = 'reserved' and t.fence <= a.fence`,
-      at,
-      leaseSeconds,
       expect: null,
     }),
     moved('runs', runMachine, ['fail'], {
@@ -108,7 +103,7 @@ export async function giveBackAssets(
 export async function giveBackVariants(
   db: Queryable,
   ctx: Recorder,
-  { assetIds, leaseSeconds }: { readonly assetIds: readonly string[]; readonly leaseSeconds: number },
+  { assetIds }: { readonly assetIds: readonly string[] },
 ): Promise<void> {
   if (assetIds.length === 0) return
   const at = ctx.clock.now()
@@ -127,11 +122,10 @@ export async function giveBackVariants(
       expect: null,
       returning: ['fence', 'name'],
     }),
-    doomedObjects('objects', {
+    moved('objects', objectMachine, ['doom'], {
+      set: doomed(at, secondsAfter(at, wakeUpSeconds)),
       from: sql`"variants" v`,
       where: sql`t.variant_id = v.id and t.state = 'reserved' and t.fence < v.fence`,
-      at,
-      leaseSeconds,
       expect: null,
     }),
     moved('runs', runMachine, ['fail'], {
@@ -179,7 +173,7 @@ export async function findLapsedObject(db: Queryable, id: string, at: Date): Pro
 export async function settleLapsedObject(
   db: Queryable,
   ctx: Recorder,
-  { id, head, leaseSeconds }: { readonly id: string; readonly head: ObjectHead | null; readonly leaseSeconds: number },
+  { id, head }: { readonly id: string; readonly head: ObjectHead | null },
 ): Promise<void> {
   const at = ctx.clock.now()
   const where = sql`t.id = ${id}::uuid and t.state = 'reserved' and t.due_at <= ${at}::timestamptz`
@@ -194,10 +188,6 @@ export async function settleLapsedObject(
         where,
         expect: null,
       })
-    : moved('object', objectMachine, ['doom'], {
-        set: { due_at: at, watch_until: sql`greatest(t.watch_until, ${secondsAfter(at, leaseSeconds + writeWatchSeconds)}::timestamptz)` },
-        where,
-        expect: null,
-      })
+    : moved('object', objectMachine, ['doom'], { set: doomed(at), where, expect: null })
   await moves(db, ctx, [step], { at, ...(head ? {} : { jobs: [{ name: 'delete_object' as const, id }] }) })
 }

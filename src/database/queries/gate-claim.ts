@@ -6,7 +6,7 @@ import type { PastRun } from '../../core/trouble.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, moved, moves, type Recorder, type Step } from '../move.ts'
-import { doomedNow } from './doomed.ts'
+import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, hexOf } from './json-rows.ts'
 
 const job: JobName = 'promote_asset'
@@ -108,7 +108,7 @@ async function claimIn(state: 'validating' | 'analyzing', db: Queryable, ctx: Re
 
 const lapsedObjects = (at: Date): Step =>
   moved('lapsed', objectMachine, ['doom'], {
-    set: doomedNow(at),
+    set: doomed(at),
     from: sql`"asset" a`,
     where: sql`t.asset_id = a.id and t.role = 'original' and t.state = 'reserved' and t.fence < a.fence`,
     expect: null,

@@ -7,14 +7,14 @@ import { runMachine } from '../../core/run.ts'
 import { type OutputKind, variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { born, moved, moves, type MoveOptions, type Recorder, type Step } from '../move.ts'
-import { doomedNow } from './doomed.ts'
+import { doomed } from './doomed.ts'
 import type { GateClaim, GateObject } from './gate-claim.ts'
 import type { AssetJson } from './json-rows.ts'
 
 /** Of the objects doomed with a verdict, the source is deleted by a job that goes with it; the others are found by the sweep. */
 const doomOthers = (at: Date, keptId: string | null, sourceId: string | null): Step =>
   moved('doomed', objectMachine, ['doom'], {
-    set: doomedNow(
+    set: doomed(
       at,
       sql`case when t.id = ${sourceId}::uuid then ${secondsAfter(at, wakeUpSeconds)}::timestamptz else ${at}::timestamptz end`,
     ),
@@ -168,7 +168,7 @@ const dropped = (plan: readonly PlannedVariant[]): Step =>
 
 const droppedObjects = (at: Date): Step =>
   moved('dropped_objects', objectMachine, ['doom'], {
-    set: doomedNow(at),
+    set: doomed(at),
     from: sql`"dropped" d`,
     where: sql`t.variant_id = d.id`,
     expect: null,
@@ -181,7 +181,7 @@ const objectSteps = (at: Date, { claim, sealed, plan }: Admission): Step[] => {
     ...(claim.hasVariants
       ? [
           moved('lapsed', objectMachine, ['doom'], {
-            set: doomedNow(at),
+            set: doomed(at),
             from: sql`"variants" n`,
             where: sql`t.variant_id = n.id and t.state = 'reserved' and t.fence < n.fence`,
             expect: null,
@@ -276,7 +276,7 @@ const cancelled = moved('cancelled', variantMachine, ['cancel'], {
 
 const cancelledObjects = (at: Date): Step =>
   moved('cancelled_objects', objectMachine, ['doom'], {
-    set: doomedNow(at),
+    set: doomed(at),
     from: sql`"cancelled" c`,
     where: sql`t.variant_id = c.id and t.state = 'reserved'`,
     expect: null,
@@ -302,7 +302,7 @@ export async function returnAsset(
         where: heldByClaim(claim),
       }),
       moved('sealed', objectMachine, ['doom'], {
-        set: doomedNow(at),
+        set: doomed(at),
         from: sql`"asset" a`,
         where: sql`t.id = ${claim.sealed?.id ?? null}::uuid and t.asset_id = a.id`,
         expect: null,

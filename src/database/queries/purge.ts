@@ -1,13 +1,14 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { assetMachine, type AssetState } from '../../core/asset.ts'
 import { objectMachine, type ObjectState } from '../../core/object.ts'
-import { endedSessionSeconds, secondsAfter, wakeUpSeconds, writeWatchSeconds } from '../../core/patience.ts'
+import { endedSessionSeconds, secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import { runMachine } from '../../core/run.ts'
 import { uploadSessionMachine } from '../../core/upload-session.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moved, moves, type Recorder, type Step } from '../move.ts'
+import { doomed } from './doomed.ts'
 
 /** An asset as the purge looks at it. */
 export interface PurgeableAsset {
@@ -84,38 +85,13 @@ export async function setAssetDue(tx: Queryable, assetId: string, dueAt: Date | 
   await sql`update rindle.media_assets t set due_at = ${dueAt}::timestamptz where t.id = ${assetId}::uuid`.execute(tx)
 }
 
-export interface Dooming {
-  readonly where: RawBuilder<unknown>
-  readonly from: RawBuilder<unknown>
-  readonly at: Date
-  readonly leaseSeconds: number
-  readonly expect: number | null
-}
-
-/**
- * A step that dooms the objects `t` which `where` names. What was only reserved, and multiparts, will be watched after the deletion for as
- * long as a write may still land; so will what a ticket or an earlier watch reaches.
- */
-export const doomedObjects = (as: string, { where, from, at, leaseSeconds, expect }: Dooming): Step =>
-  moved(as, objectMachine, ['doom'], {
-    set: {
-      due_at: secondsAfter(at, wakeUpSeconds),
-      watch_until: sql`case when t.state = 'reserved' or t.upload_id is not null
-        then greatest(t.watch_until, ${secondsAfter(at, leaseSeconds + writeWatchSeconds)}::timestamptz) else t.watch_until end`,
-    },
-    from,
-    where,
-    expect,
-  })
-
 interface Going {
   readonly objectIds: readonly string[]
-  readonly leaseSeconds: number
   readonly reason?: string
 }
 
 /** Begins the purge of an asset that `lockAsset(…, 'decide')` locked and nothing holds: nobody can attach or read it from here on. */
-export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, { objectIds, leaseSeconds, reason }: Going): Promise<void> {
+export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, { objectIds, reason }: Going): Promise<void> {
   const at = ctx.clock.now()
   const from = sql`"asset" a`
   const steps = [
@@ -130,7 +106,7 @@ export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, {
       expect: null,
     }),
     droppedVariants(),
-    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from, at, leaseSeconds, expect: null }),
+    everyObject(at),
     moved('run', runMachine, ['fail'], {
       set: { error_code: 'lease_lost', finished_at: at },
       from,
@@ -142,7 +118,7 @@ export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, {
 }
 
 /** Gives up the bytes of a quarantined asset that something still holds, when they have been kept for long enough. The row stays as it is. */
-export async function endKeeping(tx: Queryable, ctx: Recorder, assetId: string, { objectIds, leaseSeconds }: Going): Promise<void> {
+export async function endKeeping(tx: Queryable, ctx: Recorder, assetId: string, { objectIds }: Going): Promise<void> {
   const at = ctx.clock.now()
   const steps = [
     moved('asset', assetMachine, [], {
@@ -150,7 +126,7 @@ export async function endKeeping(tx: Queryable, ctx: Recorder, assetId: string, 
       where: sql`t.id = ${assetId}::uuid and t.state = 'quarantined'`,
     }),
     droppedVariants(),
-    doomedObjects('objects', { where: sql`t.asset_id = a.id`, from: sql`"asset" a`, at, leaseSeconds, expect: null }),
+    everyObject(at),
   ]
   await moves(tx, ctx, steps, { at, jobs: [...deletions(objectIds), { name: 'settle_slots', id: assetId }] })
 }
@@ -158,6 +134,14 @@ export async function endKeeping(tx: Queryable, ctx: Recorder, assetId: string, 
 const droppedVariants = (): Step =>
   moved('variants', variantMachine, ['drop'], {
     set: { fence: sql`t.fence + 1`, object_id: null },
+    from: sql`"asset" a`,
+    where: sql`t.asset_id = a.id`,
+    expect: null,
+  })
+
+const everyObject = (at: Date): Step =>
+  moved('objects', objectMachine, ['doom'], {
+    set: doomed(at, secondsAfter(at, wakeUpSeconds)),
     from: sql`"asset" a`,
     where: sql`t.asset_id = a.id`,
     expect: null,

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { type ObjectState, objectMachine } from '../../core/object.ts'
+import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import type { Queryable } from '../database.ts'
 import { born, isMissed, moved, moves, type Recorder } from '../move.ts'
-import { doomedObjects } from './purge.ts'
+import { doomed } from './doomed.ts'
 
 export interface KnownObject {
   readonly id: string
@@ -85,14 +86,12 @@ export async function confirmUnmanaged(
 }
 
 /** Dooms an unmanaged object in whatever state it may be doomed, and enqueues its deletion. Nothing when it is doomed already. */
-export async function doomUnmanaged(
-  db: Queryable,
-  ctx: Recorder,
-  { id, leaseSeconds }: { readonly id: string; readonly leaseSeconds: number },
-): Promise<void> {
+export async function doomUnmanaged(db: Queryable, ctx: Recorder, id: string): Promise<void> {
   const at = ctx.clock.now()
-  const one = sql`(select ${id}::uuid as id) as d`
-  const step = doomedObjects('object', { from: one, where: sql`t.id = d.id and t.role = 'unmanaged'`, at, leaseSeconds, expect: 1 })
+  const step = moved('object', objectMachine, ['doom'], {
+    set: doomed(at, secondsAfter(at, wakeUpSeconds)),
+    where: sql`t.id = ${id}::uuid and t.role = 'unmanaged'`,
+  })
   try {
     await moves(db, ctx, [step], { at, jobs: [{ name: 'delete_object', id }] })
   } catch (err) {

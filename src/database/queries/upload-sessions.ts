@@ -9,7 +9,6 @@ import {
   secondsAfter,
   signedWatchSeconds,
   wakeUpSeconds,
-  writeWatchSeconds,
 } from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import {
@@ -21,6 +20,7 @@ import {
 } from '../../core/upload-session.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, isMissed, moved, moves, type Recorder } from '../move.ts'
+import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, type ObjectJson, type SessionJson, sessionColumns, sessionOf } from './json-rows.ts'
 
 /** Where the bytes of an upload lie, or will. */
@@ -271,7 +271,7 @@ export async function retryUpload(
       where: sql`t.id = ${session.id}::uuid and t.asset_id = a.id and t.object_id = ${wrong.id}::uuid and t.state = ${session.state}::text`,
     }),
     moved('wrong', objectMachine, ['doom'], {
-      set: { due_at: secondsAfter(at, wakeUpSeconds), watch_until: watchedWrite(at) },
+      set: doomed(at, secondsAfter(at, wakeUpSeconds)),
       from: sql`"session" s`,
       where: sql`t.id = ${wrong.id}::uuid and t.session_id = s.id`,
     }),
@@ -279,9 +279,6 @@ export async function retryUpload(
   ]
   await moves(db, ctx, steps, { at, jobs: [{ name: 'delete_object', id: wrong.id }] })
 }
-
-/** A write that was under way when its object was doomed may land so late. */
-const watchedWrite = (at: Date) => sql`greatest(t.watch_until, ${secondsAfter(at, writeWatchSeconds)}::timestamptz)`
 
 /** Locks the asset of a session against everything. To be followed by a statement of its own, which then sees what the lock waited for. */
 export async function lockAssetOfSession(tx: Queryable, sessionId: string): Promise<void> {
@@ -320,7 +317,7 @@ export async function endUpload(
       where: sql`t.id = ${sessionId}::uuid and t.asset_id = a.id ${overdue}`,
     }),
     moved('objects', objectMachine, ['doom'], {
-      set: { due_at: residue, watch_until: watchedWrite(at) },
+      set: doomed(at, residue),
       from: sql`"session" s`,
       where: sql`t.session_id = s.id`,
       expect: null,

@@ -14,7 +14,7 @@ import {
   takeReleased,
 } from '../../database/queries/purge.ts'
 
-type Purging = Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes' | 'profiles' | 'leaseSeconds'>
+type Purging = Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes' | 'profiles'>
 
 /**
  * Looks whether an asset that lost a slot, whose keeping in quarantine has ended or that was never attached may go, and if nothing holds
@@ -40,13 +40,12 @@ async function consider(ctx: Purging, tx: Queryable, asset: PurgeableAsset): Pro
   const isIdle = isDue && deliverableStates.includes(asset.state)
   const mayGoIdle = isIdle && (ctx.profiles[asset.profile]?.unattached.purgeAfterSeconds ?? null) !== null
   const { held, released, objectIds } = await takeReleased(tx, asset.id)
-  const going = { objectIds, leaseSeconds: ctx.leaseSeconds }
   if (held === 0 && (released > 0 || asset.state === 'quarantined' || mayGoIdle)) {
-    await doomAsset(tx, ctx, asset.id, going)
+    await doomAsset(tx, ctx, asset.id, { objectIds })
     return true
   }
   if (isKept) {
-    await endKeeping(tx, ctx, asset.id, going)
+    await endKeeping(tx, ctx, asset.id, { objectIds })
     return true
   }
   if (isIdle) await setAssetDue(tx, asset.id, null)

@@ -19,7 +19,7 @@ export interface PurgeOptions {
  * `transaction_not_supported`
  */
 export async function purge(
-  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes' | 'leaseSeconds'>,
+  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>,
   asset: string | { readonly id: string },
   options: PurgeOptions = {},
 ): Promise<void> {
@@ -33,7 +33,7 @@ export async function purge(
     const { held, objectIds } = await takeReleased(tx, assetId)
     if (held > 0) throw new RindleError('asset_attached', { assetId, attachments: held })
     const reason = options.reason === undefined ? {} : { reason: options.reason }
-    await doomAsset(tx, ctx, assetId, { objectIds, leaseSeconds: ctx.leaseSeconds, ...reason })
+    await doomAsset(tx, ctx, assetId, { objectIds, ...reason })
   })
   if (options.tx === undefined) ctx.changes.announce(assetId)
 }

@@ -10,7 +10,7 @@ import { doubtClock, holdLease } from '../../database/queries/leases.ts'
 import { endSession } from '../steps/end-session.ts'
 import { settleUnmanagedObject } from '../steps/settle-unmanaged-object.ts'
 
-type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger' | 'leaseSeconds'>
+type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger'>
 
 export interface Look {
   readonly reading: ClockReading
@@ -67,12 +67,10 @@ type Cure = (ctx: SweepContext, due: DueRows, options: { readonly at: Date; read
 
 /** What is done about each kind of due row. Those that take nothing away come first. */
 const cures: Readonly<Record<string, Cure>> = {
-  giveBackAssets: (ctx, { assets }) =>
-    giveBackAssets(ctx.db.pool, ctx, { ids: idsIn(assets, ['analyzing']), leaseSeconds: ctx.leaseSeconds }),
+  giveBackAssets: (ctx, { assets }) => giveBackAssets(ctx.db.pool, ctx, { ids: idsIn(assets, ['analyzing']) }),
   giveBackVariants: (ctx, { variants }) =>
     giveBackVariants(ctx.db.pool, ctx, {
       assetIds: assetsOf(variants.filter(({ state }) => state === 'processing')),
-      leaseSeconds: ctx.leaseSeconds,
     }),
   promote: (ctx, { assets }) => wake(ctx, 'promote_asset', { table: 'media_assets', ids: idsIn(assets, ['validating']) }),
   build: (ctx, { variants }) => {

@@ -5,7 +5,7 @@ import { isMissed } from '../../database/move.ts'
 import { findCondemnedObject, removeObject } from '../../database/queries/purge.ts'
 import { doomUnmanaged, findObjectByKey } from '../../database/queries/unmanaged-objects.ts'
 
-type Context = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'profiles' | 'leaseSeconds'>
+type Context = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'profiles'>
 
 /**
  * Deletes what lies below a key of `unmanaged/`; nothing there is fine. What a ticket or a writer could still bring is looked out for and
@@ -23,7 +23,7 @@ export async function deleteUnmanaged(
   const store = ctx.stores.of(profile)
   const place = { store: store.id, key: unmanagedKey(key) }
   const known = await findObjectByKey(ctx.db.pool, place)
-  if (known) await doomUnmanaged(ctx.db.pool, ctx, { id: known.id, leaseSeconds: ctx.leaseSeconds })
+  if (known) await doomUnmanaged(ctx.db.pool, ctx, known.id)
   await store.delete(place.key, options)
   if (known) await forget(ctx, known.id)
 }

@@ -69,7 +69,7 @@ const write = async (ctx: Context, { id, store, key, contentType, opened, grante
     await confirmUnmanaged(ctx.db.pool, ctx, { id, head, sha256: sha256() })
     return { key, byteSize: head.sizeBytes, contentType, etag: head.etag }
   } catch (err) {
-    await doomUnmanaged(ctx.db.pool, ctx, { id, leaseSeconds: ctx.leaseSeconds }).catch(() => undefined)
+    await doomUnmanaged(ctx.db.pool, ctx, id).catch(() => undefined)
     throw err
   }
 }
