@@ -64,7 +64,7 @@ const keep = async (
   const file = await open(path, 'wx', 0o600)
   let byteSize = 0
   try {
-    for await (const chunk of body) {
+    for await (const chunk of chunksOf(body)) {
       signal.throwIfAborted()
       hash.update(chunk)
       // Unlike `write`, it goes on until all of it is on a disk that runs full.
@@ -75,4 +75,42 @@ const keep = async (
     await file.close()
   }
   return { byteSize, sha256: hash.digest('hex') }
+}
+
+/** A trip to the thread pool for each read and each write: the fewer the better. */
+const roomBytes = 1024 * 1024
+
+/**
+ * The chunks of a body, each good until the next is asked for: where the stream knows how, all of them come in one buffer, since
+ * megabytes of fresh ones have the collector run for every picture. Whoever leaves early cancels the body.
+ */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = byobReaderOf(body)
+  if (!reader) return yield* body
+  let room = new Uint8Array(roomBytes)
+  let ended = false
+  try {
+    for (;;) {
+      const { done, value } = await reader.read(room)
+      ended = done
+      if (done) return
+      yield value
+      room = new Uint8Array(value.buffer)
+    }
+  } catch (err) {
+    ended = true
+    throw err
+  } finally {
+    if (!ended) await reader.cancel()
+    reader.releaseLock()
+  }
+}
+
+/** Null for a stream that hands out chunks of its own. */
+const byobReaderOf = (body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null => {
+  try {
+    return body.getReader({ mode: 'byob' })
+  } catch {
+    return null
+  }
 }

@@ -22,7 +22,8 @@ export const openFile = async (directory: string, key: string): Promise<{ path: 
 
 /**
  * The bytes `[from, to)` of an open file, read when they are asked for, one chunk at a time. It closes the file at the end, on
- * cancel and on abort; what is small is read at once, so that a body nobody reads holds no file open.
+ * cancel and on abort; what is small is read at once, so that a body nobody reads holds no file open. A reader that brings its own
+ * buffer gets its bytes there, as much as fits.
  */
 export const streamOf = async (
   handle: FileHandle,
@@ -31,7 +32,7 @@ export const streamOf = async (
 ): Promise<ReadableStream<Uint8Array>> => {
   const { store, signal } = options
   if (to - from <= chunkBytes) {
-    const whole = to > from ? await readExactly(handle, from, to, store) : null
+    const whole = to > from ? await fill(Buffer.allocUnsafeSlow(to - from), handle, from, store) : null
     await handle.close()
     return new ReadableStream<Uint8Array>({
       start(controller) {
@@ -47,8 +48,9 @@ export const streamOf = async (
     signal?.removeEventListener('abort', onAbort)
     await handle.close()
   }
-  return new ReadableStream<Uint8Array>(
+  return new ReadableStream(
     {
+      type: 'bytes',
       start(controller) {
         onAbort = () => {
           controller.error(signal?.reason)
@@ -58,10 +60,13 @@ export const streamOf = async (
       },
       async pull(controller) {
         try {
-          const chunk = await readExactly(handle, at, Math.min(at + chunkBytes, to), store)
+          const room = controller.byobRequest?.view
+          const chunk = room ? windowOf(room, to - at) : Buffer.allocUnsafeSlow(Math.min(chunkBytes, to - at))
+          await fill(chunk, handle, at, store)
           if (signal?.aborted) return
           at += chunk.byteLength
-          controller.enqueue(chunk)
+          if (room) controller.byobRequest?.respond(chunk.byteLength)
+          else controller.enqueue(chunk)
         } catch (err) {
           await end()
           throw err
@@ -76,8 +81,11 @@ export const streamOf = async (
   )
 }
 
-const readExactly = async (handle: FileHandle, from: number, to: number, store: string): Promise<Uint8Array> => {
-  const bytes = Buffer.allocUnsafeSlow(to - from)
+/** What is left of the file, or as much of it as the reader has room for. */
+const windowOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView<ArrayBuffer>, left: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(buffer, byteOffset, Math.min(byteLength, left))
+
+const fill = async <B extends Uint8Array>(bytes: B, handle: FileHandle, from: number, store: string): Promise<B> => {
   let filled = 0
   while (filled < bytes.byteLength) {
     const { bytesRead } = await handle.read(bytes, filled, bytes.byteLength - filled, from + filled)
