@@ -41,7 +41,7 @@ export function touchesOf(store: ReturnType<typeof storage>, processor: Processo
   const ctx = { stores: createStores({ profiles: { photo: profile } }), logger: console }
   const keys = createKeyRing([secret])
   const { signal } = new AbortController()
-  const object = (at: StoredAt, etag: string | null) => ({ id: '', role: 'original' as const, etag, ...at })
+  const object = (at: StoredAt, etag: string | null) => ({ id: '', role: 'original' as const, etag, version: null, ...at })
   const limits = { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: 120_000 }
   return {
     ticket: ({ store: at, ...names }) =>

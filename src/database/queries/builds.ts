@@ -36,7 +36,7 @@ export interface BuildLook {
 export async function findBuild(db: Queryable, assetId: string, at: Date): Promise<BuildLook | null> {
   const { rows } = await sql<{ asset: AssetJson; original: GateObject | null; variants: BuildVariant[]; attached: boolean }>`
     select to_jsonb(a) as asset,
-           (select jsonb_build_object('id', o.id, 'role', o.role, 'store', o.store, 'key', o.key, 'etag', o.etag)
+           (select jsonb_build_object('id', o.id, 'role', o.role, 'store', o.store, 'key', o.key, 'etag', o.etag, 'version', o.version)
               from rindle.media_objects o where o.id = a.object_id and o.state = 'present') as original,
            (select coalesce(jsonb_agg(jsonb_build_object(
                      'id', v.id, 'name', v.name, 'state', v.state, 'fence', v.fence, 'outputKind', v.output_kind,

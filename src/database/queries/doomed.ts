@@ -9,5 +9,5 @@ import { writeWatchSeconds } from '../../core/patience.ts'
 export const doomed = (at: Date, dueAt: Date | RawBuilder<unknown> = at): Readonly<Record<string, unknown>> => ({
   due_at: dueAt,
   watch_until: sql`case when t.state = 'reserved' or t.upload_id is not null
-    then greatest(t.watch_until, ${secondsAfter(at, writeWatchSeconds)}::timestamptz) else t.watch_until end`,
+    then greatest(t.watch_until, ${at}::timestamptz + make_interval(secs => ${writeWatchSeconds}::int)) else t.watch_until end`,
 })

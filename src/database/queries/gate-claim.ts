@@ -18,6 +18,8 @@ export interface GateObject {
   readonly store: string
   readonly key: string
   readonly etag: string | null
+  /** In a versioned bucket, the one that was verified. */
+  readonly version: string | null
 }
 
 /** What a worker holds once it has taken an asset to the gate. */
@@ -86,7 +88,7 @@ async function claimIn(state: 'validating' | 'analyzing', db: Queryable, ctx: Re
         },
         from: sql`"asset" a, "source" s`,
         expect: sql`(select count(*) from "source")`,
-        returning: ['role', 'store', 'key', 'etag'],
+        returning: ['role', 'store', 'key', 'etag', 'version'],
       }),
       also('past', pastRuns, look),
       ...(hasLapsed ? [lostRuns(at)] : []),
@@ -139,7 +141,7 @@ const pastRuns = sql`
    limit 24`
 
 const sourceOf = sql`
-  select o.id, o.asset_id, o.role, o.store, o.key, o.etag
+  select o.id, o.asset_id, o.role, o.store, o.key, o.etag, o.version
     from rindle.media_objects o
     join "asset" a on a.id = o.asset_id
    where o.state = 'present' and (o.id = a.object_id or (a.object_id is null and o.role = 'staging'))

@@ -3,7 +3,8 @@ import type { ObjectHead } from '../../core/ports/storage.ts'
 import type { GateObject } from '../../database/queries/gate-claim.ts'
 
 /**
- * Copies what was verified to a key that no client can be given a ticket for. Everything from here on reads that copy alone.
+ * Copies what was verified to a key that no client can be given a ticket for. Everything from here on reads that copy alone. Every store is
+ * told which bytes were meant; one that may not listen is looked at once more.
  *
  * @returns null when the source is gone, or is no longer what was verified.
  */
@@ -12,10 +13,10 @@ export async function seal(
   { source, sealed, signal }: { readonly source: GateObject; readonly sealed: GateObject; readonly signal: AbortSignal },
 ): Promise<ObjectHead | null> {
   const store = ctx.stores.at(source.store)
-  const pinned = source.etag
-  if (pinned === null) return store.copy(source.key, sealed.key, { signal })
-  if (store.supports('conditional_copy')) return store.copy(source.key, sealed.key, { ifMatch: pinned, signal })
-  const copied = await store.copy(source.key, sealed.key, { signal })
-  const after = copied && (await store.head(source.key, { signal }))
-  return after?.etag === pinned ? copied : null
+  const { etag, version } = source
+  const pinned = { ...(etag === null ? {} : { ifMatch: etag }), ...(version === null ? {} : { version }) }
+  const copied = await store.copy(source.key, sealed.key, { ...pinned, signal })
+  if (!copied || etag === null || store.supports('conditional_copy')) return copied
+  const after = await store.head(source.key, { signal })
+  return after?.etag === etag ? copied : null
 }
