@@ -1,29 +1,23 @@
 import type { Machine } from '../core/machine.ts'
 import { literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
 
-/** The rows of the statement's history, in the order of its steps. */
+/** The rows of the statement's history, in the order of its steps: what is appended is read, and numbered, one part after another. */
 export const writeHistory = (
   to: StatementWriter,
   rows: readonly (Fragment | string)[],
-  at: Date,
-  said: { readonly actor?: string; readonly reason?: string },
+  { at, actor, reason }: { readonly at: Date; readonly actor: unknown; readonly reason: unknown },
 ): void => {
   to.text(
     ', "history" as (insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state, actor, reason) select ',
   )
   to.value(at).text('::timestamptz, h.entity, h.id, h.asset_id, h.move, h.from_state, h.to_state, ')
-  to.value(said.actor ?? null)
-    .text('::text, ')
-    .value(said.reason ?? null)
-    .text('::text from (')
+  to.value(actor).text('::text, ').value(reason).text('::text from (')
   rows.forEach((row, step) => {
     to.text(step > 0 ? ' union all select ' : 'select ')
-      .text(String(step))
-      .text(' as step, ')
     if (typeof row === 'string') to.text(row)
     else to.fragment(row)
   })
-  to.text(') h order by h.step)')
+  to.text(') h)')
 }
 
 /** One select of history rows for each move of a path that the rows of step `as` took. `conflictMove`: undefined for rows that were there. */

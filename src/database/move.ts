@@ -1,14 +1,15 @@
 import { sql } from 'kysely'
-import type { Clock } from '../core/clock.ts'
 import { RindleError } from '../core/errors.ts'
 import type { Machine } from '../core/machine.ts'
-import type { Insertion, JobRequest, Queue } from '../core/ports/queue.ts'
+import { typeOfColumn } from './column-types.ts'
 import type { Queryable } from './database.ts'
-import { historyOf, writeHistory } from './history-rows.ts'
+import { historyOf } from './history-rows.ts'
 import { executorOf } from './queryable.ts'
 import { SqlError } from './sql-error.ts'
-import { createWriter, isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
-import { afterCommit } from './transaction.ts'
+import { type MoveOptions, moves, type Recorder } from './statement.ts'
+import { isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
+
+export { fixedMoves, moves, type MoveOptions, type Recorder, type Written } from './statement.ts'
 
 type Values = Readonly<Record<string, unknown>>
 
@@ -48,9 +49,27 @@ interface Change {
   readonly returning?: readonly string[]
 }
 
-interface Birth {
+/** Rows that come as a list. */
+interface Births extends Birth {
   /** One record a row, in column names; dates, numbers, strings, bytes and JSON as they are. */
   readonly rows: readonly Values[]
+}
+
+/** One row whose values stand in the statement itself, so that the server joins nothing. There is no `v`. */
+interface SingleBirth extends Birth {
+  /** In column names; each value is bound as what its column is. Bytes and JSON belong into `columns`. */
+  readonly row: Values
+}
+
+/** A list whose text is bound by the caller. */
+interface ListedBirths extends Birth {
+  /** A row set to select from as `v`, and the columns that it gives. */
+  readonly list: Fragment
+  readonly gives: readonly string[]
+  readonly expect: Expectation
+}
+
+interface Birth {
   /** Columns whose values are SQL expressions over the earlier steps in `from` or over the offered row `v`. */
   readonly columns?: Readonly<Record<string, Fragment>>
   readonly from?: Fragment
@@ -97,17 +116,23 @@ const movedColumns = (machine: Machine, path: readonly string[], set: Values | u
 }
 
 /** Inserts rows that are born along a path of moves from the machine's initial state. */
-export function born<M extends string>(as: string, machine: Machine<string, M>, path: readonly M[], birth: Birth): Step {
+export function born<M extends string>(
+  as: string,
+  machine: Machine<string, M>,
+  path: readonly M[],
+  birth: Births | SingleBirth | ListedBirths,
+): Step {
   checkPath(machine, path, machine.initial)
   const state = finalState(machine, path) ?? machine.initial
   return {
     as,
-    expect: birth.expect === undefined ? birth.rows.length : birth.expect,
+    expect: birth.expect !== undefined ? birth.expect : 'rows' in birth ? birth.rows.length : 1,
     returns: birth.returning !== undefined,
     history: historyOf(as, machine, path, birth.conflict?.update?.move ?? null),
     write(to, at) {
       const values: Record<string, unknown> = {}
-      for (const row of birth.rows) for (const column of Object.keys(row)) values[column] = offeredValue
+      if ('row' in birth) Object.assign(values, typedValues(machine, birth.row))
+      else for (const column of columnsOffered(birth)) values[column] = offeredValue
       Object.assign(values, birth.columns)
       values['state'] = asWritten(literal(state))
       values[machine.entity === 'run' ? 'started_at' : 'inserted_at'] = at
@@ -121,8 +146,9 @@ export function born<M extends string>(as: string, machine: Machine<string, M>, 
         if (values[column] === offeredValue) to.text('v.').text(quotedName(column))
         else writeValue(to, values[column])
       })
-      to.text(' from ').fragment(offered(machine.table, birth.rows)).text(' as v')
-      if (birth.from) to.text(', ').fragment(birth.from)
+      const list = 'row' in birth ? null : 'list' in birth ? birth.list : offered(machine.table, birth.rows)
+      if (list) to.text(' from ').fragment(list).text(' as v')
+      if (birth.from) to.text(list ? ', ' : ' from ').fragment(birth.from)
       if (birth.where) to.text(' where ').fragment(birth.where)
       writeConflict(to, birth, state, at)
       to.text(' ')
@@ -130,6 +156,12 @@ export function born<M extends string>(as: string, machine: Machine<string, M>, 
     },
   }
 }
+
+const columnsOffered = (birth: Births | ListedBirths): readonly string[] =>
+  'gives' in birth ? birth.gives : birth.rows.flatMap((row) => Object.keys(row))
+
+const typedValues = (machine: Machine, row: Values): Values =>
+  Object.fromEntries(Object.entries(row).map(([column, value]) => [column, sql`${value}::${sql.raw(typeOfColumn(machine.table, column))}`]))
 
 /** A CTE that writes no state: an attachment, a pointer, a lock that is read. It must yield the rows it touched. */
 export const also = (as: string, statement: Fragment, options: { readonly expect: Expectation; readonly returns?: boolean }): Step => ({
@@ -143,68 +175,6 @@ export const also = (as: string, statement: Fragment, options: { readonly expect
 /** The rows that `rows` holds, typed as rows of `table`. */
 export const offered = (table: string, rows: readonly Values[]): Fragment =>
   sql`jsonb_populate_recordset(null::rindle.${sql.id(table)}, ${JSON.stringify(rows.map(jsonRow))}::text::jsonb)`
-
-export interface Recorder {
-  readonly clock: Pick<Clock, 'now'>
-  readonly queue: Pick<Queue, 'insertion' | 'notify'>
-}
-
-export interface MoveOptions {
-  /** Jobs to enqueue with the moves. */
-  readonly jobs?: readonly JobRequest[]
-  /** Who asked, for the history. */
-  readonly actor?: string
-  /** Why, for the history. */
-  readonly reason?: string
-  /** The instant that everything is stamped with; `ctx.clock.now()` when absent. */
-  readonly at?: Date
-}
-
-/**
- * Performs moves of rows of several machines, with inserts, history and jobs, as one statement: all of it or nothing. The only writer of
- * any `state` column. Steps run in the order given, which must be the lock order of the tables.
- *
- * @returns for each step that names `returning` (or `returns`), its rows as JSON: times are ISO text, bytes `\x…` text.
- * @throws RindleError `statement_missed` when a step touched another number of rows than it must; nothing was changed.
- */
-export async function moves(
-  db: Queryable,
-  ctx: Recorder,
-  steps: readonly Step[],
-  options: MoveOptions = {},
-): Promise<Readonly<Record<string, readonly Values[]>>> {
-  const at = options.at ?? ctx.clock.now()
-  const jobs = options.jobs ?? []
-  const history = steps.flatMap((step) => step.history)
-  const returning = steps.filter((step) => step.returns)
-
-  const to = createWriter().text('with ')
-  steps.forEach((step, i) => {
-    to.text(i > 0 ? ', ' : '')
-      .text(quotedName(step.as))
-      .text(' as (')
-    if ('write' in step) step.write(to, at)
-    else to.fragment(step.render(at))
-    to.text(')')
-  })
-  if (history.length > 0) writeHistory(to, history, at, options)
-  if (jobs.length > 0) writeEmbedded(to, ctx.queue.insertion(jobs))
-  to.text(' select case')
-  for (const step of steps) writeCheck(to, step)
-  to.text(' else true end as settled')
-  for (const { as } of returning) {
-    const name = quotedName(as)
-    to.text(", (select coalesce(json_agg(r), '[]') from ").text(name).text(' r)::text as ').text(name)
-  }
-
-  const { rows } = await executorOf(db)
-    .execute(to.sql, to.values)
-    .catch((cause: unknown) => {
-      throw missedStep(cause) ?? cause
-    })
-  if (jobs.length > 0) afterCommit(() => ctx.queue.notify(jobs))
-  return Object.fromEntries(returning.map(({ as }) => [as, JSON.parse(String(rows[0]?.[as] ?? '[]'))]))
-}
 
 /**
  * Performs one named move (or a path of them) of one row as a compare-and-set, with its history.
@@ -258,24 +228,6 @@ const stateNow = async (db: Queryable, machine: Machine, id: string): Promise<st
     if (err instanceof SqlError && err.code === '25P02') return 'in another state'
     throw err
   }
-}
-
-const missedStep = (cause: unknown): RindleError | null => {
-  if (!(cause instanceof SqlError) || cause.code !== 'RD001') return null
-  return new RindleError('statement_missed', { step: /rindle: (\S+) was/.exec(cause.message)?.[1] ?? 'unknown' }, { cause })
-}
-
-/** Counting runs the CTEs in the order of the steps, so one that may touch any number of rows is counted as well. */
-const writeCheck = (to: StatementWriter, { as, expect }: Step): void => {
-  to.text(' when (select count(*) from ').text(quotedName(as)).text(')')
-  if (expect === null) {
-    to.text(' < 0 then false')
-    return
-  }
-  to.text(' <> ')
-  if (typeof expect === 'number') to.text(String(expect))
-  else to.fragment(expect)
-  to.text(' then rindle.missed(').text(literal(as)).text(')')
 }
 
 const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Date): void => {
@@ -374,15 +326,3 @@ const jsonRow = (row: Values): Values =>
       value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value,
     ]),
   )
-
-/** The queue's own text with its $n turned into bound values of this statement. */
-const writeEmbedded = (to: StatementWriter, { text, values }: Insertion): void => {
-  const parts = embedded?.text === text ? embedded.parts : text.split(/\$(\d+)/)
-  embedded = { text, parts }
-  to.text(', "jobs" as (')
-  parts.forEach((part, i) => (i % 2 === 0 ? to.text(part) : to.value(values[Number(part) - 1])))
-  to.text(')')
-}
-
-/** It is the same text every time. */
-let embedded: { readonly text: string; readonly parts: readonly string[] } | null = null
