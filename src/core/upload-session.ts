@@ -1,4 +1,7 @@
+import type { Asset } from './asset.ts'
+import { RindleError } from './errors.ts'
 import { defineMachine, type StateOf } from './machine.ts'
+import type { SignedRequest } from './ports/storage.ts'
 
 const open = ['initialized', 'signed', 'resuming', 'uploading', 'uploaded'] as const
 
@@ -52,8 +55,31 @@ export interface UploadSession {
   readonly declaredType: string
   /** Lower-case hex; null when the client did not announce one. */
   readonly declaredSha256: string | null
+  /** What every part but the last measures; null when the file does not come in parts. */
+  readonly partBytes: number | null
   readonly idempotencyKey: string | null
   readonly expiresAt: Date
   readonly verifiedAt: Date | null
   readonly insertedAt: Date
+}
+
+/** An upload with a ticket that was made for it. */
+export interface SignedUpload {
+  readonly session: UploadSession
+  /** What the client sends its bytes with, to the letter. */
+  readonly presigned: SignedRequest
+}
+
+/** An upload whose bytes were seen in storage, and the asset that owns them now. */
+export interface VerifiedUpload {
+  readonly session: UploadSession
+  readonly asset: Asset
+}
+
+/** Why nothing can be sent any more: its time is up, or it has ended. Null while it is open. */
+export const problemOfSession = (session: UploadSession, now: Date): RindleError | null => {
+  const { id: sessionId, state } = session
+  const isOpen = openSessionStates.includes(state)
+  if (state === 'expired' || (isOpen && session.expiresAt <= now)) return new RindleError('upload_session_expired', { sessionId })
+  return isOpen ? null : new RindleError('upload_session_ended', { sessionId, state })
 }

@@ -24,7 +24,7 @@ export const assetColumns = [
 /** What statements return of an upload session, so that `sessionOf` can read it. */
 export const sessionColumns = [
   ...['id', 'asset_id', 'profile', 'owner_type', 'owner_id', 'state', 'upload_strategy', 'object_id', 'declared_bytes', 'declared_type'],
-  ...['declared_sha256', 'idempotency_key', 'expires_at', 'verified_at', 'inserted_at'],
+  ...['declared_sha256', 'part_bytes', 'idempotency_key', 'expires_at', 'verified_at', 'inserted_at'],
 ] as const
 
 export const assetOf = (row: AssetJson): Asset => ({
@@ -80,6 +80,7 @@ export const sessionOf = (row: SessionJson): UploadSession => ({
   declaredBytes: row.declared_bytes,
   declaredType: row.declared_type,
   declaredSha256: hexOf(row.declared_sha256),
+  partBytes: row.part_bytes,
   idempotencyKey: row.idempotency_key,
   expiresAt: new Date(row.expires_at),
   verifiedAt: timeOf(row.verified_at),

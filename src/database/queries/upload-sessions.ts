@@ -30,11 +30,17 @@ export interface StagingObject {
   readonly key: string
 }
 
+/** The same as its row has it. */
+export interface LandingObject extends StagingObject {
+  /** What storage calls the upload that brings it in parts; null until that was begun. */
+  readonly uploadId: string | null
+}
+
 /** A session with its asset, and with what the client may still write to. */
 export interface Upload {
   readonly session: UploadSession
   readonly asset: Asset
-  readonly object: StagingObject | null
+  readonly object: LandingObject | null
 }
 
 export interface NewUpload {
@@ -49,7 +55,9 @@ export interface NewUpload {
   /** Lower-case hex. */
   readonly sha256: string | null
   readonly idempotencyKey: string | null
-  readonly strategy: Extract<UploadStrategy, 'presigned_put' | 'proxied'>
+  readonly strategy: Extract<UploadStrategy, 'presigned_put' | 'multipart' | 'proxied'>
+  /** Null unless the file comes in parts. */
+  readonly partBytes: number | null
   readonly dueAt: Date
   readonly expiresAt: Date
 }
@@ -64,6 +72,7 @@ export async function insertUpload(db: Queryable, ctx: Recorder, upload: NewUplo
       declared_bytes: upload.byteSize,
       declared_type: upload.contentType,
       declared_sha256: upload.sha256 === null ? null : `\\x${upload.sha256}`,
+      part_bytes: upload.partBytes,
     },
     ...{ idempotency_key: upload.idempotencyKey, due_at: upload.dueAt, expires_at: upload.expiresAt },
   }
@@ -144,7 +153,7 @@ const uploadSelect = sql`
 const uploadOf = ({ session, asset, object }: UploadJson): Upload => ({
   session: sessionOf(session),
   asset: assetOf(asset),
-  object: object && { id: object.id, store: object.store, key: object.key },
+  object: object && { id: object.id, store: object.store, key: object.key, uploadId: object.upload_id },
 })
 
 /**
@@ -189,7 +198,7 @@ export async function signSession(
 }
 
 /** Reads the staged asset of a session under a lock that keeps every other decision about the upload away. Writes no row. */
-const lockStaged = (sessionId: string) => sql`
+export const lockStaged = (sessionId: string) => sql`
   select a.id, a.id as asset_id
     from rindle.media_assets a
     join rindle.media_upload_sessions s on s.asset_id = a.id

@@ -78,6 +78,7 @@ const openUpload = async (
       profile,
       ...declaration,
       strategy: 'presigned_put',
+      partBytes: null,
       dueAt: expiresAt,
       expiresAt,
     })

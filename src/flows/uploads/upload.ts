@@ -91,6 +91,7 @@ const open = async (
     ...declaration,
     idempotencyKey: null,
     strategy: 'proxied',
+    partBytes: null,
     ...times,
   })
   if (!session) throw new RindleError('upload_session_not_found', { sessionId })
