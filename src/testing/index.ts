@@ -1,3 +1,14 @@
 export { createTestRindle, type Overrides } from '../rindle.ts'
+export type { ClientAnswer, ClientRequest } from './client-request.ts'
 export { createSettableClock, type SettableClock } from './clock.ts'
+export {
+  type BucketCall,
+  type BucketHonours,
+  createMemoryBucket,
+  type Landing,
+  type LandingHook,
+  type LateCall,
+  type MemoryBucket,
+  type MemoryBucketOptions,
+} from './memory-bucket.ts'
 export { storageContract, type StorageContractCase, type StorageContractContext } from './storage-contract.ts'

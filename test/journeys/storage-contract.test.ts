@@ -6,6 +6,8 @@ import { local } from '../../src/adapters/storage/local.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { guardedStore } from '../../src/adapters/storage/object-store.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { createSettableClock } from '../../src/testing/clock.ts'
+import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { storageContract } from '../../src/testing/storage-contract.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'rindle-storage-'))
@@ -17,6 +19,7 @@ const isAboutShape = (name: string): boolean => name.startsWith('has an id')
 const adapters: Readonly<Record<string, StorageAdapter>> = {
   memory: memory(),
   local: local({ directory: join(folder, 'plain') }),
+  'bucket in memory': createMemoryBucket({ clock: createSettableClock() }).adapter,
   'memory behind its guards': guardedStore(memory()),
   'local behind its guards': guardedStore(local({ directory: join(folder, 'guarded') })),
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { ObjectHead, StorageAdapter } from '../../core/ports/storage.ts'
 import { spanOf } from './byte-range.ts'
 import { drain } from './drain.ts'
+import { joined, streamOf } from './held-bytes.ts'
 import { byKey } from './key-order.ts'
 
 interface StoredObject {
@@ -10,8 +11,6 @@ interface StoredObject {
   readonly head: ObjectHead
   readonly modifiedAt: Date
 }
-
-const chunkBytes = 64 * 1024
 
 /**
  * Holds objects in this process and forgets them with it: for tests and trials. It keeps every promise that a real store does.
@@ -78,30 +77,4 @@ export const memory = (options: { readonly name?: string; readonly clock?: Pick<
       }
     },
   }
-}
-
-const joined = (chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return bytes
-}
-
-/** Copies of the bytes, chunk by chunk: whoever reads may write into what it was given. */
-const streamOf = (bytes: Uint8Array<ArrayBuffer>, signal: AbortSignal | undefined): ReadableStream<Uint8Array> => {
-  let at = 0
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        if (signal?.aborted) return controller.error(signal.reason)
-        if (at < bytes.byteLength) controller.enqueue(bytes.slice(at, at + chunkBytes))
-        at += chunkBytes
-        if (at >= bytes.byteLength) controller.close()
-      },
-    },
-    { highWaterMark: 0 },
-  )
 }
