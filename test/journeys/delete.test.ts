@@ -7,12 +7,24 @@ import { purge } from '../../src/flows/assets/purge.ts'
 import { engines } from '../services/engines.ts'
 import { openStage, type Stage } from './fixtures/attachments.ts'
 
-/** A store whose deletions fail while it is told so. */
-const failing = { now: false, deletions: [] as string[] }
+/** A store whose deletions fail while it is told so, and which remembers what was asked of its multipart uploads. */
+const failing = { now: false, deletions: [] as string[], calls: [] as string[] }
+const unused = async (): Promise<never> => assert.fail('not asked for here')
 const wrap = (adapter: StorageAdapter): StorageAdapter => ({
   ...adapter,
+  capabilities: new Set([...adapter.capabilities, 'multipart_upload']),
+  multipart: {
+    limits: { minPartBytes: 1, maxPartBytes: 10, maxParts: 10, maxObjectBytes: 100 },
+    ...{ create: unused, signPart: unused, listParts: unused, complete: unused },
+    async abort(key, uploadId) {
+      failing.calls.push(`abort ${uploadId} of ${key}`)
+      if (failing.now) throw new Error('the bucket is on fire')
+    },
+    async *list() {},
+  },
   async delete(key, options) {
     failing.deletions.push(key)
+    failing.calls.push(`delete ${key}`)
     if (failing.now) throw new Error('the bucket is on fire')
     return adapter.delete(key, options)
   },
@@ -28,6 +40,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       failing.now = false
       for (const key of await stage.keys()) await stage.ctx.stores.at('memory:stage').delete(key)
       failing.deletions = []
+      failing.calls = []
       await stage.database.empty()
     })
     after(() => stage.close())
@@ -106,6 +119,32 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       stage.clock.advance(2)
       await stage.sweep()
       assert.deepEqual(await objects(), [])
+    })
+
+    it('throws the parts of a multipart upload away before its object, and both once more when the watch ends', async () => {
+      const id = await stage.make('validating')
+      await stage.database.query(`update rindle.media_objects set upload_id = 'u1'`)
+      const [{ key } = { key: '' }] = await objects()
+      const round = [`abort u1 of ${String(key)}`, `delete ${String(key)}`]
+      await purge(stage.ctx, id)
+      await stage.work()
+      assert.deepEqual(failing.calls, round)
+      assert.equal((await objects())[0]?.['state'], 'watched', 'although no ticket was out and its bytes had been seen')
+      stage.clock.advance(writeWatchSeconds + 1)
+      await stage.sweep()
+      assert.deepEqual(failing.calls, [...round, ...round])
+      assert.deepEqual(await objects(), [])
+    })
+
+    it('deletes nothing while the parts cannot be thrown away', async () => {
+      failing.now = true
+      const id = await stage.make('validating')
+      await stage.database.query(`update rindle.media_objects set upload_id = 'u1'`)
+      await purge(stage.ctx, id)
+      await stage.work()
+      assert.deepEqual(failing.deletions, [])
+      assert.equal((await objects())[0]?.['state'], 'doomed')
+      assert.deepEqual(await delays(), [10])
     })
 
     it('leaves alone what is still needed', async () => {

@@ -183,6 +183,8 @@ export interface CondemnedObject {
   readonly id: string
   readonly store: string
   readonly key: string
+  /** Of the multipart upload that was to become it; null when there was none, or none that was recorded. */
+  readonly uploadId: string | null
   readonly state: Extract<ObjectState, 'doomed' | 'watched'>
   readonly watchUntil: Date | null
   /** When it came into its state. */
@@ -195,16 +197,20 @@ export async function findCondemnedObject(db: Queryable, objectId: string): Prom
     id: string
     store: string
     key: string
+    upload_id: string | null
     state: 'doomed' | 'watched'
     watch_until: Date | null
     state_changed_at: Date
   }>`
-    select o.id, o.store, o.key, o.state, o.watch_until, o.state_changed_at
+    select o.id, o.store, o.key, o.upload_id, o.state, o.watch_until, o.state_changed_at
       from rindle.media_objects o
      where o.id = ${objectId}::uuid and o.state in ('doomed', 'watched')`.execute(db)
   const [row] = rows
   return row
-    ? { id: row.id, store: row.store, key: row.key, state: row.state, watchUntil: row.watch_until, since: row.state_changed_at }
+    ? {
+        ...{ id: row.id, store: row.store, key: row.key, uploadId: row.upload_id },
+        ...{ state: row.state, watchUntil: row.watch_until, since: row.state_changed_at },
+      }
     : null
 }
 

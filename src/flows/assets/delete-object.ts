@@ -10,7 +10,7 @@ const patienceMs = 60_000
 type Deleting = Pick<RindleContext, 'db' | 'queue' | 'clock' | 'stores' | 'logger'>
 
 /**
- * Deletes one doomed object from storage; what is gone already counts as deleted. Its row goes at once when nothing can land at its key any
+ * Deletes one doomed object from storage, with the parts of an upload that was to become it; what is gone already counts as deleted. Its row goes at once when nothing can land at its key any
  * more. Otherwise it is watched, and deleted once more when the watch ends. A storage that fails is asked again, less and less often, up to
  * hourly. Deleting twice does no harm, so nothing is claimed: two workers may both delete, and one records it.
  */
@@ -20,7 +20,10 @@ export async function deleteObject(ctx: Deleting, objectId: string, options: { r
   const patience = AbortSignal.timeout(patienceMs)
   try {
     const signal = options.signal ? AbortSignal.any([options.signal, patience]) : patience
-    await ctx.stores.at(object.store).delete(object.key, { signal })
+    const store = ctx.stores.at(object.store)
+    // In this order, since an upload that was completed in between has become an object.
+    if (object.uploadId !== null) await store.multipart.abort(object.key, object.uploadId, { signal })
+    await store.delete(object.key, { signal })
   } catch (err) {
     if (options.signal?.aborted) return
     const delaySeconds = delayAfter(ctx, object)
