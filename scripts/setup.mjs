@@ -13,6 +13,10 @@ const programs = [
   { name: 'chromium', present: () => onPath('chromium') },
   { name: 'postgresql', present: hasPostgres },
   { name: 'libvips-tools', present: () => onPath('vipsthumbnail') },
+  { name: 'radosgw', present: () => onPath('radosgw') },
+  { name: 'ceph-mon', present: () => onPath('ceph-mon') && onPath('monmaptool') },
+  { name: 'ceph-osd', present: () => onPath('ceph-osd') },
+  { name: 'ceph-common', present: () => onPath('ceph') && onPath('radosgw-admin') },
 ]
 
 /** What a command can do without. The demo runs on an embedded database and needs packages only. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { hasPostgres, type PostgresServer, sharedServerVariable, startPostgres } from '../test/services/postgres.ts'
+import { type Gateway, hasGateway, sharedGatewayVariable, startGateway } from './gateway.ts'
 import { type FileOptions, runTestFiles, type TestCase } from './test-files.ts'
 
 const { values, positionals } = parseArgs({
@@ -60,11 +61,12 @@ const stages: readonly Stage[] = [
 const patterns = positionals.filter((word) => !stages.some(({ name }) => name === word))
 const cases: TestCase[] = []
 const began = performance.now()
-const server = needsServer() ? await startSharedServer() : null
+const server = needsServices() && hasPostgres() ? await startSharedServer() : null
+const gateway = needsServices() && hasGateway() ? await startSharedGateway() : null
 try {
   for (const stage of chosenStages()) cases.push(...(await runStage(stage)))
 } finally {
-  await server?.stop()
+  await Promise.all([server?.stop(), gateway?.stop()])
 }
 summarise()
 process.exit()
@@ -172,14 +174,21 @@ async function execute(args: readonly string[]): Promise<{ code: number; output:
   return { code: code ?? 1, output: output.slice(-20_000), stdout, ms: Math.round(performance.now() - started) }
 }
 
-function needsServer(): boolean {
-  return hasPostgres() && chosenStages().some(({ name }) => ['journeys', 'browser', 'proofs'].includes(name))
+function needsServices(): boolean {
+  return chosenStages().some(({ name }) => ['journeys', 'browser', 'proofs'].includes(name))
 }
 
 /** One PostgreSQL for all test files, each of which has databases of its own in it. */
 async function startSharedServer(): Promise<PostgresServer> {
   const started = await startPostgres()
   process.env[sharedServerVariable] = started.url
+  return started
+}
+
+/** One S3 server for all test files, each of which has buckets of its own in it. */
+async function startSharedGateway(): Promise<Gateway> {
+  const started = await startGateway()
+  process.env[sharedGatewayVariable] = JSON.stringify(started)
   return started
 }
 
