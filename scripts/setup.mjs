@@ -7,16 +7,21 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** The S3 server that the tests speak to. With --gateway this file asks for no other program. */
+const gateway = [
+  { name: 'radosgw', present: () => onPath('radosgw') },
+  { name: 'ceph-mon', present: () => onPath('ceph-mon') && onPath('monmaptool') },
+  { name: 'ceph-osd', present: () => onPath('ceph-osd') },
+  { name: 'ceph-common', present: () => onPath('ceph') && onPath('radosgw-admin') },
+]
+
 /** Programs that are not npm packages: the Debian package, and how to see that it is there. */
 const programs = [
   { name: 'ffmpeg', present: () => onPath('ffmpeg') && onPath('ffprobe') },
   { name: 'chromium', present: () => onPath('chromium') },
   { name: 'postgresql', present: hasPostgres },
   { name: 'libvips-tools', present: () => onPath('vipsthumbnail') },
-  { name: 'radosgw', present: () => onPath('radosgw') },
-  { name: 'ceph-mon', present: () => onPath('ceph-mon') && onPath('monmaptool') },
-  { name: 'ceph-osd', present: () => onPath('ceph-osd') },
-  { name: 'ceph-common', present: () => onPath('ceph') && onPath('radosgw-admin') },
+  ...gateway,
 ]
 
 /** What a command can do without. The demo runs on an embedded database and needs packages only. */
@@ -27,8 +32,13 @@ if (!packagesMatchLock()) {
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci failed; its words are above.')
 }
 
-const missing = needsNoPrograms.includes(process.env.npm_lifecycle_event ?? '') ? [] : programs.filter(({ present }) => !present())
+const missing = wantedPrograms().filter(({ present }) => !present())
 if (missing.length > 0) installPrograms(missing.map(({ name }) => name))
+
+function wantedPrograms() {
+  if (process.argv.includes('--gateway')) return gateway
+  return needsNoPrograms.includes(process.env.npm_lifecycle_event ?? '') ? [] : programs
+}
 
 function packagesMatchLock() {
   try {
