@@ -111,15 +111,17 @@ describe('the gate', () => {
       ['a.avif', await photo.clone().resize(200).avif({ effort: 1 }).toBuffer()],
       ['a.tif', await photo.clone().tiff({ compression: 'lzw' }).toBuffer()],
     ] as const
-    const recipes = { thumb: recipe({ width: 64 }) }
-    for (const [name, bytes] of whole) {
-      assert.equal(await codeOf(bytes, name, { recipes }), 'pass', name)
-      for (const part of [0.3, 0.7, 0.99])
-        assert.equal(
-          await codeOf(bytes.subarray(0, Math.floor(bytes.length * part)), name, { recipes }),
-          'decode_failed',
-          `${name} ${part}`,
-        )
+    for (const width of [64, 310, 900]) {
+      const recipes = { thumb: recipe({ width }) }
+      for (const [name, bytes] of whole) {
+        assert.equal(await codeOf(bytes, name, { recipes }), 'pass', name)
+        for (const part of [0.3, 0.7, 0.99])
+          assert.equal(
+            await codeOf(bytes.subarray(0, Math.floor(bytes.length * part)), name, { recipes }),
+            'decode_failed',
+            `${name} ${part} ${width}`,
+          )
+      }
     }
   })
 
