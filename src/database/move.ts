@@ -9,7 +9,7 @@ import { SqlError } from './sql-error.ts'
 import { type MoveOptions, moves, type Recorder } from './statement.ts'
 import { isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
 
-export { fixedMoves, moves, type MoveOptions, type Recorder, type Written } from './statement.ts'
+export { fixedMoves, type Given, moves, type MoveOptions, type Recorder, type Written } from './statement.ts'
 
 type Values = Readonly<Record<string, unknown>>
 

@@ -201,12 +201,13 @@ const writeFound = (to: StatementWriter, { as, expect, returns }: Step): void =>
   if (returns && expect === 1) to.text(`(select row_to_json(r) from ${name} r)::text as ${name}`)
   else if (returns) to.text(`(select coalesce(json_agg(r), '[]') from ${name} r)::text as ${name}`)
   if (returns && (expect === null || expect === 1)) return
-  to.text(returns ? ', ' : '').text(`(select count(*) from ${name}) as ${quotedName(`${as} count`)}`)
+  if (expect === 1) to.text(`(select true from ${name}) as ${name}`)
+  else to.text(returns ? ', ' : '').text(`(select count(*) from ${name}) as ${quotedName(`${as} count`)}`)
 }
 
-const writeCheck = (to: StatementWriter, { as, expect, returns }: Step): void => {
+const writeCheck = (to: StatementWriter, { as, expect }: Step): void => {
   const missed = ` then rindle.missed(${literal(as)})`
-  if (returns && expect === 1) return void to.text(` when found.${quotedName(as)} is null${missed}`)
+  if (expect === 1) return void to.text(` when found.${quotedName(as)} is null${missed}`)
   to.text(` when found.${quotedName(`${as} count`)}`)
   if (expect === null) return void to.text(' < 0 then false')
   to.text(' <> ')

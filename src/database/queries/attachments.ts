@@ -5,7 +5,7 @@ import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { also, moves, type Recorder, type Step } from '../move.ts'
+import { also, fixedMoves, moves, type Recorder, type Step } from '../move.ts'
 import { literal, quotedName } from '../statement-writer.ts'
 import { type AssetJson, assetOf, type VariantJson, variantOf } from './json-rows.ts'
 
@@ -80,33 +80,16 @@ export async function lookAndAttach(
   ctx: Recorder,
   wanted: NewAttachment,
 ): Promise<{ readonly found: Whole | null; readonly rows: readonly SlotRow[]; readonly attached: boolean }> {
-  const { wish } = wanted
-  const taken = wanted.many ? sql`(select from there where there.asset_id = found.id)` : sql`(select from there)`
-  const position = wanted.many
-    ? sql`coalesce(${wish.position ?? null}::int, (select max(there.position) + 1 from there), 0)`
-    : sql`${wish.position ?? null}::int`
-  const put: Step = {
-    as: 'put',
-    expect: null,
-    returns: true,
-    history: [historyRow('attach', 'null::text', 'standing', 'put')],
-    write: (to, at) =>
-      void to.fragment(sql`
-      insert into rindle.media_attachments as t (id, owner_type, owner_id, slot, many, asset_id, standing, position, alt, caption, inserted_at)
-      select ${wanted.id}::uuid, ${wanted.owner.type}::text, ${wanted.owner.id}::text, ${wanted.slot}::text, ${wanted.many}::boolean, found.id,
-             'current', ${position}, ${wish.alt ?? null}::text, ${wish.caption ?? null}::text, ${at}::timestamptz
-        from found
-       where found.state = any(${deliverableStates}::text[]) and found.profile = ${wanted.profile}::text and not exists ${taken}
-      returning t.id, t.asset_id, t.standing`),
-  }
-  const found = also(
-    'found',
-    sql`select a.id, a.state, a.profile, row_to_json(a) as asset, ${variantsJson} as variants
-          from rindle.media_assets a where a.id = ${wanted.assetId}::uuid for key share`,
-    { expect: null, returns: true },
+  const { wish, owner, ...given } = wanted
+  const looked = await attachedAtOnce(
+    tx,
+    ctx,
+    {
+      ...{ ...given, ownerType: owner.type, ownerId: owner.id, states: deliverableStates },
+      ...{ position: wish.position ?? null, alt: wish.alt ?? null, caption: wish.caption ?? null },
+    },
+    { shape: wanted.many ? 'many' : 'single' },
   )
-  const there = also('there', rowsOfSlot(wanted), { expect: null, returns: true })
-  const looked = await moves(tx, ctx, [found, there, put])
   const [whole] = looked['found'] as unknown as readonly WholeJson[]
   return {
     found: whole ? wholeOf(whole) : null,
@@ -115,9 +98,43 @@ export async function lookAndAttach(
   }
 }
 
+interface AttachedAtOnce extends Omit<NewAttachment, 'owner' | 'wish'>, Required<AttachmentWish> {
+  readonly ownerType: string
+  readonly ownerId: string
+  readonly states: readonly string[]
+}
+
+const attachedAtOnce = fixedMoves<AttachedAtOnce, 'many' | 'single'>((given, _, shape) => {
+  const taken = shape === 'many' ? sql`(select from there where there.asset_id = found.id)` : sql`(select from there)`
+  const position =
+    shape === 'many' ? sql`coalesce(${given.position}::int, (select max(there.position) + 1 from there), 0)` : sql`${given.position}::int`
+  const put: Step = {
+    as: 'put',
+    expect: null,
+    returns: true,
+    history: [historyRow('attach', 'null::text', 'standing', 'put')],
+    write: (to, at) =>
+      void to.fragment(sql`
+      insert into rindle.media_attachments as t (id, owner_type, owner_id, slot, many, asset_id, standing, position, alt, caption, inserted_at)
+      select ${given.id}::uuid, ${given.ownerType}::text, ${given.ownerId}::text, ${given.slot}::text, ${given.many}::boolean, found.id,
+             'current', ${position}, ${given.alt}::text, ${given.caption}::text, ${at}::timestamptz
+        from found
+       where found.state = any(${given.states}::text[]) and found.profile = ${given.profile}::text and not exists ${taken}
+      returning t.id, t.asset_id, t.standing`),
+  }
+  const found = sql`
+    select a.id, a.state, a.profile, row_to_json(a) as asset, ${variantsJson} as variants
+      from rindle.media_assets a where a.id = ${given.assetId}::uuid for key share`
+  return [
+    also('found', found, { expect: null, returns: true }),
+    also('there', rowsOfSlot(given.ownerType, given.ownerId, given.slot), { expect: null, returns: true }),
+    put,
+  ]
+})
+
 /** The rows of a slot that is locked, locked as well. */
 export async function lockRowsOfSlot(tx: Queryable, key: SlotKey): Promise<SlotRow[]> {
-  const { rows } = await rowsOfSlot(key).execute(tx)
+  const { rows } = await rowsOfSlot(key.owner.type, key.owner.id, key.slot).execute(tx)
   return rows.map(rowOf)
 }
 
@@ -253,10 +270,10 @@ const insertStep = (plan: SlotPlan, wanted: NewAttachment, row: NewRow, settleAt
 const historyRow = (move: string, from: string, to: string, step: string): string =>
   `'attachment'::text as entity, id, asset_id, ${literal(move)} as move, ${from} as from_state, ${to} as to_state from ${quotedName(step)}`
 
-const rowsOfSlot = ({ owner, slot }: SlotKey): RawBuilder<RowJson> => sql<RowJson>`
+const rowsOfSlot = (ownerType: unknown, ownerId: unknown, slot: unknown): RawBuilder<RowJson> => sql<RowJson>`
   select t.id, t.asset_id, t.standing, t.position, t.alt, t.caption
     from rindle.media_attachments t
-   where t.owner_type = ${owner.type}::text and t.owner_id = ${owner.id}::text and t.slot = ${slot}::text and t.standing <> 'released'
+   where t.owner_type = ${ownerType}::text and t.owner_id = ${ownerId}::text and t.slot = ${slot}::text and t.standing <> 'released'
    order by t.id
      for update`
 

@@ -5,7 +5,7 @@ import { objectMachine, type ObjectRole } from '../../core/object.ts'
 import type { PastRun } from '../../core/trouble.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, moved, moves, type Recorder, type Step } from '../move.ts'
+import { also, born, fixedMoves, moved, type Recorder, type Step, type Written } from '../move.ts'
 import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, hexOf } from './json-rows.ts'
 
@@ -56,57 +56,66 @@ export async function claimAsset(db: Queryable, ctx: Recorder, bid: GateBid): Pr
   return (await claimIn('validating', db, ctx, bid)) ?? claimIn('analyzing', db, ctx, bid)
 }
 
-/** Whoever brought an asset back to `validating` has ended its run and doomed what it had reserved; a lapsed lease leaves both. */
-async function claimIn(state: 'validating' | 'analyzing', db: Queryable, ctx: Recorder, bid: GateBid): Promise<GateClaim | null> {
-  const at = ctx.clock.now()
-  const ofAsset = sql`"asset" a`
-  const perAsset = sql`(select count(*) from "asset")`
-  const hasLapsed = state === 'analyzing'
-  const isFree = hasLapsed ? sql`t.state = 'analyzing' and t.due_at <= ${at}::timestamptz` : sql`t.state = 'validating'`
-  const written = await moves(
+const claimIn = async (state: 'validating' | 'analyzing', db: Queryable, ctx: Recorder, bid: GateBid): Promise<GateClaim | null> => {
+  const { assetId, profiles, object, runId, worker, leaseUntil } = bid
+  const written = await claimed(
     db,
     ctx,
-    [
-      moved('asset', assetMachine, ['analyze'], {
-        set: { fence: sql`t.fence + 1`, due_at: bid.leaseUntil },
-        where: sql`t.id = ${bid.assetId}::uuid and t.profile = any(${Object.keys(bid.profiles)}::text[]) and ${isFree}`,
-        expect: null,
-        returning: assetColumns,
-      }),
-      also('declared', declaredSums, look),
-      also('variants', sql`select v.id from rindle.media_variants v join "asset" a on a.id = v.asset_id limit 1`, look),
-      also('attachments', waitingAttachments, look),
-      ...(hasLapsed ? [lapsedObjects(at)] : []),
-      also('source', sourceOf, look),
-      born('sealed', objectMachine, [], {
-        rows: [{ id: bid.object.id, asset_id: bid.assetId, role: 'original' }],
-        columns: {
-          fence: sql`a.fence`,
-          store: sql`s.store`,
-          content_type: sql`a.content_type`,
-          key: sql`${bid.object.key}::text || coalesce('.' || (${JSON.stringify(bid.extensions)}::text::jsonb ->> a.content_type), '')`,
-        },
-        from: sql`"asset" a, "source" s`,
-        expect: sql`(select count(*) from "source")`,
-        returning: ['role', 'store', 'key', 'etag', 'version'],
-      }),
-      also('past', pastRuns, look),
-      ...(hasLapsed ? [lostRuns(at)] : []),
-      born('run', runMachine, [], {
-        rows: [{ id: bid.runId, asset_id: bid.assetId, job, worker: bid.worker }],
-        columns: {
-          fence: sql`a.fence`,
-          attempt: sql`1 + coalesce((select max(p.attempt) from "past" p), 0)`,
-          variant_names: sql`array(select jsonb_array_elements_text(${JSON.stringify(bid.profiles)}::text::jsonb -> a.profile))`,
-        },
-        from: ofAsset,
-        expect: perAsset,
-      }),
-    ],
-    { at },
+    {
+      ...{ assetId, names: Object.keys(profiles), objectId: object.id, key: object.key, runId, worker, leaseUntil },
+      ...{ extensions: JSON.stringify(bid.extensions), variants: JSON.stringify(profiles) },
+    },
+    { shape: state },
   )
   return claimOf(bid, written)
 }
+
+interface Claimed extends Pick<GateBid, 'assetId' | 'runId' | 'worker' | 'leaseUntil'> {
+  readonly names: readonly string[]
+  readonly objectId: string
+  readonly key: string
+  readonly extensions: string
+  readonly variants: string
+}
+
+/** Whoever brought an asset back to `validating` has ended its run and doomed what it had reserved; a lapsed lease leaves both. */
+const claimed = fixedMoves<Claimed, 'validating' | 'analyzing'>((bid, at, state) => {
+  const hasLapsed = state === 'analyzing'
+  const isFree = hasLapsed ? sql`t.state = 'analyzing' and t.due_at <= ${at}::timestamptz` : sql`t.state = 'validating'`
+  return [
+    moved('asset', assetMachine, ['analyze'], {
+      set: { fence: sql`t.fence + 1`, due_at: bid.leaseUntil },
+      where: sql`t.id = ${bid.assetId}::uuid and t.profile = any(${bid.names}::text[]) and ${isFree}`,
+      expect: null,
+      returning: assetColumns,
+    }),
+    also('around', aroundAsset, look),
+    ...(hasLapsed ? [lapsedObjects(at)] : []),
+    also('source', sourceOf, look),
+    born('sealed', objectMachine, [], {
+      row: { id: bid.objectId, asset_id: bid.assetId },
+      columns: {
+        ...{ role: sql`'original'`, fence: sql`a.fence`, store: sql`s.store`, content_type: sql`a.content_type` },
+        key: sql`${bid.key}::text || coalesce('.' || (${bid.extensions}::text::jsonb ->> a.content_type), '')`,
+      },
+      from: sql`"asset" a, "source" s`,
+      expect: null,
+      returning: ['role', 'store', 'key', 'etag', 'version'],
+    }),
+    also('past', pastRuns, look),
+    ...(hasLapsed ? [lostRuns(at)] : []),
+    born('run', runMachine, [], {
+      row: { id: bid.runId, asset_id: bid.assetId, job, worker: bid.worker },
+      columns: {
+        fence: sql`a.fence`,
+        attempt: sql`1 + coalesce((select max(p.attempt) from "past" p), 0)`,
+        variant_names: sql`array(select jsonb_array_elements_text(${bid.variants}::text::jsonb -> a.profile))`,
+      },
+      from: sql`"asset" a`,
+      expect: null,
+    }),
+  ]
+})
 
 const lapsedObjects = (at: Date): Step =>
   moved('lapsed', objectMachine, ['doom'], {
@@ -126,11 +135,13 @@ const lostRuns = (at: Date): Step =>
 
 const look = { expect: null, returns: true } as const
 
-const declaredSums = sql`
-  select s.id, s.declared_sha256
-    from rindle.media_upload_sessions s
-    join "asset" a on a.id = s.asset_id
-   where s.state = 'completed'`
+const aroundAsset = sql`
+  select a.id,
+         (select s.declared_sha256 from rindle.media_upload_sessions s where s.asset_id = a.id and s.state = 'completed' limit 1) as declared_sha256,
+         exists (select from rindle.media_variants v where v.asset_id = a.id) as has_variants,
+         exists (select from rindle.media_attachments m
+                  where m.asset_id = a.id and m.standing <> 'released' and m.due_at is not null) as is_attached
+    from "asset" a`
 
 const pastRuns = sql`
   select r.id, r.state, r.error_code, r.fence, r.attempt
@@ -147,16 +158,17 @@ const sourceOf = sql`
    where o.state = 'present' and (o.id = a.object_id or (a.object_id is null and o.role = 'staging'))
    limit 1`
 
-const waitingAttachments = sql`
-  select m.id from rindle.media_attachments m join "asset" a on a.id = m.asset_id where m.standing <> 'released' and m.due_at is not null limit 1`
-
-type Written = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
+interface AroundJson {
+  readonly declared_sha256: string | null
+  readonly has_variants: boolean
+  readonly is_attached: boolean
+}
 
 const claimOf = (bid: GateBid, written: Written): GateClaim | null => {
   const row = written['asset']?.[0] as unknown as AssetJson | undefined
   if (!row) return null
   const past = (written['past'] ?? []) as unknown as readonly { readonly state: RunState; readonly error_code: string | null }[]
-  const declared = written['declared']?.[0] as unknown as { readonly declared_sha256: string | null } | undefined
+  const around = written['around']?.[0] as unknown as AroundJson
   return {
     asset: assetOf(row),
     fence: row.fence,
@@ -164,9 +176,9 @@ const claimOf = (bid: GateBid, written: Written): GateClaim | null => {
     source: objectOf(written['source']),
     sealed: objectOf(written['sealed']),
     past: past.map(({ state, error_code }) => ({ state, errorCode: error_code })),
-    declaredSha256: hexOf(declared?.declared_sha256 ?? null),
-    hasVariants: (written['variants'] ?? []).length > 0,
-    isAttached: (written['attachments'] ?? []).length > 0,
+    declaredSha256: hexOf(around.declared_sha256),
+    hasVariants: around.has_variants,
+    isAttached: around.is_attached,
   }
 }
 

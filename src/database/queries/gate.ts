@@ -6,17 +6,17 @@ import type { Facts } from '../../core/ports/processor.ts'
 import { runMachine } from '../../core/run.ts'
 import { type OutputKind, variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { born, moved, moves, type MoveOptions, type Recorder, type Step } from '../move.ts'
+import { also, born, fixedMoves, type Given, moved, moves, type MoveOptions, type Recorder, type Step } from '../move.ts'
 import { doomed } from './doomed.ts'
 import type { GateClaim, GateObject } from './gate-claim.ts'
 import type { AssetJson } from './json-rows.ts'
 
 /** Of the objects doomed with a verdict, the source is deleted by a job that goes with it; the others are found by the sweep. */
-const doomOthers = (at: Date, keptId: string | null, sourceId: string | null): Step =>
+const doomOthers = (at: Date, keptId: unknown, sourceId: unknown): Step =>
   moved('doomed', objectMachine, ['doom'], {
     set: doomed(
       at,
-      sql`case when t.id = ${sourceId}::uuid then ${secondsAfter(at, wakeUpSeconds)}::timestamptz else ${at}::timestamptz end`,
+      sql`case when t.id = ${sourceId}::uuid then ${at}::timestamptz + make_interval(secs => ${wakeUpSeconds}::int) else ${at}::timestamptz end`,
     ),
     from: sql`"asset" a`,
     where: sql`t.asset_id = a.id and t.role in ('staging', 'original') and t.id is distinct from ${keptId}::uuid`,
@@ -75,71 +75,131 @@ export interface Admitted {
  * @throws RindleError `statement_missed` when the lease is over or the asset has moved on; nothing was changed.
  */
 export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admission): Promise<Admitted> {
-  const { claim, sealed, bytes, plan } = admission
+  const { claim, sealed, bytes, facts, plan, path, purgeAt, leaseUntil } = admission
   const at = ctx.clock.now()
-  const written = await moves(
+  const planned = plan.map(({ object, ...variant }) => ({
+    ...variant,
+    objectId: object?.id,
+    key: object?.key,
+    contentType: object?.contentType,
+  }))
+  const written = await admitted(
     db,
     ctx,
-    [
-      admittedAsset(at, admission),
-      ...(claim.hasVariants ? [dropped(plan)] : []),
-      ...(plan.length > 0 ? [plannedVariants(admission)] : []),
-      moved('original', objectMachine, ['confirm'], {
-        set: {
-          byte_size: bytes.byteSize,
-          content_type: admission.facts.contentType,
-          sha256: bytesOf(bytes.sha256),
-          etag: bytes.etag,
-          version: bytes.version,
-        },
-        from: sql`"asset" a`,
-        where: sql`t.id = ${sealed.id}::uuid and t.asset_id = a.id and t.fence = a.fence`,
-      }),
-      doomOthers(at, sealed.id, claim.source?.id ?? null),
-      ...(claim.hasVariants ? [droppedObjects(at)] : []),
-      ...(plan.length > 0 ? objectSteps(at, admission) : []),
-      ...(plan.length > 0 ? [] : [endedRun(at, claim, 'succeed', null, admission.figures)]),
-    ],
-    { at, jobs: jobsOf(claim, sealed.id) },
+    {
+      ...{
+        assetId: claim.asset.id,
+        fence: claim.fence,
+        revision: claim.asset.revision,
+        runId: claim.runId,
+        sourceId: claim.source?.id ?? null,
+      },
+      ...{
+        objectId: sealed.id,
+        store: sealed.store,
+        byteSize: bytes.byteSize,
+        sha256: bytes.sha256,
+        etag: bytes.etag,
+        version: bytes.version,
+      },
+      ...{ contentType: facts.contentType, kind: facts.kind, width: facts.width, height: facts.height },
+      ...{ placeholder: facts.placeholder, dominantColor: facts.dominantColor, purgeAt, leaseUntil },
+      ...{ metadata: JSON.stringify({ frames: facts.frames, hasAlpha: facts.hasAlpha }), figures: JSON.stringify(admission.figures) },
+      ...{ plan: JSON.stringify(planned), names: plan.map(({ name }) => name) },
+      ...{ count: plan.length, objectCount: plan.filter(({ object }) => object !== null).length },
+    },
+    {
+      ...{ at, jobs: jobsOf(claim, sealed.id) },
+      shape: `${path.join()} ${claim.hasVariants ? 'again' : 'first'} ${plan.length > 0 ? 'variants' : 'alone'}`,
+    },
   )
   const asset = written['asset']?.[0] as unknown as AssetJson
   return { revision: asset.revision, state: asset.state, variants: (written['variants'] ?? []) as unknown as Admitted['variants'] }
 }
 
-const admittedAsset = (at: Date, { claim, sealed, bytes, facts, path, purgeAt }: Admission): Step =>
+type AdmissionShape = `${string} ${'again' | 'first'} ${'variants' | 'alone'}`
+
+interface AdmissionValues extends Pick<Facts, 'contentType' | 'kind' | 'width' | 'height' | 'placeholder' | 'dominantColor'>, SealedBytes {
+  readonly assetId: string
+  readonly fence: number
+  readonly revision: number
+  readonly runId: string
+  readonly sourceId: string | null
+  readonly objectId: string
+  readonly store: string
+  readonly metadata: string
+  readonly figures: string
+  readonly purgeAt: Date | null
+  readonly leaseUntil: Date
+  readonly plan: string
+  readonly names: readonly string[]
+  readonly count: number
+  readonly objectCount: number
+}
+
+type GivenAdmission = Readonly<Record<keyof AdmissionValues, Given>>
+
+const admitted = fixedMoves<AdmissionValues, AdmissionShape>((given, at, shape = ' first alone') => {
+  const [path = '', visits, results] = shape.split(' ')
+  const [hasVariants, makesVariants] = [visits === 'again', results === 'variants']
+  return [
+    admittedAsset(at, given, path.split(',') as Admission['path']),
+    ...(hasVariants ? [dropped(given)] : []),
+    ...(makesVariants ? [also('plan', planOf(given), { expect: null }), plannedVariants(given)] : []),
+    moved('original', objectMachine, ['confirm'], {
+      set: {
+        ...{ byte_size: given.byteSize, content_type: given.contentType, sha256: bytesOf(given.sha256) },
+        ...{ etag: given.etag, version: given.version },
+      },
+      from: sql`"asset" a`,
+      where: sql`t.id = ${given.objectId}::uuid and t.asset_id = a.id and t.fence = a.fence`,
+    }),
+    doomOthers(at, given.objectId, given.sourceId),
+    ...(hasVariants ? [droppedObjects(at)] : []),
+    ...(hasVariants && makesVariants ? [lapsedObjects(at)] : []),
+    ...(makesVariants ? [plannedObjects(given)] : [endedRun(at, given, 'succeed')]),
+  ]
+})
+
+const admittedAsset = (at: Date, given: GivenAdmission, path: Admission['path']): Step =>
   moved('asset', assetMachine, path, {
     set: {
+      ...{ object_id: given.objectId, byte_size: given.byteSize, received_sha256: bytesOf(given.sha256), content_type: given.contentType },
       ...{
-        object_id: sealed.id,
-        byte_size: bytes.byteSize,
-        received_sha256: bytesOf(bytes.sha256),
-        content_type: facts.contentType,
-        kind: facts.kind,
+        kind: given.kind,
+        width: given.width,
+        height: given.height,
+        placeholder: given.placeholder,
+        dominant_color: given.dominantColor,
       },
-      ...{ width: facts.width, height: facts.height, placeholder: facts.placeholder, dominant_color: facts.dominantColor },
-      metadata: sql`(t.metadata - 'refused') || ${JSON.stringify({ frames: facts.frames, hasAlpha: facts.hasAlpha })}::text::jsonb`,
-      ...{ error_code: null, error_detail: null, passed_at: at, due_at: purgeAt },
+      metadata: sql`(t.metadata - 'refused') || ${given.metadata}::text::jsonb`,
+      ...{ error_code: null, error_detail: null, passed_at: at, due_at: given.purgeAt },
     },
-    where: sql`t.id = ${claim.asset.id}::uuid and t.fence = ${claim.fence}::int and t.revision = ${claim.asset.revision}::int and t.due_at > ${at}::timestamptz`,
+    where: sql`t.id = ${given.assetId}::uuid and t.fence = ${given.fence}::int and t.revision = ${given.revision}::int and t.due_at > ${at}::timestamptz`,
     returning: ['fence', 'revision', 'state'],
   })
 
 /** By the time an asset is admitted its variants are made; what is left is to store them. */
 const madeProgress = 50
 
-const plannedVariants = ({ claim, plan, leaseUntil }: Admission): Step =>
+const planOf = ({ plan }: GivenAdmission) => sql`
+  select p.* from jsonb_to_recordset(${plan}::text::jsonb) as p (
+    id uuid, name text, "outputKind" text, digest text, "objectId" uuid, key text, "contentType" text)`
+
+const plannedVariants = ({ count, leaseUntil }: GivenAdmission): Step =>
   born('variants', variantMachine, ['enqueue', 'start'], {
-    rows: plan.map(({ id, name, outputKind, digest }) => ({
-      id,
-      asset_id: claim.asset.id,
-      name,
-      output_kind: outputKind,
-      recipe_digest: `\\x${digest}`,
-      due_at: leaseUntil,
-      progress: madeProgress,
-    })),
-    from: sql`"asset" a`,
-    where: sql`v.asset_id = a.id`,
+    row: {},
+    columns: {
+      ...{
+        id: sql`p.id`,
+        asset_id: sql`a.id`,
+        name: sql`p.name`,
+        output_kind: sql`p."outputKind"`,
+        recipe_digest: sql`decode(p.digest, 'hex')`,
+      },
+      ...{ due_at: sql`${leaseUntil}::timestamptz`, progress: sql.raw(String(madeProgress)) },
+    },
+    from: sql`"asset" a, "plan" p`,
     conflict: {
       target: sql`(asset_id, name)`,
       update: {
@@ -155,14 +215,15 @@ const plannedVariants = ({ claim, plan, leaseUntil }: Admission): Step =>
         },
       },
     },
+    expect: sql`${count}::int`,
     returning: ['name', 'fence', 'recipe_digest'],
   })
 
-const dropped = (plan: readonly PlannedVariant[]): Step =>
+const dropped = ({ names }: GivenAdmission): Step =>
   moved('dropped', variantMachine, ['drop'], {
     set: { object_id: null, fence: sql`t.fence + 1` },
     from: sql`"asset" a`,
-    where: sql`t.asset_id = a.id and t.name <> all(${plan.map(({ name }) => name)}::text[])`,
+    where: sql`t.asset_id = a.id and t.name <> all(${names}::text[])`,
     expect: null,
   })
 
@@ -174,44 +235,41 @@ const droppedObjects = (at: Date): Step =>
     expect: null,
   })
 
-const objectSteps = (at: Date, { claim, sealed, plan }: Admission): Step[] => {
-  const wanted = plan.flatMap(({ name, object }) => (object ? [{ name, object }] : []))
-  const idsByName = JSON.stringify(Object.fromEntries(wanted.map(({ name, object }) => [name, object.id])))
-  return [
-    ...(claim.hasVariants
-      ? [
-          moved('lapsed', objectMachine, ['doom'], {
-            set: doomed(at),
-            from: sql`"variants" n`,
-            where: sql`t.variant_id = n.id and t.state = 'reserved' and t.fence < n.fence`,
-            expect: null,
-          }),
-        ]
-      : []),
-    born('objects', objectMachine, [], {
-      rows: wanted.map(({ object }) => ({
-        id: object.id,
-        asset_id: claim.asset.id,
-        role: 'variant',
-        store: sealed.store,
-        key: object.key,
-        content_type: object.contentType,
-      })),
-      columns: { variant_id: sql`n.id`, fence: sql`n.fence`, recipe_digest: sql`n.recipe_digest` },
-      from: sql`"variants" n join jsonb_each_text(${idsByName}::text::jsonb) w (name, object_id) on w.name = n.name`,
-      where: sql`w.object_id::uuid = v.id`,
-    }),
-  ]
-}
-
-const endedRun = (at: Date, claim: GateClaim, how: 'succeed' | 'fail', code: string | null, figures: object = {}): Step =>
-  moved('run', runMachine, [how], {
-    set: { error_code: code, finished_at: at, figures: sql`${JSON.stringify(figures)}::text::jsonb` },
-    from: sql`"asset" a`,
-    where: sql`t.id = ${claim.runId}::uuid and t.asset_id = a.id`,
+const lapsedObjects = (at: Date): Step =>
+  moved('lapsed', objectMachine, ['doom'], {
+    set: doomed(at),
+    from: sql`"variants" n`,
+    where: sql`t.variant_id = n.id and t.state = 'reserved' and t.fence < n.fence`,
+    expect: null,
   })
 
-const bytesOf = (hex: string | null) => sql`decode(${hex}::text, 'hex')`
+/** Joined by name, since a variant that was there already keeps its id. */
+const plannedObjects = ({ store, objectCount }: GivenAdmission): Step =>
+  born('objects', objectMachine, [], {
+    row: {},
+    columns: {
+      ...{ id: sql`p."objectId"`, asset_id: sql`n.asset_id`, role: sql`'variant'`, store: sql`${store}::text`, key: sql`p.key` },
+      ...{ content_type: sql`p."contentType"`, variant_id: sql`n.id`, fence: sql`n.fence`, recipe_digest: sql`n.recipe_digest` },
+    },
+    from: sql`"plan" p, "variants" n`,
+    where: sql`n.name = p.name and p."objectId" is not null`,
+    expect: sql`${objectCount}::int`,
+  })
+
+interface EndedRun {
+  readonly runId: unknown
+  readonly figures: unknown
+  readonly code?: unknown
+}
+
+const endedRun = (at: Date, { runId, figures, code = null }: EndedRun, how: 'succeed' | 'fail'): Step =>
+  moved('run', runMachine, [how], {
+    set: { error_code: code, finished_at: at, figures: sql`${figures}::text::jsonb` },
+    from: sql`"asset" a`,
+    where: sql`t.id = ${runId}::uuid and t.asset_id = a.id`,
+  })
+
+const bytesOf = (hex: unknown) => sql`decode(${hex}::text, 'hex')`
 
 const heldByClaim = (claim: GateClaim) => sql`t.id = ${claim.asset.id}::uuid and t.fence = ${claim.fence}::int and t.state = 'analyzing'`
 
@@ -261,7 +319,7 @@ export async function refuseAsset(db: Queryable, ctx: Recorder, refusal: GateRef
         : []),
       doomOthers(at, keptId, claim.source?.id ?? null),
       ...(claim.hasVariants ? [cancelledObjects(at)] : []),
-      endedRun(at, claim, 'succeed', refusal.code, refusal.figures),
+      endedRun(at, { runId: claim.runId, code: refusal.code, figures: JSON.stringify(refusal.figures) }, 'succeed'),
     ],
     { at, reason: refusal.code, jobs: jobsOf(claim, keptId) },
   )
@@ -307,7 +365,7 @@ export async function returnAsset(
         where: sql`t.id = ${claim.sealed?.id ?? null}::uuid and t.asset_id = a.id`,
         expect: null,
       }),
-      endedRun(at, claim, 'fail', code),
+      endedRun(at, { runId: claim.runId, code, figures: '{}' }, 'fail'),
     ],
     { at, reason: code, jobs: [{ name: 'promote_asset', id: claim.asset.id, delaySeconds }] },
   )

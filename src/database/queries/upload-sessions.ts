@@ -19,7 +19,7 @@ import {
   type UploadStrategy,
 } from '../../core/upload-session.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, isMissed, moved, moves, type Recorder } from '../move.ts'
+import { also, born, fixedMoves, isMissed, moved, moves, type Recorder } from '../move.ts'
 import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, type ObjectJson, type SessionJson, sessionColumns, sessionOf } from './json-rows.ts'
 
@@ -64,48 +64,58 @@ export interface NewUpload {
 
 /** Writes session, asset and object of a new upload. @returns null when its idempotency key is taken; then nothing is written. */
 export async function insertUpload(db: Queryable, ctx: Recorder, upload: NewUpload): Promise<UploadSession | null> {
-  const { sessionId, assetId, object, profile, owner } = upload
-  const ownership = { owner_type: owner?.type ?? null, owner_id: owner?.id ?? null }
-  const session = {
-    ...{ id: sessionId, asset_id: assetId, profile, ...ownership, upload_strategy: upload.strategy, object_id: object.id },
-    ...{
-      declared_bytes: upload.byteSize,
-      declared_type: upload.contentType,
-      declared_sha256: upload.sha256 === null ? null : `\\x${upload.sha256}`,
-      part_bytes: upload.partBytes,
-    },
-    ...{ idempotency_key: upload.idempotencyKey, due_at: upload.dueAt, expires_at: upload.expiresAt },
-  }
-  const asset = {
-    id: assetId,
-    profile,
-    ...ownership,
-    filename: upload.filename,
-    content_type: upload.contentType,
-    byte_size: upload.byteSize,
-  }
-  const staging = {
-    id: object.id,
-    asset_id: assetId,
-    session_id: sessionId,
-    role: 'staging',
-    store: object.store,
-    key: object.key,
-    content_type: upload.contentType,
-  }
-  const perSession = sql`(select count(*) from "session")`
-  const { session: written } = await moves(db, ctx, [
-    born('session', uploadSessionMachine, upload.strategy === 'proxied' ? ['receive'] : [], {
-      rows: [session],
-      ...(upload.idempotencyKey === null ? {} : { conflict: { target: openKeys }, expect: null }),
-      returning: sessionColumns,
-    }),
-    born('asset', assetMachine, [], { rows: [asset], from: sql`"session" s`, where: sql`s.asset_id = v.id`, expect: perSession }),
-    born('object', objectMachine, [], { rows: [staging], from: sql`"session" s`, where: sql`s.id = v.session_id`, expect: perSession }),
-  ])
-  const row = written?.[0]
+  const { object, owner, ...values } = upload
+  const { session } = await openedUpload(
+    db,
+    ctx,
+    { ...values, ownerType: owner?.type ?? null, ownerId: owner?.id ?? null, objectId: object.id, store: object.store, key: object.key },
+    { shape: `${upload.strategy} ${upload.idempotencyKey === null ? 'always' : 'once'}` },
+  )
+  const row = session?.[0]
   return row ? sessionOf(row as unknown as SessionJson) : null
 }
+
+interface OpenedUpload extends Omit<NewUpload, 'object' | 'owner'> {
+  readonly ownerType: string | null
+  readonly ownerId: string | null
+  readonly objectId: string
+  readonly store: string
+  readonly key: string
+}
+
+const openedUpload = fixedMoves<OpenedUpload, `${NewUpload['strategy']} ${'always' | 'once'}`>((upload, _, shape) => {
+  const { sessionId, assetId, objectId, profile, contentType } = upload
+  const isOnce = shape?.endsWith('once') === true
+  const expect = isOnce ? sql`(select count(*) from "session")` : 1
+  const from = sql`"session" s`
+  const ownership = { owner_type: upload.ownerType, owner_id: upload.ownerId }
+  const session = {
+    ...{ id: sessionId, asset_id: assetId, profile, ...ownership, upload_strategy: upload.strategy, object_id: objectId },
+    ...{ declared_bytes: upload.byteSize, declared_type: contentType, idempotency_key: upload.idempotencyKey },
+    ...{ part_bytes: upload.partBytes, due_at: upload.dueAt, expires_at: upload.expiresAt },
+  }
+  const asset = {
+    ...{ id: assetId, profile, ...ownership, filename: upload.filename, content_type: contentType, byte_size: upload.byteSize },
+  }
+  const staging = {
+    id: objectId,
+    asset_id: assetId,
+    session_id: sessionId,
+    store: upload.store,
+    key: upload.key,
+    content_type: contentType,
+  }
+  return [
+    born('session', uploadSessionMachine, shape?.startsWith('proxied') ? ['receive'] : [], {
+      row: session,
+      columns: { declared_sha256: sql`decode(${upload.sha256}::text, 'hex')` },
+      ...(isOnce ? { conflict: { target: openKeys }, expect: null } : {}),
+      returning: sessionColumns,
+    }),
+    born('asset', assetMachine, [], { row: asset, from, expect }),
+    born('object', objectMachine, [], { row: staging, columns: { role: sql`'staging'` }, from, expect }),
+  ]
+})
 
 /** The predicate of the partial index on idempotency keys, repeated as `on conflict` wants it. */
 const openKeys = sql`(profile, owner_type, owner_id, idempotency_key) where idempotency_key is not null and state in (${sql.raw(
@@ -171,9 +181,18 @@ export async function signSession(
   }: { readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] },
 ): Promise<{ readonly session: UploadSession; readonly object: StagingObject } | null> {
   if (!isId(sessionId)) return null
-  const at = ctx.clock.now()
-  const grace = sql`make_interval(secs => case when t.store = any(${hostedStores}::text[]) then ${hostedWatchSeconds}::int else ${signedWatchSeconds}::int end)`
-  const steps = [
+  try {
+    const { session, object } = await signed(db, ctx, { sessionId, ticketEnd, hostedStores })
+    const [row, staging] = [session?.[0] as unknown as SessionJson, object?.[0] as unknown as ObjectJson]
+    return { session: sessionOf(row), object: { id: staging.id, store: staging.store, key: staging.key } }
+  } catch (err) {
+    if (isMissed(err)) return null
+    throw err
+  }
+}
+
+const signed = fixedMoves<{ readonly sessionId: string; readonly ticketEnd: Date; readonly hostedStores: readonly string[] }>(
+  ({ sessionId, ticketEnd, hostedStores }, at) => [
     also('asset', lockStaged(sessionId), { expect: 1 }),
     moved('session', uploadSessionMachine, ['sign'], {
       from: sql`"asset" a`,
@@ -181,29 +200,26 @@ export async function signSession(
       returning: sessionColumns,
     }),
     moved('object', objectMachine, [], {
-      set: { watch_until: sql`greatest(t.watch_until, least(${ticketEnd}::timestamptz, s.expires_at) + ${grace})` },
+      set: {
+        watch_until: sql`greatest(t.watch_until, least(${ticketEnd}::timestamptz, s.expires_at)
+          + make_interval(secs => case when t.store = any(${hostedStores}::text[]) then ${hostedWatchSeconds}::int else ${signedWatchSeconds}::int end))`,
+      },
       from: sql`"session" s`,
       where: sql`t.id = s.object_id and t.state = 'reserved'`,
       returning: ['store', 'key'],
     }),
-  ]
-  try {
-    const { session, object } = await moves(db, ctx, steps, { at })
-    const [signed, staging] = [session?.[0] as unknown as SessionJson, object?.[0] as unknown as ObjectJson]
-    return { session: sessionOf(signed), object: { id: staging.id, store: staging.store, key: staging.key } }
-  } catch (err) {
-    if (isMissed(err)) return null
-    throw err
-  }
-}
+  ],
+)
 
-/** Reads the staged asset of a session under a lock that keeps every other decision about the upload away. Writes no row. */
-export const lockStaged = (sessionId: string) => sql`
+/**
+ * Reads the staged asset of a session under a lock that keeps every other decision about the upload away. Writes no row. The session is
+ * looked up by itself, because a plan made while few assets are staged would otherwise read all of them.
+ */
+export const lockStaged = (sessionId: unknown) => sql`
   select a.id, a.id as asset_id
     from rindle.media_assets a
-    join rindle.media_upload_sessions s on s.asset_id = a.id
-   where s.id = ${sessionId}::uuid and a.state = 'staged'
-     for no key update of a`
+   where a.id = (select s.asset_id from rindle.media_upload_sessions s where s.id = ${sessionId}::uuid) and a.state = 'staged'
+     for no key update`
 
 /** Prolongs the lease of a session whose bytes come in through us. @returns false when it was ended meanwhile. */
 export async function renewSessionLease(db: Queryable, sessionId: string, until: Date): Promise<boolean> {
@@ -226,31 +242,54 @@ export async function completeUpload(
   { session, object, head }: { readonly session: UploadSession; readonly object: StagingObject; readonly head: ObjectHead },
 ): Promise<Upload> {
   const at = ctx.clock.now()
-  const steps = [
-    moved('asset', assetMachine, ['accept'], {
-      set: { byte_size: head.sizeBytes, due_at: secondsAfter(at, wakeUpSeconds) },
-      where: sql`t.id = ${session.assetId}::uuid`,
-      returning: assetColumns,
-    }),
-    moved('session', uploadSessionMachine, ['verify', 'complete'], {
-      set: { object_id: null, verified_at: at, due_at: secondsAfter(at, endedSessionSeconds) },
-      from: sql`"asset" a`,
-      where: sql`t.id = ${session.id}::uuid and t.asset_id = a.id and t.object_id = ${object.id}::uuid and t.state = ${session.state}::text`,
-      returning: sessionColumns,
-    }),
-    moved('object', objectMachine, ['confirm'], {
-      set: { byte_size: head.sizeBytes, etag: head.etag, version: head.version },
-      from: sql`"session" s`,
-      where: sql`t.id = ${object.id}::uuid and t.session_id = s.id`,
-    }),
-  ]
-  const written = await moves(db, ctx, steps, { at, jobs: [{ name: 'promote_asset', id: session.assetId }] })
+  const written = await completed(
+    db,
+    ctx,
+    {
+      ...{ assetId: session.assetId, sessionId: session.id, state: session.state, objectId: object.id },
+      ...{ byteSize: head.sizeBytes, etag: head.etag, version: head.version },
+      ...{ dueAt: secondsAfter(at, wakeUpSeconds), endedAt: secondsAfter(at, endedSessionSeconds) },
+    },
+    { at, jobs: [{ name: 'promote_asset', id: session.assetId }] },
+  )
   return {
     session: sessionOf(written['session']?.[0] as unknown as SessionJson),
     asset: assetOf(written['asset']?.[0] as unknown as AssetJson),
     object: null,
   }
 }
+
+interface Completed {
+  readonly assetId: string
+  readonly sessionId: string
+  readonly state: UploadSessionState
+  readonly objectId: string
+  readonly byteSize: number
+  readonly etag: string
+  readonly version: string | null
+  readonly dueAt: Date
+  readonly endedAt: Date
+}
+
+/** The session's object is compared by `is not distinct from`, lest a plan takes the index on that column instead of the session's key. */
+const completed = fixedMoves<Completed>(({ assetId, sessionId, state, objectId, byteSize, etag, version, dueAt, endedAt }, at) => [
+  moved('asset', assetMachine, ['accept'], {
+    set: { byte_size: byteSize, due_at: dueAt },
+    where: sql`t.id = ${assetId}::uuid`,
+    returning: assetColumns,
+  }),
+  moved('session', uploadSessionMachine, ['verify', 'complete'], {
+    set: { object_id: null, verified_at: at, due_at: endedAt },
+    from: sql`"asset" a`,
+    where: sql`t.id = ${sessionId}::uuid and t.asset_id = a.id and t.object_id is not distinct from ${objectId}::uuid and t.state = ${state}::text`,
+    returning: sessionColumns,
+  }),
+  moved('object', objectMachine, ['confirm'], {
+    set: { byte_size: byteSize, etag, version },
+    from: sql`"session" s`,
+    where: sql`t.id = ${objectId}::uuid and t.session_id = s.id`,
+  }),
+])
 
 /**
  * Dooms what landed wrong and reserves a fresh key, so that the client may be given another ticket.

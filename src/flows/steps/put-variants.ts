@@ -3,7 +3,7 @@ import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/trouble.ts'
 import type { MadeVariant } from '../../core/ports/processor.ts'
-import type { VariantOutcome } from '../../database/queries/builds.ts'
+import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { VariantHold } from '../../database/queries/variants.ts'
 
 /** A variant under this worker's lease, with what the decoder made of it and where it is to go. */

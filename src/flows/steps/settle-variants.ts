@@ -3,7 +3,8 @@ import { type AssetState, deliverableStates } from '../../core/asset.ts'
 import { reassessment } from '../../core/variant-plan.ts'
 import type { OutputKind, VariantState } from '../../core/variant.ts'
 import { lookAgainOnMiss } from '../../database/move.ts'
-import { abandonBuild, findBuild, settleBuild, type BuildSettlement, type VariantOutcome } from '../../database/queries/builds.ts'
+import { abandonBuild, type BuildSettlement, settleBuild, type VariantOutcome } from '../../database/queries/build-settlement.ts'
+import { findBuild } from '../../database/queries/builds.ts'
 
 /** The asset and all its variants as they were when this worker last wrote them. */
 export interface KnownBuild {

@@ -10,14 +10,8 @@ import type { MadeVariant } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
 import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
 import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
-import {
-  type BuildBid,
-  type BuildLook,
-  type BuildVariant,
-  claimBuild,
-  findBuild,
-  type VariantOutcome,
-} from '../../database/queries/builds.ts'
+import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild } from '../../database/queries/builds.ts'
+import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { GateObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
 import { clearScratch } from '../steps/clear-scratch.ts'
