@@ -83,13 +83,13 @@ const answer = async (front: Front, request: ClientRequest): Promise<ClientAnswe
   if (url.search === '' && (request.method === 'GET' || request.method === 'HEAD')) {
     const key = office.address('') === `${url.origin}/` ? keyOf(url) : null
     const held = key === null ? null : shelf.at(key)
-    return held ? download(held, request.method, new Map()) : refusal(404, 'NoSuchKey')
+    return held ? download(held, request, new Map()) : refusal(404, 'NoSuchKey')
   }
   const opened = office.open(request, now())
   if (!opened.ok) return refusal(403, opened.why)
   if (request.method === 'GET') {
     const held = shelf.at(opened.key)
-    return held ? download(held, 'GET', opened.query) : refusal(404, 'NoSuchKey')
+    return held ? download(held, request, opened.query) : refusal(404, 'NoSuchKey')
   }
   return lostForClients(() => (opened.query.has('partNumber') ? putPart(front, opened, request) : putObject(front, opened, request)))
 }
@@ -130,18 +130,22 @@ const lostForClients = async (run: () => Promise<ClientAnswer>): Promise<ClientA
   }
 }
 
-const download = (held: Held, method: string, query: ReadonlyMap<string, string>): ClientAnswer => {
+const download = (held: Held, request: ClientRequest, query: ReadonlyMap<string, string>): ClientAnswer => {
   const { sizeBytes, contentType, etag } = held.head
   const disposition = query.get('response-content-disposition')
+  const range = /^bytes=(\d+)-(\d*)$/.exec(headerOf(request, 'range') ?? '')
+  const start = Number(range?.[1] ?? 0)
+  if (range && start >= sizeBytes) return refusal(416, 'InvalidRange')
+  const body = held.bytes.slice(start, range?.[2] ? Number(range[2]) + 1 : sizeBytes)
   return {
-    status: 200,
+    status: range ? 206 : 200,
     headers: {
-      'content-length': String(sizeBytes),
+      'content-length': String(body.byteLength),
       'content-type': query.get('response-content-type') ?? contentType ?? 'application/octet-stream',
       etag,
       ...(disposition === undefined ? {} : { 'content-disposition': disposition }),
     },
-    body: method === 'HEAD' ? new Uint8Array() : held.bytes.slice(),
+    body: request.method === 'HEAD' ? new Uint8Array() : body,
   }
 }
 

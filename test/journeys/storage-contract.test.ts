@@ -8,7 +8,7 @@ import { guardedStore } from '../../src/adapters/storage/object-store.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
 import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
-import { storageContract } from '../../src/testing/storage-contract.ts'
+import { storageContract, type StorageContractContext } from '../../src/testing/storage-contract.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'rindle-storage-'))
 after(() => rm(folder, { recursive: true, force: true }))
@@ -16,20 +16,38 @@ after(() => rm(folder, { recursive: true, force: true }))
 /** The guarded front offers every method and throws where the adapter behind it cannot: it is no adapter by shape. */
 const isAboutShape = (name: string): boolean => name.startsWith('has an id')
 
-const adapters: Readonly<Record<string, StorageAdapter>> = {
-  memory: memory(),
-  local: local({ directory: join(folder, 'plain') }),
-  'bucket in memory': createMemoryBucket({ clock: createSettableClock() }).adapter,
-  'memory behind its guards': guardedStore(memory()),
-  'local behind its guards': guardedStore(local({ directory: join(folder, 'guarded') })),
+interface Tried {
+  readonly adapter: StorageAdapter
+  /** For storages that clients do not reach over the network. */
+  readonly client?: Pick<StorageContractContext, 'send' | 'now'>
 }
 
-for (const [name, adapter] of Object.entries(adapters))
+const clock = createSettableClock()
+const bucketNamed = (name: string, guarded: boolean): Tried => {
+  const { adapter, send } = createMemoryBucket({ name, clock })
+  return { adapter: guarded ? guardedStore(adapter) : adapter, client: { send, now: () => clock.now() } }
+}
+const heedless = createMemoryBucket({ name: 'heedless', clock, versioned: true, honours: { createOnly: false, ifMatch: false } })
+
+const storages: Readonly<Record<string, Tried>> = {
+  memory: { adapter: memory() },
+  local: { adapter: local({ directory: join(folder, 'plain') }) },
+  'bucket in memory': bucketNamed('plain', false),
+  'bucket in memory that honours no condition and keeps versions': {
+    adapter: heedless.adapter,
+    client: { send: heedless.send, now: () => clock.now() },
+  },
+  'memory behind its guards': { adapter: guardedStore(memory()) },
+  'local behind its guards': { adapter: guardedStore(local({ directory: join(folder, 'guarded') })) },
+  'bucket in memory behind its guards': bucketNamed('guarded', true),
+}
+
+for (const [name, { adapter, client }] of Object.entries(storages))
   describe(`storage: ${name}`, () => {
     for (const [index, promise] of storageContract.entries()) {
       if ('supports' in adapter && isAboutShape(promise.name)) continue
       it(promise.name, { skip: promise.needs !== undefined && !adapter.capabilities.has(promise.needs) }, () =>
-        promise.run(adapter, { folder: `unmanaged/contract/${index}/` }),
+        promise.run(adapter, { folder: `unmanaged/contract/${index}/`, ...client }),
       )
     }
   })

@@ -17,11 +17,13 @@ import {
 /** An object is there whole, or not at all, and never replaced. */
 export const writingCases: readonly StorageContractCase[] = [
   {
-    name: 'has an id, and its signing methods exactly when it claims to sign',
+    name: 'has an id, and the methods of what it claims, no others',
     async run(adapter) {
       assert.match(adapter.id, /^[a-z0-9]+:./)
       assert.equal(adapter.signPut !== undefined, adapter.capabilities.has('presigned_put'))
       assert.equal(adapter.signGet !== undefined, adapter.capabilities.has('signed_url'))
+      assert.equal(adapter.publicUrl !== undefined, adapter.capabilities.has('public_url'))
+      assert.equal(adapter.multipart !== undefined, adapter.capabilities.has('multipart_upload'))
     },
   },
   {
