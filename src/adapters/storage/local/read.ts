@@ -74,6 +74,8 @@ export const streamOf = async (
         if (at < to) return
         await end()
         controller.close()
+        // A reader that asked for more in the meantime waits with its buffer, which a close alone does not give back.
+        controller.byobRequest?.respond(0)
       },
       cancel: end,
     },
