@@ -16,9 +16,10 @@ import type { OwnerRef } from './core/owner.ts'
 import type { Logger } from './core/ports/logger.ts'
 import type { Processor } from './core/ports/processor.ts'
 import type { CallOptions, SignedRequest, StorageAdapter } from './core/ports/storage.ts'
+import type { SentPart } from './core/multipart.ts'
 import { named, type Profiles } from './core/profile.ts'
 import type { StoredObject } from './core/stored-object.ts'
-import type { UploadSession } from './core/upload-session.ts'
+import type { SignedUpload, UploadSession, VerifiedUpload } from './core/upload-session.ts'
 import type { Variant } from './core/variant.ts'
 import { createClock, followDatabase } from './database/clock.ts'
 import { checkSchemaVersion, migrate, type MigrationReport } from './database/migrate.ts'
@@ -47,8 +48,15 @@ import { store, type StoreOptions } from './flows/unmanaged/store.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
 import type { UploadSource } from './flows/steps/open-source.ts'
 import { cancelUpload } from './flows/uploads/cancel-upload.ts'
+import { completeMultipartUpload } from './flows/uploads/complete-multipart-upload.ts'
+import {
+  initiateMultipartUpload,
+  type InitiateMultipartUploadOptions,
+  type MultipartUpload,
+} from './flows/uploads/initiate-multipart-upload.ts'
 import { initiateUpload, type InitiateUploadOptions } from './flows/uploads/initiate-upload.ts'
-import { type SignedUpload, signUpload } from './flows/uploads/sign-upload.ts'
+import { signMultipartPart } from './flows/uploads/sign-multipart-part.ts'
+import { signUpload } from './flows/uploads/sign-upload.ts'
 import { upload, type UploadOptions } from './flows/uploads/upload.ts'
 import { uploadSession } from './flows/uploads/upload-session.ts'
 import { verifyCompletion } from './flows/uploads/verify-completion.ts'
@@ -105,9 +113,15 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   /** A ticket for the client: one PUT with exactly these headers, for at most 15 minutes. Signing again is fine. */
   signUpload(sessionId: string): Promise<SignedUpload>
   /** Looks whether what was announced is in storage, and hands it to the worker. Idempotent; the gate's verdict comes later, on the asset. */
-  verifyCompletion(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  verifyCompletion(sessionId: string): Promise<VerifiedUpload<AnyAsset<P>>>
   /** @deprecated Use `verifyCompletion`, which it is. */
-  verifyUpload(sessionId: string): Promise<{ readonly session: UploadSession; readonly asset: AnyAsset<P> }>
+  verifyUpload(sessionId: string): Promise<VerifiedUpload<AnyAsset<P>>>
+  /** Opens an upload that comes in parts, each by a PUT of its own: for large files, and for those that a lost connection must not undo. */
+  initiateMultipartUpload(profile: ProfileName<P>, options: InitiateMultipartUploadOptions): Promise<MultipartUpload>
+  /** A ticket for one part, counted from 1: exactly its bytes, for at most 15 minutes. In any order, and again. */
+  signMultipartPart(sessionId: string, partNumber: number): Promise<SignedUpload>
+  /** Has storage put the parts together, and hands the asset to the worker. Idempotent; what is missing is said, and changes nothing. */
+  completeMultipartUpload(sessionId: string, parts?: readonly SentPart[]): Promise<VerifiedUpload<AnyAsset<P>>>
   /** Takes a file in on the server, streaming: a path, bytes, a Blob or File, a web or Node stream. */
   upload<N extends ProfileName<P>>(profile: N, source: UploadSource, options?: UploadOptions): Promise<Asset<N>>
   /** Null when there is none, or when it ended so long ago that it was forgotten. */
@@ -234,6 +248,9 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     signUpload: bound(signUpload),
     verifyCompletion: bound(verifyCompletion),
     verifyUpload: bound(verifyCompletion),
+    initiateMultipartUpload: bound(initiateMultipartUpload),
+    signMultipartPart: bound(signMultipartPart),
+    completeMultipartUpload: bound(completeMultipartUpload),
     upload: named<Rindle['upload']>(bound(upload)),
     uploadSession: bound(uploadSession),
     cancelUpload: bound(cancelUpload),

@@ -1,4 +1,5 @@
 import { spokenType } from './content-type.ts'
+import type { UploadStrategy } from './upload-session.ts'
 
 /** What every door needs to know about one kind of failure. */
 interface ErrorSpec<D> {
@@ -12,6 +13,13 @@ interface ErrorSpec<D> {
 
 const spec = <D>(status: number, retryable: boolean, message: (details: D) => string): ErrorSpec<D> => ({ status, retryable, message })
 
+/** How each kind of upload session was opened, and what to call for it. */
+const waysToSend: Readonly<Record<UploadStrategy, string>> = {
+  presigned_put: 'by initiateUpload, so its ticket comes from signUpload and its end from verifyCompletion',
+  multipart: 'by initiateMultipartUpload, so its tickets come from signMultipartPart and its end from completeMultipartUpload',
+  resumable: 'for a client that resumes it by itself',
+  proxied: 'by upload, which takes the bytes in itself',
+}
 const names = (list: readonly string[]): string => (list.length > 0 ? list.join(', ') : 'none')
 const spoken = (types: readonly string[]): string => names(types.map(spokenType))
 
@@ -134,10 +142,11 @@ export const errorCatalog = {
     (d) =>
       `Session ${d.sessionId} announced ${d.expectedBytes} bytes; storage holds ${d.actualBytes}. Sign again and send the announced file.`,
   ),
-  upload_parts_missing: spec<{ sessionId: string; missing: readonly number[]; partCount: number }>(
+  upload_parts_missing: spec<{ sessionId: string; missing: readonly number[]; missingCount: number; partCount: number }>(
     422,
     true,
-    (d) => `Upload session ${d.sessionId} lacks some of its ${d.partCount} parts: send those that are missing, then complete it again.`,
+    (d) =>
+      `Upload session ${d.sessionId} lacks ${d.missingCount} of its ${d.partCount} parts: sign and send those that are missing, then complete it again.`,
   ),
   upload_parts_mismatch: spec<{ sessionId: string; partNumber: number; problem: string }>(
     422,
@@ -154,6 +163,12 @@ export const errorCatalog = {
     false,
     (d) =>
       `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxBytes} bytes that its profile takes.`,
+  ),
+  upload_put_too_large: spec<{ maxPutBytes: number; actualBytes: number | null }>(
+    413,
+    false,
+    (d) =>
+      `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxPutBytes} bytes that one PUT may carry to its storage: send it in parts, with initiateMultipartUpload.`,
   ),
   upload_type_not_allowed: spec<{ contentType: string; allowed: readonly string[] }>(
     422,
@@ -177,10 +192,13 @@ export const errorCatalog = {
     false,
     (d) => `This idempotency key belongs to upload session ${d.sessionId}, which declared something else: use another key.`,
   ),
-  upload_unsupported: spec<{ capability: string; store: string }>(
+  upload_unsupported: spec<{ capability: string; store: string } | { capability: string; uploadStrategy: UploadStrategy }>(
     422,
     false,
-    (d) => `The storage ${d.store} cannot do ${d.capability}; choose another way to upload or another adapter.`,
+    (d) =>
+      'uploadStrategy' in d
+        ? `This upload session cannot do ${d.capability}: it was opened ${waysToSend[d.uploadStrategy]}.`
+        : `The storage ${d.store} cannot do ${d.capability}; choose another way to upload or another adapter.`,
   ),
 
   // Tickets

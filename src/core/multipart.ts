@@ -1,5 +1,6 @@
 import { RindleError } from './errors.ts'
-import type { MultipartLimits } from './ports/storage.ts'
+import type { MultipartLimits, StoredPart } from './ports/storage.ts'
+import type { UploadSession } from './upload-session.ts'
 
 /** How an object is cut: every part has `partBytes` but the last, which has what is left. */
 export interface PartPlan {
@@ -37,3 +38,104 @@ export const partCountOf = (byteSize: number, partBytes: number): number => Math
 /** How many bytes part `partNumber` has, counted from 1. */
 export const partSizeOf = (byteSize: number, partBytes: number, partNumber: number): number =>
   Math.min(partBytes, byteSize - (partNumber - 1) * partBytes)
+
+/** How the file of a session was cut when it was opened. @throws RindleError `upload_unsupported` when it does not come in parts. */
+export const partPlanOf = ({ declaredBytes, partBytes, uploadStrategy }: PlannedSession): PartPlan & { readonly byteSize: number } => {
+  if (declaredBytes === null || partBytes === null)
+    throw new RindleError('upload_unsupported', { capability: 'multipart_upload', uploadStrategy })
+  return { byteSize: declaredBytes, partBytes, partCount: partCountOf(declaredBytes, partBytes) }
+}
+
+type PlannedSession = Pick<UploadSession, 'declaredBytes' | 'partBytes' | 'uploadStrategy'>
+
+/** A part as the client says that it sent it. */
+export interface SentPart {
+  /** From 1. */
+  readonly partNumber: number
+  /** What storage answered to its PUT. Quotes around it do not matter. */
+  readonly etag: string
+}
+
+/** The client's own list of what it sent, whatever it is. @throws RindleError `argument_invalid` */
+export const sentPartsOf = (given: unknown): readonly SentPart[] => {
+  if (!Array.isArray(given)) return refuseParts('it must be a list of { partNumber, etag }')
+  const parts = given.map(sentPartOf)
+  if (new Set(parts.map(({ partNumber }) => partNumber)).size < parts.length) return refuseParts('it names a part twice')
+  return parts
+}
+
+const sentPartOf = (given: unknown): SentPart => {
+  const part: { readonly partNumber?: unknown; readonly etag?: unknown } = typeof given === 'object' && given !== null ? given : {}
+  const { partNumber, etag } = part
+  if (typeof partNumber !== 'number' || !Number.isSafeInteger(partNumber) || partNumber < 1 || typeof etag !== 'string' || etag === '')
+    return refuseParts('every part is { partNumber, etag }: a whole number from 1, and text')
+  return { partNumber, etag }
+}
+
+const refuseParts = (problem: string): never => {
+  throw new RindleError('argument_invalid', { argument: 'parts', problem })
+}
+
+/** How many missing parts an error names. */
+const maxNamedParts = 100
+
+/**
+ * The parts that make up the announced file, by number: what storage lists decides, and what the client says it sent, where it says so, has
+ * to agree.
+ *
+ * @throws RindleError `upload_parts_missing`, `upload_parts_mismatch`; `argument_invalid` when the client names a part that the file has not.
+ */
+export const judgeParts = (
+  session: PlannedSession & Pick<UploadSession, 'id'>,
+  stored: readonly StoredPart[],
+  sent: readonly SentPart[] | null,
+): readonly StoredPart[] => {
+  const { byteSize, partBytes, partCount } = partPlanOf(session)
+  const strange = sent?.find(({ partNumber }) => partNumber > partCount)
+  if (strange) return refuseParts(`it names part ${strange.partNumber}, and the file has ${partCount}`)
+  const listed = new Map(stored.map((part) => [part.partNumber, part]))
+  const claimed = sent && new Map(sent.map(({ partNumber, etag }) => [partNumber, etag]))
+  const [whole, missing]: [StoredPart[], number[]] = [[], []]
+  for (let partNumber = 1; partNumber <= partCount; partNumber += 1) {
+    const part = listed.get(partNumber)
+    if (part && (claimed === null || claimed.has(partNumber))) whole.push(part)
+    else missing.push(partNumber)
+  }
+  if (missing.length > 0) throw lacking(session.id, missing, partCount)
+  for (const { partNumber, sizeBytes, etag } of whole) {
+    const announced = partSizeOf(byteSize, partBytes, partNumber)
+    const said = claimed?.get(partNumber)
+    if (sizeBytes !== announced) throw mismatch(session.id, partNumber, `storage holds ${sizeBytes} bytes, and it should have ${announced}`)
+    if (said !== undefined && bareEtag(said) !== bareEtag(etag))
+      throw mismatch(session.id, partNumber, 'storage holds another one than the client says it sent')
+  }
+  return whole
+}
+
+/** What is said of an upload of which storage has no part. */
+export const everyPartMissing = (session: PlannedSession & Pick<UploadSession, 'id'>): RindleError => {
+  const { partCount } = partPlanOf(session)
+  return lacking(
+    session.id,
+    Array.from({ length: partCount }, (_, index) => index + 1),
+    partCount,
+  )
+}
+
+const lacking = (sessionId: string, missing: readonly number[], partCount: number): RindleError =>
+  new RindleError('upload_parts_missing', { sessionId, missing: missing.slice(0, maxNamedParts), missingCount: missing.length, partCount })
+
+const mismatch = (sessionId: string, partNumber: number, problem: string): RindleError =>
+  new RindleError('upload_parts_mismatch', { sessionId, partNumber, problem })
+
+const bareEtag = (etag: string): string =>
+  etag
+    .trim()
+    .replace(/^W\//, '')
+    .replace(/^"(.*)"$/, '$1')
+
+/** @throws RindleError `upload_put_too_large` when one PUT does not carry so much to that store. */
+export const refuseLargePut = ({ maxPutBytes }: { readonly maxPutBytes?: number | undefined }, byteSize: number | null): void => {
+  if (maxPutBytes !== undefined && byteSize !== null && byteSize > maxPutBytes)
+    throw new RindleError('upload_put_too_large', { maxPutBytes, actualBytes: byteSize })
+}

@@ -71,9 +71,9 @@ export interface SignedUpload {
 }
 
 /** An upload whose bytes were seen in storage, and the asset that owns them now. */
-export interface VerifiedUpload {
+export interface VerifiedUpload<A extends Asset = Asset> {
   readonly session: UploadSession
-  readonly asset: Asset
+  readonly asset: A
 }
 
 /** Why nothing can be sent any more: its time is up, or it has ended. Null while it is open. */
@@ -82,4 +82,17 @@ export const problemOfSession = (session: UploadSession, now: Date): RindleError
   const isOpen = openSessionStates.includes(state)
   if (state === 'expired' || (isOpen && session.expiresAt <= now)) return new RindleError('upload_session_expired', { sessionId })
   return isOpen ? null : new RindleError('upload_session_ended', { sessionId, state })
+}
+
+const defaultTtlSeconds = 86_400
+const maxTtlSeconds = 604_800
+
+/** How long a session stays open, when so many seconds were wished. @throws RindleError `argument_invalid` */
+export const sessionTtlSeconds = (wished: number | undefined): number => {
+  const ttl = wished ?? defaultTtlSeconds
+  if (Number.isSafeInteger(ttl) && ttl >= 60 && ttl <= maxTtlSeconds) return ttl
+  throw new RindleError('argument_invalid', {
+    argument: 'expiresInSeconds',
+    problem: `it must be a whole number from 60 to ${maxTtlSeconds}`,
+  })
 }

@@ -73,6 +73,7 @@ describe('the guarded front of a store', () => {
         isRindleError(err) &&
         err.code === 'upload_unsupported' &&
         err.details.capability === 'presigned_put' &&
+        'store' in err.details &&
         err.details.store === 'memory:m',
     )
     await assert.rejects(

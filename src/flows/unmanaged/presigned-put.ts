@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { profileNamed } from '../../core/admission.ts'
 import { RindleError } from '../../core/errors.ts'
+import { refuseLargePut } from '../../core/multipart.ts'
 import { unmanagedKey } from '../../core/object-key.ts'
 import { hostedWatchSeconds, secondsAfter, signedWatchSeconds } from '../../core/patience.ts'
 import type { SignedRequest } from '../../core/ports/storage.ts'
@@ -24,7 +25,7 @@ type Context = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' |
  * key is on record before the ticket exists; what it brings is recorded by the worker once the ticket has ended.
  *
  * @throws RindleError `object_key_reserved`, `object_key_invalid`, `object_exists`, `argument_invalid`, `profile_unknown`, `upload_unsupported`,
- * `options_invalid` when the app did not say where its http door is
+ * `upload_put_too_large`, `options_invalid` when the app did not say where its http door is
  */
 export async function presignedPut(
   ctx: Context,
@@ -44,6 +45,7 @@ export async function presignedPut(
     })
   checkWhole('expiresInSeconds', expiresInSeconds, 1, maxPutTicketSeconds)
   checkWhole('byteSize', options.byteSize, 0, Number.MAX_SAFE_INTEGER)
+  refuseLargePut(store, options.byteSize)
   const sha256 = checkedDigest(options.sha256)
 
   const place = { store: store.id, key: unmanagedKey(key) }

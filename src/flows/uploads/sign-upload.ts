@@ -3,14 +3,8 @@ import { RindleError } from '../../core/errors.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import type { SignedRequest } from '../../core/ports/storage.ts'
 import { maxPutTicketSeconds, mintTicket } from '../../core/ticket.ts'
-import type { UploadSession } from '../../core/upload-session.ts'
+import { problemOfSession, type SignedUpload, type UploadSession } from '../../core/upload-session.ts'
 import { findUploadSession, signSession, type StagingObject } from '../../database/queries/upload-sessions.ts'
-
-export interface SignedUpload {
-  readonly session: UploadSession
-  /** What the client sends its bytes with, to the letter. */
-  readonly presigned: SignedRequest
-}
 
 /**
  * Gives out a ticket for the bytes of an upload: one PUT of the announced length and type to a key that has nothing yet. It lives at
@@ -70,9 +64,7 @@ const ticketFor = async (
 const whyNot = async (ctx: Pick<RindleContext, 'db' | 'stores' | 'clock'>, sessionId: string): Promise<RindleError> => {
   const session = await findUploadSession(ctx.db.pool, sessionId)
   if (!session) return new RindleError('upload_session_not_found', { sessionId })
-  if (session.state === 'expired' || (session.objectId !== null && session.expiresAt <= ctx.clock.now()))
-    return new RindleError('upload_session_expired', { sessionId })
-  if (session.uploadStrategy !== 'presigned_put')
-    return new RindleError('upload_unsupported', { capability: 'presigned_put', store: session.profile })
-  return new RindleError('upload_session_ended', { sessionId, state: session.state })
+  const { state, uploadStrategy } = session
+  if (uploadStrategy !== 'presigned_put') return new RindleError('upload_unsupported', { capability: 'presigned_put', uploadStrategy })
+  return problemOfSession(session, ctx.clock.now()) ?? new RindleError('upload_session_ended', { sessionId, state })
 }
