@@ -47,6 +47,7 @@ const packages: Readonly<Record<string, RegExp>> = {
   pg: /^database\//,
   '@electric-sql/pglite': /^(database\/|pglite\.ts)/,
   'pg-boss': /^adapters\/queue\//,
+  '@aws-sdk/client-s3': /^adapters\/storage\/s3(\.|\/)/,
   sharp: /^adapters\/processing\//,
   thumbhash: /^(adapters\/processing|wire)\//,
   'file-type': /^adapters\/processing\//,

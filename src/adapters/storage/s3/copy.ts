@@ -1,0 +1,107 @@
+import type { CompletedPart } from '@aws-sdk/client-s3'
+import { planParts } from '../../../core/multipart.ts'
+import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
+import { encodeKey, encodeText } from './address.ts'
+import { assemble } from './assemble.ts'
+import type { Bucket } from './bucket.ts'
+import type { Connected } from './connection.ts'
+import { isMissing, isPrecondition } from './failure.ts'
+import { abortedBy, bareEtag, lookAt, mustBeThere } from './head.ts'
+import { RindleError } from '../../../core/errors.ts'
+
+const partsAtOnce = 8
+
+interface Copying {
+  readonly bucket: Bucket
+  readonly connected: Connected
+  /** As the bucket knows it. */
+  readonly to: string
+  readonly source: ObjectHead
+  /** Named as the server wants to read it: encoded, with its version. */
+  readonly copySource: { readonly CopySource: string; readonly CopySourceIfMatch?: string }
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * One request; above what one copies, a multipart upload whose parts are copied. The condition goes with every request, whether or not the
+ * server makes sure of it. What is answered is what is at the destination.
+ */
+export const copyObject =
+  (bucket: Bucket): StorageAdapter['copy'] =>
+  (from, to, { signal, ifMatch, version } = {}) =>
+    bucket.connection.call('copy', signal, async (connected) => {
+      const key = bucket.keyOf(from)
+      const source = await lookAt({ bucket, connected }, key, { signal, version })
+      if (!source || (ifMatch !== undefined && ifMatch !== source.etag)) return null
+      const versioned = version === undefined ? '' : `?versionId=${encodeText(version)}`
+      const copySource = {
+        CopySource: `${bucket.name}/${encodeKey(key)}${versioned}`,
+        ...(ifMatch === undefined ? {} : { CopySourceIfMatch: `"${ifMatch}"` }),
+      }
+      const copying = { bucket, connected, to: bucket.keyOf(to), source, copySource, signal }
+      try {
+        return await (source.sizeBytes > bucket.sizes.copyBytes ? copyParts(copying) : copyOnce(copying))
+      } catch (err) {
+        if (isPrecondition(err) || isMissing(err)) return null
+        throw err
+      }
+    })
+
+/** Where the destination's etag is the source's its bytes are the same; else somebody has to look. */
+const copyOnce = async (copying: Copying): Promise<ObjectHead> => {
+  const { bucket, connected, to, source, copySource, signal } = copying
+  const { sdk, once } = connected
+  const createOnly = bucket.connection.settings.conditionalCopy ? { IfNoneMatch: '*' } : {}
+  const copy = new sdk.CopyObjectCommand({ Bucket: bucket.name, Key: to, ...copySource, ...createOnly })
+  const { CopyObjectResult, VersionId } = await once.send(copy, abortedBy(signal))
+  const isSame = bareEtag(CopyObjectResult?.ETag) === source.etag
+  if (isSame && (VersionId !== undefined || source.version === null)) return { ...source, version: VersionId ?? null }
+  return mustBeThere(await lookAt({ bucket, connected }, to, { signal }), 'copy', bucket)
+}
+
+const copyParts = ({ bucket, connected, to, source, copySource, signal }: Copying): Promise<ObjectHead> => {
+  const { sizeBytes } = source
+  const { partBytes, partCount } = planParts(sizeBytes, bucket.sizes.limits, bucket.sizes.copyPartBytes)
+  const contentType = source.contentType ?? undefined
+  const { sdk, once } = connected
+  return assemble({ bucket, connected, key: to, contentType, operation: 'copy', signal }, (uploadId) =>
+    eachPart(partCount, signal, async (PartNumber, stopped) => {
+      const first = (PartNumber - 1) * partBytes
+      const range = `bytes=${first}-${Math.min(first + partBytes, sizeBytes) - 1}`
+      const upload = { Bucket: bucket.name, Key: to, UploadId: uploadId, PartNumber }
+      const copy = new sdk.UploadPartCopyCommand({ ...upload, ...copySource, CopySourceRange: range })
+      const { CopyPartResult } = await once.send(copy, { abortSignal: stopped })
+      if (CopyPartResult?.ETag === undefined)
+        throw new RindleError('storage_failed', { operation: 'copy', store: bucket.connection.settings.id })
+      return { PartNumber, ETag: CopyPartResult.ETag }
+    }),
+  )
+}
+
+/** Some at a time; the first that fails stops the others, and is what comes out once they have ended. */
+const eachPart = async (
+  count: number,
+  signal: AbortSignal | undefined,
+  copyPart: (partNumber: number, signal: AbortSignal) => Promise<CompletedPart>,
+): Promise<CompletedPart[]> => {
+  const stop = new AbortController()
+  const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+  const parts: CompletedPart[] = []
+  const failures: unknown[] = []
+  let next = 1
+  const copySome = async (): Promise<void> => {
+    while (next <= count && !stopped.aborted) {
+      const number = next++
+      try {
+        parts[number - 1] = await copyPart(number, stopped)
+      } catch (err) {
+        failures.push(err)
+        stop.abort()
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(partsAtOnce, count) }, copySome))
+  signal?.throwIfAborted()
+  if (failures.length > 0) throw failures[0]
+  return parts
+}

@@ -1,0 +1,73 @@
+import { RindleError } from '../../../core/errors.ts'
+import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
+import type { Bucket } from './bucket.ts'
+import type { Connected } from './connection.ts'
+import { answerOf, bucketMissing, isMissing } from './failure.ts'
+
+/** What answers about an object have in common. */
+interface ObjectAnswer {
+  readonly ContentLength?: number | undefined
+  readonly ContentType?: string | undefined
+  readonly ETag?: string | undefined
+  readonly VersionId?: string | undefined
+}
+
+/** Quotes come and go between calls and servers: an etag is kept without them. */
+export const bareEtag = (etag: string | undefined): string => (etag ?? '').replace(/^"(.*)"$/s, '$1')
+
+export const headOf = ({ ContentLength, ContentType, ETag, VersionId }: ObjectAnswer): ObjectHead => ({
+  sizeBytes: ContentLength ?? 0,
+  contentType: ContentType ?? null,
+  etag: bareEtag(ETag),
+  version: VersionId ?? null,
+})
+
+export const nullWhenMissing = (err: unknown): null => {
+  if (isMissing(err)) return null
+  throw err
+}
+
+export const abortedBy = (signal: AbortSignal | undefined): { abortSignal?: AbortSignal } => (signal ? { abortSignal: signal } : {})
+
+/** Looks at one object; of a versioned one at `version`, when given. */
+export const lookAt = async (
+  { bucket, connected: { sdk, patient } }: { readonly bucket: Bucket; readonly connected: Connected },
+  key: string,
+  options: { readonly signal?: AbortSignal | undefined; readonly version?: string | undefined },
+): Promise<ObjectHead | null> => {
+  const look = new sdk.HeadObjectCommand({ Bucket: bucket.name, Key: key, VersionId: options.version })
+  const answer = await patient.send(look, abortedBy(options.signal)).catch(nullWhenMissing)
+  return answer && headOf(answer)
+}
+
+/**
+ * HEAD. Its answers have no body, so that a missing bucket looks like a missing object: until something was found, what is missing
+ * makes it ask for the bucket once.
+ */
+export const headObject = (bucket: Bucket): StorageAdapter['head'] => {
+  let bucketSeen = false
+  return (key, { signal } = {}) =>
+    bucket.connection.call('head', signal, async (connected) => {
+      const head = await lookAt({ bucket, connected }, bucket.keyOf(key), { signal })
+      if (!head && !bucketSeen) await refuseMissingBucket(bucket, connected, signal)
+      bucketSeen = true
+      return head
+    })
+}
+
+/** Who may not look at the bucket is not told: the object is what was asked for. */
+const refuseMissingBucket = async (bucket: Bucket, { sdk, patient }: Connected, signal: AbortSignal | undefined): Promise<void> => {
+  try {
+    await patient.send(new sdk.HeadBucketCommand({ Bucket: bucket.name }), abortedBy(signal))
+  } catch (err) {
+    const { status } = answerOf(err)
+    if (status === 404) throw bucketMissing('head', bucket.connection.settings.id)
+    if (status !== 403) throw err
+  }
+}
+
+/** For what was just written and must be there. */
+export const mustBeThere = (head: ObjectHead | null, operation: string, bucket: Bucket): ObjectHead => {
+  if (!head) throw new RindleError('storage_failed', { operation, store: bucket.connection.settings.id })
+  return head
+}

@@ -1,0 +1,32 @@
+import type { StorageAdapter } from '../../../core/ports/storage.ts'
+import type { Bucket } from './bucket.ts'
+import { abortedBy } from './head.ts'
+
+/** A name as a list gives it: encoded where that was asked for and is said to be so, since not every name can stand in XML. */
+export const decoded = (name: string, encodingType: string | undefined): string =>
+  encodingType === 'url' ? decodeURIComponent(name.replaceAll('+', ' ')) : name
+
+/** Page by page, for as long as somebody takes: what is written or removed meanwhile may be there or not. */
+export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
+  async function* (prefix, { signal } = {}) {
+    let token: string | undefined
+    do {
+      const page = await bucket.connection.call('list', signal, ({ sdk, patient }) =>
+        patient.send(
+          new sdk.ListObjectsV2Command({
+            Bucket: bucket.name,
+            Prefix: `${bucket.prefix}${prefix}`,
+            EncodingType: 'url',
+            ContinuationToken: token,
+          }),
+          abortedBy(signal),
+        ),
+      )
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
+        signal?.throwIfAborted()
+        const key = decoded(Key ?? '', page.EncodingType)
+        yield { key: key.slice(bucket.prefix.length), sizeBytes: Size ?? 0, modifiedAt: LastModified ?? new Date(0) }
+      }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined
+    } while (token !== undefined)
+  }

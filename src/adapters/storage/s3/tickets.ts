@@ -1,0 +1,42 @@
+import { RindleError } from '../../../core/errors.ts'
+import type { SignedRequest } from '../../../core/ports/storage.ts'
+import { type BucketAddress, encodeKey, publicAddressOf } from './address.ts'
+import type { Bucket } from './bucket.ts'
+import type { S3Credentials } from './options.ts'
+import { presign } from './sigv4.ts'
+
+const weekSeconds = 604_800
+
+/** What is signed: the rest is the bucket's. */
+export interface Ticket {
+  readonly method: 'GET' | 'PUT'
+  readonly at: Date
+  readonly ttlSeconds: number
+  readonly query: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * Signs for the address that browsers use. A ticket ends with its time, or with the credentials that signed it; signatures know whole
+ * seconds, so that it is refused up to one second before `expiresAt`, never after.
+ */
+export const ticketsOf = (bucket: Bucket): ((key: string, ticket: Ticket) => Promise<SignedRequest>) => {
+  const { settings, credentials } = bucket.connection
+  const address: BucketAddress = publicAddressOf(settings)
+  return async (key, { method, at, ttlSeconds, query, headers }) => {
+    const signer = await credentials()
+    const seconds = secondsLeft(signer, at, ttlSeconds, settings.id)
+    const path = `${address.path}/${encodeKey(bucket.keyOf(key))}`
+    const request = { method, origin: address.origin, host: address.host, path, query, headers, at, region: settings.region }
+    const url = presign({ ...request, ttlSeconds: seconds, namesPayload: true }, signer)
+    return { url, method, headers, expiresAt: new Date(at.getTime() + seconds * 1000) }
+  }
+}
+
+const secondsLeft = ({ expiration }: S3Credentials, at: Date, ttlSeconds: number, store: string): number => {
+  const wanted = Math.min(ttlSeconds, weekSeconds)
+  const left = expiration === undefined ? wanted : Math.min(wanted, Math.floor((expiration.getTime() - at.getTime()) / 1000))
+  if (left >= 1) return left
+  const reason = 'the temporary credentials have run out; give `credentials` as a function that gets fresh ones'
+  throw new RindleError('storage_refused', { operation: 'sign', store, reason })
+}
