@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isRindleError } from './errors.ts'
-import { normaliseKey, problemOfKey, roleOfKey, sealedKey, stagingKey, unmanagedKey, variantKey } from './object-key.ts'
+import { isOwnKey, normaliseKey, problemOfKey, roleOfKey, sealedKey, stagingKey, unmanagedKey, variantKey } from './object-key.ts'
 
 const codeOf = (run: () => unknown): string => {
   try {
@@ -75,6 +75,29 @@ describe('object keys', () => {
       assert.notEqual(problemOfKey(key), null)
     })
   }
+
+  it('are known for the library’s own by their whole shape', () => {
+    const [one, other] = ['01a20459-5065-7573-89b6-6c1798020b97', '01a20459-5065-7573-89b6-6c1798020b98']
+    const own = [
+      stagingKey(one, other),
+      sealedKey(one, other, null),
+      sealedKey(one, other, 'tar.gz'),
+      variantKey(one, 'thumb', other, 'webp'),
+    ]
+    for (const key of own) assert.equal(isOwnKey(key), true, key)
+    const foreign = [
+      ...[
+        `unmanaged/${one}/${other}`,
+        `staging/${one}`,
+        `staging/${one}/${other}.jpg`,
+        `staging/${one}/${other}/x`,
+        `sealed/${one}/photo.jpg`,
+      ],
+      ...[`sealed/2026/${other}.jpg`, `a/staging/${one}/${other}`, `variants/${one}/${other}`, `staging/${one}/${other.toUpperCase()}`],
+      ...[`sealed/${one}/${other}.`, `sealed/${one}/${other}.a/b`, `variants/${one}/../${other}`],
+    ]
+    for (const key of foreign) assert.equal(isOwnKey(key), false, key)
+  })
 
   it('may hold 1,024 bytes', () => {
     const key = `unmanaged/${'a/'.repeat(506)}bc`

@@ -13,6 +13,10 @@ export const unfinishedPrefix = '.rindle-part-'
 const libraryKey = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/
 /** What the library's own keys look like: nothing about one can be wrong. */
 const ordinaryKey = /^(?:staging|sealed|variants)(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){1,4}$/
+const id = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const ending = '(?:\\.[A-Za-z0-9._-]{1,32})?'
+/** Exactly what the three functions below make. */
+const ownKey = new RegExp(`^(?:staging/${id}/${id}|sealed/${id}/${id}${ending}|variants/${id}/[A-Za-z][A-Za-z0-9_-]{0,62}/${id}${ending})$`)
 const controlCharacter = /\p{Cc}/u
 const loneSurrogate = /\p{Cs}/u
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
@@ -38,6 +42,12 @@ export const unmanagedKey = (key: string): string => {
   if (roleOfKey(normalised) !== 'unmanaged') throw new RindleError('object_key_reserved', { key: normalised })
   return normalised
 }
+
+/** Where this library keeps what it makes. */
+export const ownRoles = ['staging', 'sealed', 'variants'] as const satisfies readonly KeyRole[]
+
+/** True for keys that only this library makes: nobody else's object can be meant. */
+export const isOwnKey = (key: string): boolean => ownKey.test(key)
 
 /** Whose a key is; null when it lies below none of the library's folders. */
 export const roleOfKey = (key: string): KeyRole | null => roles.find((role) => key.startsWith(`${role}/`)) ?? null

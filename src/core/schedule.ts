@@ -15,6 +15,17 @@ export const pollSeconds = 2
 /** A job's folder in which nothing was written for so long belongs to a worker that was killed. */
 export const scratchSeconds = 3_600
 
+/** How often what storage lists is held against the rows. */
+export const reconcileEverySeconds = 86_400
+/** A worker that starts leaves storage alone for so long: a restart in a loop must not list buckets without end, and clocks are compared first. */
+export const reconcileAfterSeconds = 300
+/** A worker that may not reconcile now asks again after so long. */
+export const reconcileAgainSeconds = 3_600
+/** What is younger than this is never taken for abandoned. */
+export const strayAfterSeconds = 86_400
+/** So many objects, and so many uploads, of a store are taken away at one time at most. */
+export const strayLimit = 10_000
+
 /** What both clocks said at one look. */
 export interface ClockReading {
   readonly database: Date

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Queryable } from '../database.ts'
 
-export type LeaseName = 'sweep' | 'events'
+export type LeaseName = 'sweep' | 'events' | 'reconcile'
 
 /** A lease that this holder has now: whatever is done under it names its fence. */
 export interface Lease {
@@ -65,6 +65,13 @@ export async function doubtClock(db: Queryable, until: Date): Promise<void> {
     values ('sweep', '-infinity', ${until}::timestamptz)
     on conflict (name) do update
        set clock_doubted_until = excluded.clock_doubted_until`.execute(db)
+}
+
+/** Whether, for now, nothing is to be expired or deleted because the clocks went apart. */
+export async function isClockDoubted(db: Queryable, at: Date): Promise<boolean> {
+  const { rows } = await sql<{ doubted: boolean }>`
+    select coalesce(t.clock_doubted_until > ${at}::timestamptz, false) as doubted from rindle.leases t where t.name = 'sweep'`.execute(db)
+  return rows[0]?.doubted ?? false
 }
 
 /** Remembers how far the history was read. @returns false when the lease was lost meanwhile; then nothing is written. */

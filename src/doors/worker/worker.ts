@@ -8,6 +8,7 @@ import { leaveLeases } from '../../flows/ops/leave-leases.ts'
 import { sweep } from '../../flows/ops/sweep.ts'
 import { createJobRunner, type JobRecord, type JobRunner } from './job-runner.ts'
 import { createNap, keepTurning, type Loop } from './loop.ts'
+import { reconcileLoop } from './reconcile-loop.ts'
 
 export interface WorkerOptions {
   /** How many files are decoded at once. Default 2. */
@@ -52,7 +53,12 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
   const jobsNap = createNap(ctx.clock)
   const runner = createJobRunner(ctx, { table, decoders: options.concurrency ?? 2, signal: aborter.signal, changed: () => jobsNap.wake() })
   const looks = lookLoop(ctx, holder, aborter.signal)
-  const loops: readonly Loop[] = [jobLoop(ctx, runner, jobsNap), looks.loop, eventLoop(ctx, holder)]
+  const loops: readonly Loop[] = [
+    jobLoop(ctx, runner, jobsNap),
+    looks.loop,
+    eventLoop(ctx, holder),
+    reconcileLoop(ctx, holder, aborter.signal),
+  ]
   const failing = new Set<string>()
   let stopping: Promise<void> | null = null
   let stopped = false

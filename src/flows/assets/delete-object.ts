@@ -10,9 +10,10 @@ const patienceMs = 60_000
 type Deleting = Pick<RindleContext, 'db' | 'queue' | 'clock' | 'stores' | 'logger'>
 
 /**
- * Deletes one doomed object from storage, with the parts of an upload that was to become it; what is gone already counts as deleted. Its row goes at once when nothing can land at its key any
- * more. Otherwise it is watched, and deleted once more when the watch ends. A storage that fails is asked again, less and less often, up to
- * hourly. Deleting twice does no harm, so nothing is claimed: two workers may both delete, and one records it.
+ * Deletes one doomed object from storage, with the parts of an upload that was to become it; what is gone already counts as deleted. Its row
+ * goes at once when nothing can land at its key any more. Otherwise it is watched, and deleted once more when the watch ends. A storage that
+ * fails is asked again, less and less often, up to hourly. Deleting twice does no harm, so nothing is claimed: two workers may both delete,
+ * and one records it.
  */
 export async function deleteObject(ctx: Deleting, objectId: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
   const object = await findCondemnedObject(ctx.db.pool, objectId)
