@@ -27,11 +27,12 @@ process.once('uncaughtException', (error) => {
   console.error(`${error.message}\n${logs()}`)
   void finish(1)
 })
-setTimeout(() => {
+const slow = setTimeout(() => {
   throw new Error(`Not up within ${startSeconds} s.`)
-}, startSeconds * 1000).unref()
+}, startSeconds * 1000)
 
 const access = await start()
+clearTimeout(slow)
 console.log(values.json ? JSON.stringify(access) : describe(access))
 
 async function start() {
@@ -50,13 +51,19 @@ async function start() {
   await run('ceph', 'osd', 'new', store)
   keep('ceph-osd', '--foreground', '--id', '0')
 
-  const credentials = { accessKeyId: `AK${letters(18)}`, secretAccessKey: letters(40) }
-  const keys = ['--access-key', credentials.accessKeyId, '--secret', credentials.secretAccessKey]
-  await run('radosgw-admin', 'user', 'create', '--uid', 'rindle', '--display-name', 'rindle', ...keys)
+  const credentials = await user('owner')
+  const guest = await user('guest')
   keep('radosgw', '--foreground', '--name', 'client.admin', '--rgw-frontends', `beast endpoint=127.0.0.1:${port}`)
   const endpoint = `http://127.0.0.1:${port}`
   await untilAnswering(endpoint)
-  return { endpoint, region: 'us-east-1', credentials }
+  return { endpoint, region: 'us-east-1', credentials, guest }
+}
+
+async function user(name: string): Promise<{ accessKeyId: string; secretAccessKey: string }> {
+  const [accessKeyId, secretAccessKey] = [`AK${letters(18)}`, letters(40)]
+  const keys = ['--access-key', accessKeyId, '--secret', secretAccessKey]
+  await run('radosgw-admin', 'user', 'create', '--uid', name, '--display-name', name, ...keys)
+  return { accessKeyId, secretAccessKey }
 }
 
 /** Ceph's own words; the lines that are not about place and number of daemons say why they are there. */

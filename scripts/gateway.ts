@@ -9,9 +9,13 @@ export type GatewayAccess = {
   /** Its address on loopback, without a path. `localhost` in the place of 127.0.0.1 reaches it too, and takes host-style buckets. */
   readonly endpoint: string
   readonly region: string
-  /** Random at every start. */
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** Whose buckets they are. Random at every start, as are the guest's. */
+  readonly credentials: GatewayCredentials
+  /** The user `guest` may do what a bucket's policy allows, and nothing else. */
+  readonly guest: GatewayCredentials
 }
+
+export type GatewayCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
 export type Gateway = GatewayAccess & {
   /** The process that holds the daemons and ends with them. */
@@ -36,7 +40,7 @@ export function hasGateway(): boolean {
 
 /**
  * Starts a real S3 server on loopback: Ceph's RADOS gateway with one monitor and one store in memory, which holds at most
- * `bytes` (4 GiB by default) and lets uploads hang when it is full. It never outlives its starter, even one that is killed.
+ * `bytes` (4 GiB by default; the memory that it takes grows to twice of what it holds) and lets uploads hang when it is full. It never outlives its starter, even one that is killed.
  *
  * It enforces signatures, signed headers, lengths, expiry and If-None-Match on PUT. It ignores If-None-Match when a multipart
  * upload is completed, the condition of a copy, checksums other than Content-MD5, and the limit of 10,000 parts.
@@ -49,11 +53,13 @@ export async function startGateway(options: { readonly bytes?: number } = {}): P
   const flags = options.bytes === undefined ? [] : ['--bytes', String(options.bytes)]
   const holder = spawn(process.execPath, [program, '--json', ...flags], { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
   let complaint = ''
-  holder.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
+  const listen = (chunk: Buffer): unknown => (complaint += chunk.toString())
+  holder.stderr.on('data', listen)
   const access = await firstLine(holder)
   if (access === null || holder.pid === undefined) throw new Error(`The gateway did not start:\n${complaint}`)
   const parsed: GatewayAccess = JSON.parse(access)
   letGo(holder)
+  holder.stderr.off('data', listen).on('data', (chunk: Buffer) => process.stderr.write(chunk))
   return { ...parsed, pid: holder.pid, stop: () => stop(holder) }
 }
 

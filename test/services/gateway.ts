@@ -37,11 +37,11 @@ let ownGateway: Promise<GatewayAccess> | undefined
  * All buckets of a gateway share its memory of 4 GiB: what needs more starts its own with `startGateway({ bytes })`.
  */
 export async function openBucket(options: BucketOptions = {}, gateway?: GatewayAccess): Promise<TestBucket> {
-  const { endpoint, region, credentials } = gateway ?? (await sharedGateway())
+  const access = gateway ?? (await sharedGateway())
   const client = new S3Client({
-    endpoint,
-    region,
-    credentials,
+    endpoint: access.endpoint,
+    region: access.region,
+    credentials: access.credentials,
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -54,7 +54,7 @@ export async function openBucket(options: BucketOptions = {}, gateway?: GatewayA
   if (options.cors) {
     await client.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [...options.cors] } }))
   }
-  return { bucket, endpoint, region, credentials, client, close: () => removeBucket(client, bucket) }
+  return { ...access, bucket, client, close: () => removeBucket(client, bucket) }
 }
 
 async function sharedGateway(): Promise<GatewayAccess> {
