@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createStores } from '../../src/adapters/storage/stores.ts'
 import { createKeyRing } from '../../src/core/key-ring.ts'
 import type { Processor } from '../../src/core/ports/processor.ts'
 import { mintTicket } from '../../src/core/ticket.ts'
-import { clearScratch } from '../../src/flows/steps/clear-scratch.ts'
+import { clearScratch, makeScratch } from '../../src/flows/steps/clear-scratch.ts'
 import { fetchSealed } from '../../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../../src/flows/steps/open-source.ts'
 import { putVariants, type HeldVariant } from '../../src/flows/steps/put-variants.ts'
@@ -57,7 +56,7 @@ export function touchesOf(store: ReturnType<typeof storage>, processor: Processo
     async gate({ staged, sealed }, admit) {
       const folder = join(scratchFolder, randomUUID())
       const path = `${folder}.received`
-      await mkdir(folder, { mode: 0o700 })
+      makeScratch(folder)
       try {
         await seal(ctx, { source: object(staged, staged.etag), sealed: object(sealed, null), signal })
         const read = await fetchSealed(ctx, { object: sealed, path, signal })

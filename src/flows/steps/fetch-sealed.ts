@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { closeSync, open as openFile, writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { promisify } from 'node:util'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 
@@ -27,9 +26,7 @@ export async function fetchSealed(
   return read
 }
 
-const create = promisify(openFile)
-
-/** Below this a trip to the thread pool takes longer than writing into a file that is open. */
+/** Below this a trip to the thread pool takes longer than making and writing the file. */
 const smallBytes = 256 * 1024
 
 const keepSmall = async (
@@ -45,7 +42,7 @@ const keepSmall = async (
     if (byteSize > sizeBytes) break
   }
   const bytes = Buffer.concat(chunks)
-  const file = await create(path, 'wx', 0o600)
+  const file = openSync(path, 'wx', 0o600)
   try {
     // Unlike `writeSync`, it goes on until all of it is on a disk that runs full.
     writeFileSync(file, bytes)

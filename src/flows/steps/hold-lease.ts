@@ -8,6 +8,9 @@ export interface HeldLease extends Disposable {
   isLost(): boolean
 }
 
+/** Why nobody waits any more; without it an error is made, with its stack, for every lease. */
+const over = 'the lease was disposed of'
+
 /**
  * Renews a lease at every third of it until disposed. What judges whether it still runs is this process's monotonic clock, counted
  * from before the statement that granted it: whoever wakes from a long sleep knows at once that it may not write any more.
@@ -53,6 +56,6 @@ export function holdLease(
   return {
     signal: options.signal ? AbortSignal.any([options.signal, loss.signal]) : loss.signal,
     isLost: () => loss.signal.aborted || heldUntilMs <= ctx.clock.monotonicMs(),
-    [Symbol.dispose]: () => release.abort(),
+    [Symbol.dispose]: () => release.abort(over),
   }
 }

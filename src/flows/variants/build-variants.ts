@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { deliverableStates } from '../../core/asset.ts'
@@ -14,7 +13,7 @@ import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { GateObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
-import { clearScratch } from '../steps/clear-scratch.ts'
+import { clearScratch, makeScratch } from '../steps/clear-scratch.ts'
 import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
@@ -56,7 +55,7 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
   const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
   using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
   try {
-    await mkdir(folder, { mode: 0o700 })
+    makeScratch(folder)
     const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)
     const fresh = build.held.filter((one) => !worn.includes(one))
     const outcomes = [

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
@@ -16,7 +15,7 @@ import { enqueue } from '../../database/queries/enqueue.ts'
 import { claimAsset, type GateClaim, type GateObject } from '../../database/queries/gate-claim.ts'
 import { admitAsset, type Admitted, type PlannedVariant, refuseAsset, returnAsset, type SealedBytes } from '../../database/queries/gate.ts'
 import { renewVariantLeases, type VariantHold } from '../../database/queries/variants.ts'
-import { clearScratch } from '../steps/clear-scratch.ts'
+import { clearScratch, makeScratch } from '../steps/clear-scratch.ts'
 import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
@@ -71,7 +70,7 @@ export async function promoteAsset(
   using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
   const held = Object.assign(attempt, { lease })
   try {
-    await mkdir(folder, { mode: 0o700 })
+    makeScratch(folder)
     return await visit(ctx, held)
   } catch (err) {
     if (isMissed(err) || lease.isLost()) return 'lost'
