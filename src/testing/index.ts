@@ -2,6 +2,15 @@ export { createTestRindle, type Overrides } from '../rindle.ts'
 export type { ClientAnswer, ClientRequest } from './client-request.ts'
 export { createSettableClock, type SettableClock } from './clock.ts'
 export {
+  type Fault,
+  type FaultKind,
+  faultyStorage,
+  type FaultyStorage,
+  type FaultyStorageOptions,
+  type StorageCall,
+  type StorageOperation,
+} from './faulty-storage.ts'
+export {
   type BucketCall,
   type BucketHonours,
   createMemoryBucket,

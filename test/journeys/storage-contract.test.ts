@@ -7,6 +7,7 @@ import { memory } from '../../src/adapters/storage/memory.ts'
 import { guardedStore } from '../../src/adapters/storage/object-store.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
+import { faultyStorage } from '../../src/testing/faulty-storage.ts'
 import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { storageContract, type StorageContractContext } from '../../src/testing/storage-contract.ts'
 
@@ -27,6 +28,7 @@ const bucketNamed = (name: string, guarded: boolean): Tried => {
   const { adapter, send } = createMemoryBucket({ name, clock })
   return { adapter: guarded ? guardedStore(adapter) : adapter, client: { send, now: () => clock.now() } }
 }
+const calm = createMemoryBucket({ name: 'calm', clock })
 const heedless = createMemoryBucket({ name: 'heedless', clock, versioned: true, honours: { createOnly: false, ifMatch: false } })
 
 const storages: Readonly<Record<string, Tried>> = {
@@ -36,6 +38,10 @@ const storages: Readonly<Record<string, Tried>> = {
   'bucket in memory that honours no condition and keeps versions': {
     adapter: heedless.adapter,
     client: { send: heedless.send, now: () => clock.now() },
+  },
+  'bucket in memory to whose calls nothing happens': {
+    adapter: faultyStorage(calm.adapter, { rate: 0 }).adapter,
+    client: { send: calm.send, now: () => clock.now() },
   },
   'memory behind its guards': { adapter: guardedStore(memory()) },
   'local behind its guards': { adapter: guardedStore(local({ directory: join(folder, 'guarded') })) },
