@@ -97,7 +97,10 @@ ${Object.values(routes)
   .join('\n')}
 
 \`POST /uploads\` answers 201 \`{ session }\`, \`sign\` \`{ session, presigned }\`, \`verify\` \`{ session, asset }\`, \`DELETE\` \`{ session }\`; \`GET /assets/:id\` the
-asset itself. Refusals are \`{ error: { code, message, details, retryable } }\`. \`GET /assets/:id\` has addresses only where \`asset.deliver\` is a yes as well.
+asset itself. \`POST /uploads\` with \`"multipart": true\` (and, where it matters, \`partBytes\`) answers \`{ session, multipart: { partBytes, partCount } }\`: every
+part has \`partBytes\` but the last, which has what is left. \`complete\` answers as \`verify\` does, or says which parts are missing; it needs no list
+of parts, so that the bucket need not expose ETags, and checks one that is given: \`{ parts: [{ partNumber, etag }] }\`. A PUT to storage that is
+answered 412 has landed before: verify the upload. Refusals are \`{ error: { code, message, details, retryable } }\`. \`GET /assets/:id\` has addresses only where \`asset.deliver\` is a yes as well.
 
 Mount it before anything that reads bodies, such as \`express.json()\`: a body that was read before is \`body_consumed\`.
 `

@@ -20,6 +20,7 @@ const waysToSend: Readonly<Record<UploadStrategy, string>> = {
   resumable: 'for a client that resumes it by itself',
   proxied: 'by upload, which takes the bytes in itself',
 }
+
 const names = (list: readonly string[]): string => (list.length > 0 ? list.join(', ') : 'none')
 const spoken = (types: readonly string[]): string => names(types.map(spokenType))
 

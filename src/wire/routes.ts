@@ -17,6 +17,18 @@ export interface Route {
 export const routes = {
   createUpload: { method: 'POST', path: '/uploads', action: 'upload.create', means: 'Declare a file and open an upload session.' },
   signUpload: { method: 'POST', path: '/uploads/:id/sign', action: 'upload.sign', means: 'Get the ticket to send the bytes with.' },
+  signPart: {
+    method: 'POST',
+    path: '/uploads/:id/parts/:n/sign',
+    action: 'upload.sign',
+    means: 'Get the ticket for one part of a multipart upload, counted from 1.',
+  },
+  completeUpload: {
+    method: 'POST',
+    path: '/uploads/:id/complete',
+    action: 'upload.complete',
+    means: 'Have the parts that were sent put together.',
+  },
   verifyUpload: { method: 'POST', path: '/uploads/:id/verify', action: 'upload.verify', means: 'Say that the bytes are sent.' },
   cancelUpload: { method: 'DELETE', path: '/uploads/:id', action: 'upload.cancel', means: 'Give an open upload up.' },
   readAsset: { method: 'GET', path: '/assets/:id', action: 'asset.read', means: 'See how far an asset is, and its URLs.' },

@@ -14,6 +14,34 @@ export interface UploadRequest {
   readonly sha256?: string
   /** Asking again with the same key gives the first session. Taken only where the actor is an owner, `{ type, id }`. */
   readonly idempotencyKey?: string
+  /** True: the file comes in parts, each with a ticket of its own. */
+  readonly multipart?: boolean
+  /** How many bytes each part but the last has; with `multipart` alone. Default: the server's choice. */
+  readonly partBytes?: number
+}
+
+/** Answer of POST /uploads. */
+export interface CreatedUploadAnswer {
+  readonly session: SessionAnswer
+  /** How the file is to be cut; there only when it comes in parts. Every part has `partBytes` but the last, which has what is left. */
+  readonly multipart?: { readonly partBytes: number; readonly partCount: number }
+}
+
+/** Answer of POST /uploads/:id/sign and of POST /uploads/:id/parts/:n/sign. */
+export interface SignedUploadAnswer {
+  readonly session: SessionAnswer
+  readonly presigned: PresignedAnswer
+}
+
+/** Body of POST /uploads/:id/complete, all of which may be left out: what storage holds decides. */
+export interface CompleteRequest {
+  readonly parts?: readonly { readonly partNumber: number; readonly etag: string }[]
+}
+
+/** Answer of POST /uploads/:id/verify and of POST /uploads/:id/complete. */
+export interface VerifiedUploadAnswer {
+  readonly session: SessionAnswer
+  readonly asset: AssetAnswer
 }
 
 export interface SessionAnswer {
@@ -23,6 +51,8 @@ export interface SessionAnswer {
   readonly state: UploadSessionState
   readonly uploadStrategy: UploadStrategy
   readonly byteSize: number | null
+  /** What every part but the last has; null when the file does not come in parts. */
+  readonly partBytes: number | null
   readonly contentType: string
   readonly expiresAt: string
 }

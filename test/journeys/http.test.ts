@@ -45,6 +45,7 @@ for (const engine of engines) {
         'state',
         'uploadStrategy',
         'byteSize',
+        'partBytes',
         'contentType',
         'expiresAt',
       ])
@@ -103,6 +104,8 @@ for (const engine of engines) {
       const calls: readonly [string, string, string, object | undefined, string][] = [
         ['createUpload', 'POST', '/uploads', declared(), 'profile'],
         ['signUpload', 'POST', `/uploads/${id}/sign`, {}, 'session'],
+        ['signPart', 'POST', `/uploads/${id}/parts/1/sign`, {}, 'session'],
+        ['completeUpload', 'POST', `/uploads/${id}/complete`, {}, 'session'],
         ['verifyUpload', 'POST', `/uploads/${id}/verify`, {}, 'session'],
         ['cancelUpload', 'DELETE', `/uploads/${id}`, undefined, 'session'],
         ['readAsset', 'GET', `/assets/${assetId}`, undefined, 'asset'],
@@ -152,7 +155,13 @@ for (const engine of engines) {
     it('takes JSON alone, so that no form of a foreign page can post', async () => {
       const { id } = await open()
       for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '']) {
-        for (const path of ['/uploads', `/uploads/${id}/sign`, `/uploads/${id}/verify`]) {
+        for (const path of [
+          '/uploads',
+          `/uploads/${id}/sign`,
+          `/uploads/${id}/parts/1/sign`,
+          `/uploads/${id}/complete`,
+          `/uploads/${id}/verify`,
+        ]) {
           const response = await ask('POST', path, { body: JSON.stringify(declared()), headers: { 'content-type': type } })
           assert.deepEqual([response.status, response.body.error.code], [415, 'body_type_unsupported'], `${type} ${path}`)
         }
@@ -174,6 +183,16 @@ for (const engine of engines) {
         /did you mean contentType/,
       ],
       ['inherited names', '{"__proto__":{"profile":"photo"},"filename":"a.png","byteSize":1}', /profile is missing|__proto__/],
+      [
+        'a part size without parts',
+        { profile: 'photo', filename: 'a.png', byteSize: 1, partBytes: 1 },
+        /partBytes is for uploads with multipart/,
+      ],
+      [
+        'a flag that is neither',
+        { profile: 'photo', filename: 'a.png', byteSize: 1, multipart: 'yes' },
+        /multipart is neither true nor false/,
+      ],
       ['more than 64 KiB', { profile: 'x'.repeat(70_000) }, /larger than/],
     ]
     for (const [what, body, pattern] of bodies)
@@ -190,6 +209,7 @@ for (const engine of engines) {
         [declared({ filename: 'me.gif' }), 422, 'upload_extension_not_allowed'],
         [declared({ contentType: 'text/html' }), 422, 'upload_type_not_allowed'],
         [declared({ byteSize: 2_000_001 }), 413, 'upload_too_large'],
+        [declared({ multipart: true }), 422, 'upload_unsupported'],
       ]
       for (const [body, status, code] of refused) {
         const response = await ask('POST', '/uploads', { body })

@@ -1,8 +1,8 @@
 import type { AssetView } from '../../flows/delivery/view-asset.ts'
 import { type AnyRindleError, isRindleError, RindleError } from '../../core/errors.ts'
 import type { SignedRequest } from '../../core/ports/storage.ts'
-import type { UploadSession } from '../../core/upload-session.ts'
-import type { AssetAnswer, ErrorAnswer, PresignedAnswer, SessionAnswer } from '../../wire/shapes.ts'
+import type { SignedUpload, UploadSession } from '../../core/upload-session.ts'
+import type { AssetAnswer, ErrorAnswer, PresignedAnswer, SessionAnswer, SignedUploadAnswer } from '../../wire/shapes.ts'
 
 export const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
   new Response(JSON.stringify(body), {
@@ -17,11 +17,17 @@ export const sessionAnswer = (session: UploadSession): SessionAnswer => ({
   state: session.state,
   uploadStrategy: session.uploadStrategy,
   byteSize: session.declaredBytes,
+  partBytes: session.partBytes,
   contentType: session.declaredType,
   expiresAt: session.expiresAt.toISOString(),
 })
 
-export const presignedAnswer = ({ url, method, headers, expiresAt }: SignedRequest): PresignedAnswer => ({
+export const signedAnswer = ({ session, presigned }: SignedUpload): SignedUploadAnswer => ({
+  session: sessionAnswer(session),
+  presigned: presignedAnswer(presigned),
+})
+
+const presignedAnswer = ({ url, method, headers, expiresAt }: SignedRequest): PresignedAnswer => ({
   url,
   method,
   headers,

@@ -1,6 +1,7 @@
 import { RindleError } from '../../core/errors.ts'
 import { suggestion } from '../../core/suggestion.ts'
 
+/** What a body may measure unless its route says otherwise. */
 const maxJsonBytes = 65_536
 
 /**
@@ -9,11 +10,11 @@ const maxJsonBytes = 65_536
  *
  * @throws RindleError `body_type_unsupported`, `body_consumed`, `body_invalid`
  */
-export async function readJsonObject(request: Request): Promise<Readonly<Record<string, unknown>>> {
+export async function readJsonObject(request: Request, maxBytes: number = maxJsonBytes): Promise<Readonly<Record<string, unknown>>> {
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw new RindleError('body_type_unsupported', {})
   refuseConsumed(request)
-  const text = await readText(request)
+  const text = await readText(request, maxBytes)
   if (text === '' && announcedBytes(request) > 0) throw new RindleError('body_consumed', {})
   if (text.trim() === '') return {}
   const value = parsed(text)
@@ -30,7 +31,7 @@ export const refuseConsumed = (request: Request): void => {
 /** What Content-Length says; 0 when it says nothing. */
 export const announcedBytes = (request: Request): number => Number(request.headers.get('content-length') ?? 0) || 0
 
-const readText = async (request: Request): Promise<string> => {
+const readText = async (request: Request, maxBytes: number): Promise<string> => {
   if (!request.body) return ''
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let text = ''
@@ -38,7 +39,7 @@ const readText = async (request: Request): Promise<string> => {
   try {
     for await (const chunk of request.body) {
       read += chunk.byteLength
-      if (read > maxJsonBytes) throw new RindleError('body_invalid', { problem: `it is larger than ${maxJsonBytes} bytes` })
+      if (read > maxBytes) throw new RindleError('body_invalid', { problem: `it is larger than ${maxBytes} bytes` })
       text += decoder.decode(chunk, { stream: true })
     }
     return text + decoder.decode()
@@ -60,6 +61,10 @@ export interface Fields {
   text(name: string): string
   optionalText(name: string): string | undefined
   number(name: string): number
+  optionalNumber(name: string): number | undefined
+  optionalFlag(name: string): boolean | undefined
+  /** Whatever is there, for a judge of its own. */
+  optional(name: string): unknown
   end(): void
 }
 
@@ -76,13 +81,20 @@ export const fieldsOf = (body: Readonly<Record<string, unknown>>): Fields => {
     const value = take(name)
     return value === undefined || typeof value === 'string' ? value : refuse(`${name} is no text`)
   }
+  const optionalNumber = (name: string): number | undefined => {
+    const value = take(name)
+    return value === undefined || typeof value === 'number' ? value : refuse(`${name} is no number`)
+  }
   return {
     optionalText,
     text: (name) => optionalText(name) ?? refuse(`${name} is missing`),
-    number(name) {
+    number: (name) => optionalNumber(name) ?? refuse(`${name} is missing`),
+    optionalNumber,
+    optionalFlag(name) {
       const value = take(name)
-      return typeof value === 'number' ? value : refuse(value === undefined ? `${name} is missing` : `${name} is no number`)
+      return value === undefined || typeof value === 'boolean' ? value : refuse(`${name} is neither true nor false`)
     },
+    optional: take,
     end() {
       const unread = Object.keys(body).find((name) => !read.includes(name))
       if (unread !== undefined) refuse(`${unread} is not a field${suggestion(unread, read)}`)

@@ -1,4 +1,15 @@
 export { createHandler, type Handler, type HandlerOptions, type Question } from './create-handler.ts'
 export type { Subject } from './table.ts'
 export type { Action } from '../../wire/routes.ts'
-export type { AssetAnswer, ErrorAnswer, PresignedAnswer, SessionAnswer, UploadRequest, VariantAnswer } from '../../wire/shapes.ts'
+export type {
+  AssetAnswer,
+  CompleteRequest,
+  CreatedUploadAnswer,
+  ErrorAnswer,
+  PresignedAnswer,
+  SessionAnswer,
+  SignedUploadAnswer,
+  UploadRequest,
+  VariantAnswer,
+  VerifiedUploadAnswer,
+} from '../../wire/shapes.ts'

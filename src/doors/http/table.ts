@@ -2,19 +2,24 @@ import type { RindleContext } from '../../context.ts'
 import type { Asset } from '../../core/asset.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { isId } from '../../core/ids.ts'
+import { sentPartsOf } from '../../core/multipart.ts'
 import { openTicket } from '../../core/ticket.ts'
-import type { UploadSession } from '../../core/upload-session.ts'
+import type { UploadSession, VerifiedUpload } from '../../core/upload-session.ts'
 import { asset } from '../../flows/assets/asset.ts'
 import { openObject } from '../../flows/delivery/open-object.ts'
 import { viewAsset } from '../../flows/delivery/view-asset.ts'
 import { cancelUpload } from '../../flows/uploads/cancel-upload.ts'
+import { completeMultipartUpload } from '../../flows/uploads/complete-multipart-upload.ts'
+import { initiateMultipartUpload } from '../../flows/uploads/initiate-multipart-upload.ts'
 import { initiateUpload } from '../../flows/uploads/initiate-upload.ts'
 import { receiveObject } from '../../flows/uploads/receive-object.ts'
+import { signMultipartPart } from '../../flows/uploads/sign-multipart-part.ts'
 import { signUpload } from '../../flows/uploads/sign-upload.ts'
 import { uploadSession } from '../../flows/uploads/upload-session.ts'
 import { verifyCompletion } from '../../flows/uploads/verify-completion.ts'
 import { type Action, type Route, type RouteName, routes } from '../../wire/routes.ts'
-import { assetAnswer, json, presignedAnswer, sessionAnswer } from './answers.ts'
+import type { CreatedUploadAnswer, VerifiedUploadAnswer } from '../../wire/shapes.ts'
+import { assetAnswer, json, sessionAnswer, signedAnswer } from './answers.ts'
 import { announcedBytes, fieldsOf, readJsonObject, refuseConsumed } from './bodies.ts'
 import { objectResponse } from './object-response.ts'
 
@@ -46,27 +51,54 @@ const createUpload = async ({ ctx, request, actor, demand }: Visit): Promise<Res
     fields.optionalText('idempotencyKey'),
   ]
   const wish = { filename: fields.text('filename'), byteSize: fields.number('byteSize'), contentType, sha256, idempotencyKey }
+  const [isMultipart, partBytes] = [fields.optionalFlag('multipart') ?? false, fields.optionalNumber('partBytes')]
   fields.end()
+  if (partBytes !== undefined && !isMultipart) throw new RindleError('body_invalid', { problem: 'partBytes is for uploads with multipart' })
   await demand('upload.create', { profile })
-  const session = await initiateUpload(ctx, profile, { ...wish, owner: ownerFrom(actor) })
-  return json({ session: sessionAnswer(session) }, 201)
+  const owner = ownerFrom(actor)
+  const created = isMultipart
+    ? await initiateMultipartUpload(ctx, profile, { ...wish, partBytes, owner })
+    : { session: await initiateUpload(ctx, profile, { ...wish, owner }) }
+  const answer: CreatedUploadAnswer = { ...created, session: sessionAnswer(created.session) }
+  return json(answer, 201)
 }
 
 const signTicket = async (visit: Visit): Promise<Response> => {
   await readJsonObject(visit.request)
   const asked = await sessionFor(visit, 'upload.sign')
-  const { session, presigned } = await signUpload(visit.ctx, asked.id)
-  return json({ session: sessionAnswer(session), presigned: presignedAnswer(presigned) })
+  return json(signedAnswer(await signUpload(visit.ctx, asked.id)))
 }
 
+const signPart = async (visit: Visit): Promise<Response> => {
+  await readJsonObject(visit.request)
+  const asked = await sessionFor(visit, 'upload.sign')
+  const n = visit.params['n'] ?? ''
+  return json(signedAnswer(await signMultipartPart(visit.ctx, asked.id, /^\d+$/.test(n) ? Number(n) : NaN)))
+}
+
+const complete = async (visit: Visit): Promise<Response> => {
+  const fields = fieldsOf(await readJsonObject(visit.request, maxPartsBytes))
+  const given = fields.optional('parts')
+  fields.end()
+  const parts = given === undefined ? undefined : sentPartsOf(given)
+  const asked = await sessionFor(visit, 'upload.complete')
+  return landed(visit, await completeMultipartUpload(visit.ctx, asked.id, parts))
+}
+
+/** Ten thousand parts with their etags fit in. */
+const maxPartsBytes = 2 * 1024 * 1024
+
 const verify = async (visit: Visit): Promise<Response> => {
-  const { ctx, actor, request, mayI } = visit
-  await readJsonObject(request)
+  await readJsonObject(visit.request)
   const asked = await sessionFor(visit, 'upload.verify')
-  const { session, asset } = await verifyCompletion(ctx, asked.id)
+  return landed(visit, await verifyCompletion(visit.ctx, asked.id))
+}
+
+const landed = async ({ ctx, actor, mayI }: Visit, { session, asset }: VerifiedUpload): Promise<Response> => {
   const withUrls = await mayI('asset.deliver', { asset })
   const view = (await viewAsset(ctx, asset, { actor })) ?? { asset, original: null, variants: [] }
-  return json({ session: sessionAnswer(session), asset: assetAnswer(view, withUrls) })
+  const answer: VerifiedUploadAnswer = { session: sessionAnswer(session), asset: assetAnswer(view, withUrls) }
+  return json(answer)
 }
 
 const cancel = async (visit: Visit): Promise<Response> => {
@@ -121,6 +153,8 @@ const ownerFrom = (actor: unknown): { type: string; id: string | number | bigint
 const answers: { readonly [N in RouteName]: (visit: Visit) => Promise<Response> } = {
   createUpload,
   signUpload: signTicket,
+  signPart,
+  completeUpload: complete,
   verifyUpload: verify,
   cancelUpload: cancel,
   readAsset,
@@ -135,6 +169,8 @@ const route = <N extends RouteName>(name: N): HttpRoute => ({ ...routes[name], n
 export const httpRoutes: readonly HttpRoute[] = [
   route('createUpload'),
   route('signUpload'),
+  route('signPart'),
+  route('completeUpload'),
   route('verifyUpload'),
   route('cancelUpload'),
   route('readAsset'),
