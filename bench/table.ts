@@ -1,6 +1,7 @@
 import type { Bench } from './harness.ts'
 import { images } from './images.ts'
 import { lifecycle } from './lifecycle.ts'
+import { signing } from './signing.ts'
 
 /** Every benchmark; `npm run bench -- NAME` finds it here. */
-export const benches: readonly Bench[] = [images, lifecycle]
+export const benches: readonly Bench[] = [images, lifecycle, signing]

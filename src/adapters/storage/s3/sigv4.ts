@@ -1,4 +1,4 @@
-import { createHmac, hash } from 'node:crypto'
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import { encodeText } from './address.ts'
 import type { S3Credentials } from './options.ts'
 
@@ -31,14 +31,12 @@ export const presign = (request: RequestToPresign, credentials: S3Credentials): 
   const { method, origin, host, path, region } = request
   const stamp = stampOf(request.at)
   const day = stamp.slice(0, 8)
-  const scope = `${day}/${region}/s3/aws4_request`
+  const { scope, credential, key } = signerOf(credentials, day, region)
   const { lines, names } = canonicalHeaders(host, request.headers)
-  const query = canonicalQuery(request, { stamp, scope, names, credentials })
+  const query = canonicalQuery(request, { stamp, credential, names, sessionToken: credentials.sessionToken })
   const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`
   const toSign = `AWS4-HMAC-SHA256\n${stamp}\n${scope}\n${hash('sha256', canonical, 'hex')}`
-  const signature = createHmac('sha256', signingKey(credentials.secretAccessKey, day, region))
-    .update(toSign)
-    .digest('hex')
+  const signature = createHmac('sha256', key).update(toSign).digest('hex')
   return `${origin}${path}?${query}&X-Amz-Signature=${signature}`
 }
 
@@ -60,34 +58,42 @@ const trimmed = (value: string): string => (/^\s|\s$|\s\s/.test(value) ? value.t
 /** Sorted by bytes: what signing adds begins with a capital, and so stands before what the request brings. */
 const canonicalQuery = (
   { query, ttlSeconds, namesPayload }: RequestToPresign,
-  made: { readonly stamp: string; readonly scope: string; readonly names: string; readonly credentials: S3Credentials },
+  made: { readonly stamp: string; readonly credential: string; readonly names: string; readonly sessionToken: string | undefined },
 ): string => {
-  const { accessKeyId, sessionToken } = made.credentials
   let text = 'X-Amz-Algorithm=AWS4-HMAC-SHA256'
   if (namesPayload) text += '&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD'
-  text += `&X-Amz-Credential=${encodeText(`${accessKeyId}/${made.scope}`)}&X-Amz-Date=${made.stamp}&X-Amz-Expires=${ttlSeconds}`
-  if (sessionToken !== undefined) text += `&X-Amz-Security-Token=${encodeText(sessionToken)}`
+  text += `&X-Amz-Credential=${made.credential}&X-Amz-Date=${made.stamp}&X-Amz-Expires=${ttlSeconds}`
+  if (made.sessionToken !== undefined) text += `&X-Amz-Security-Token=${encodeText(made.sessionToken)}`
   text += `&X-Amz-SignedHeaders=${made.names.replaceAll(';', '%3B')}`
   for (const name of Object.keys(query).sort()) text += `&${encodeText(name)}=${encodeText(query[name] ?? '')}`
   return text
 }
 
-interface KeptKey {
+/** What one pair of keys signs with in one region on one day. */
+interface DaySigner {
+  readonly keyId: string
   readonly secret: string
   readonly day: string
   readonly region: string
-  readonly key: Buffer
+  readonly scope: string
+  /** Encoded, for a query. */
+  readonly credential: string
+  /** Made ready for OpenSSL once: handing it the bytes each time costs more than all the rest of a signature. */
+  readonly key: KeyObject
 }
 
-/** The last ones made: a process signs for few credentials and regions, and for one day at a time. */
-const kept: KeptKey[] = []
+/** The last ones made: a process signs with few credentials, and for one day at a time. */
+const kept: DaySigner[] = []
 const keptAtMost = 16
 
-const signingKey = (secret: string, day: string, region: string): Buffer => {
-  for (const one of kept) if (one.day === day && one.region === region && one.secret === secret) return one.key
+const signerOf = ({ accessKeyId, secretAccessKey }: S3Credentials, day: string, region: string): DaySigner => {
+  for (const one of kept)
+    if (one.day === day && one.keyId === accessKeyId && one.secret === secretAccessKey && one.region === region) return one
+  const scope = `${day}/${region}/s3/aws4_request`
   const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
-  const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), 's3'), 'aws4_request')
-  kept.unshift({ secret, day, region, key })
+  const key = createSecretKey(hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, day), region), 's3'), 'aws4_request'))
+  const made = { keyId: accessKeyId, secret: secretAccessKey, day, region, scope, credential: encodeText(`${accessKeyId}/${scope}`), key }
+  kept.unshift(made)
   kept.length = Math.min(kept.length, keptAtMost)
-  return key
+  return made
 }
