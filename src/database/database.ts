@@ -15,9 +15,10 @@ export interface Database {
   open(): Promise<void>
   /**
    * One transaction. Throwing rolls back; a deadlock or serialisation failure runs `run` again, a bounded number of times.
-   * Storage calls inside it are refused, and so is a nested call.
+   * Storage calls inside it are refused, and so is a nested call. With `lockFirst` it holds the advisory lock of that name before `run`
+   * begins, as if `lockName` were its first statement.
    */
-  transaction<T>(run: (tx: Queryable) => Promise<T>): Promise<T>
+  transaction<T>(run: (tx: Queryable) => Promise<T>, lockFirst?: string): Promise<T>
   /**
    * Runs `run` inside the adopter's transaction: a checked-out pg client, or a Kysely, Drizzle, Prisma or Knex transaction. Nothing is
    * retried; a deadlock or serialisation failure is `transaction_conflict`.

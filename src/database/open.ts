@@ -62,9 +62,9 @@ const databaseOver = (carrier: Carrier): Database => {
       })
       return opening
     },
-    async transaction(run) {
+    async transaction(run, lockFirst) {
       refuseClosed()
-      return runInTransaction((body) => again(() => carrier.transaction((on) => body(() => run(queryableOver(on))))))
+      return runInTransaction((body) => again(() => carrier.transaction((on) => body(() => run(queryableOver(on))), lockFirst)))
     },
     async within(tx, run) {
       refuseClosed()

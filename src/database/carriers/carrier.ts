@@ -19,9 +19,21 @@ export interface Executor {
 export interface Carrier extends Executor {
   readonly engine: 'pglite' | 'postgres'
   open(): Promise<void>
-  /** One READ COMMITTED transaction on one connection. Throwing rolls back. */
-  transaction<T>(run: (executor: Executor) => Promise<T>): Promise<T>
+  /**
+   * One READ COMMITTED transaction on one connection. Throwing rolls back. With `lockFirst` it holds the advisory lock of that name before
+   * `run` begins.
+   */
+  transaction<T>(run: (executor: Executor) => Promise<T>, lockFirst?: string): Promise<T>
   /** Returns how to stop; null where the connection cannot listen. */
   listen(channel: string, hear: (payload: string) => void): Promise<(() => Promise<void>) | null>
   close(): Promise<void>
+}
+
+/** Takes the advisory lock of a name until the transaction ends. */
+export const lockText = 'select pg_advisory_xact_lock(hashtextextended($1::text, 0))::text as locked'
+
+/** For carriers that begin a transaction by themselves. */
+export const lockedFirst = async (executor: Executor, name: string | undefined): Promise<Executor> => {
+  if (name !== undefined) await executor.execute(lockText, [name])
+  return executor
 }

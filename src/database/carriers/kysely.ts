@@ -4,7 +4,7 @@ import { RindleError } from '../../core/errors.ts'
 import { splitStatements } from '../split-statements.ts'
 import { translated } from '../sql-error.ts'
 import { rowsByName } from '../values.ts'
-import type { Carrier, Executor } from './carrier.ts'
+import { type Carrier, type Executor, lockedFirst } from './carrier.ts'
 
 type AnyKysely = Pick<Kysely<unknown>, 'executeQuery' | 'withoutPlugins' | 'getExecutor' | 'transaction'>
 
@@ -33,11 +33,13 @@ export const kyselyCarrier = (given: AnyKysely): Carrier => {
       refuseInside()
       return kyselyExecutor(plain).execute(text, values)
     },
-    async transaction(body) {
+    async transaction(body, lockFirst) {
       refuseInside()
       try {
         const begun = plain.transaction()
-        return await (single ? begun : begun.setIsolationLevel('read committed')).execute((tx) => body(kyselyExecutor(tx)))
+        return await (single ? begun : begun.setIsolationLevel('read committed')).execute(async (tx) =>
+          body(await lockedFirst(kyselyExecutor(tx), lockFirst)),
+        )
       } catch (err) {
         throw translated(err, 'transaction')
       }

@@ -48,12 +48,12 @@ export const pgCarrier = (options: PgOptions): Carrier => {
         })
       }
     },
-    async transaction(body) {
+    async transaction(body, lockFirst) {
       const { pool } = await ready()
       const client = await pool.connect().catch((err: unknown) => {
         throw translated(err, 'connect')
       })
-      return transactionOn(client, prepared, body)
+      return transactionOn(client, prepared, body, lockFirst)
     },
     listen: async (channel, hear) => (await ready()).listener.listen(channel, hear),
     async close() {
@@ -104,15 +104,27 @@ const run = async (
   }
 }
 
+const begun = (client: PoolClient, text: string): Promise<unknown> =>
+  client.query(text).catch((err: unknown) => {
+    throw translated(err, 'begin')
+  })
+
 /** A body that never goes on must not keep its connection and its locks: the server ends it. */
 const begin = 'begin isolation level read committed; set local idle_in_transaction_session_timeout = 60000'
 
-const transactionOn = async <T>(client: PoolClient, prepared: boolean, body: (executor: Executor) => Promise<T>): Promise<T> => {
+const transactionOn = async <T>(
+  client: PoolClient,
+  prepared: boolean,
+  body: (executor: Executor) => Promise<T>,
+  lockFirst: string | undefined,
+): Promise<T> => {
   let broken: Error | undefined
   const lost = (err: Error) => (broken = err)
   client.on('error', lost)
   try {
-    await run(client, false, begin, [])
+    // One message for both: the lock is a statement of its own all the same, so that the next one sees what it waited for.
+    const lock = lockFirst === undefined ? '' : `; select pg_advisory_xact_lock(hashtextextended(${client.escapeLiteral(lockFirst)}, 0))`
+    await begun(client, begin + lock)
     const result = await body(pgExecutor(client, prepared))
     await commit(client)
     return result

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { RindleError } from '../../core/errors.ts'
 import { translated } from '../sql-error.ts'
 import { parsers } from '../values.ts'
-import type { Carrier, Executor } from './carrier.ts'
+import { type Carrier, type Executor, lockedFirst } from './carrier.ts'
 
 interface PgliteResults {
   readonly rows: readonly Readonly<Record<string, unknown>>[]
@@ -76,11 +76,13 @@ export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: (
       await ready()
     },
     execute: async (text, values) => executorOn((await session('A call')).original).execute(text, values),
-    async transaction(body) {
+    async transaction(body, lockFirst) {
       const watched = await session('A call')
       const mark: OpenTransaction = { ours: true, ended: false }
       try {
-        return await watched.original.transaction((tx) => watched.inside.run(mark, () => body(pgliteExecutor(tx))))
+        return await watched.original.transaction((tx) =>
+          watched.inside.run(mark, async () => body(await lockedFirst(pgliteExecutor(tx), lockFirst))),
+        )
       } catch (err) {
         throw translated(err, 'transaction')
       } finally {

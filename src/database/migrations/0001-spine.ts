@@ -214,7 +214,6 @@ create index media_attachments_asset_id on rindle.media_attachments (asset_id);
 create index media_attachments_owner on rindle.media_attachments (owner_type, owner_id, slot);
 create index media_processing_runs_asset_id on rindle.media_processing_runs (asset_id);
 create index state_moves_order on rindle.state_moves (xid, seq);
-create index state_moves_asset_id on rindle.state_moves (asset_id);
 
 insert into rindle.leases (name, until) values ('sweep', 'epoch'), ('events', 'epoch');
 `

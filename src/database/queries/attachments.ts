@@ -45,11 +45,6 @@ interface WholeJson {
   readonly variants: VariantJson[]
 }
 
-/** Waits for the slot and holds it until the transaction ends. What happened meanwhile is seen by the next statement, not by this one. */
-export async function lockSlot(tx: Queryable, key: SlotKey): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${slotText(key)}::text, 0))::text as locked`.execute(tx)
-}
-
 /** Locks those of the slots that nobody holds, in ascending order, without waiting. @returns those that are held now. */
 export async function tryLockSlots<K extends SlotKey>(tx: Queryable, keys: readonly K[]): Promise<K[]> {
   const { rows } = await sql<{ place: number; held: boolean }>`
@@ -279,7 +274,8 @@ const rowsOfSlot = (ownerType: unknown, ownerId: unknown, slot: unknown): RawBui
 
 const variantsJson = sql`(select coalesce(json_agg(v order by v.name), '[]') from rindle.media_variants v where v.asset_id = a.id)`
 
-const slotText = ({ owner, slot }: SlotKey): string => JSON.stringify(['rindle', owner.type, owner.id, slot])
+/** The advisory lock of a slot: whoever holds it decides what stands there. */
+export const slotText = ({ owner, slot }: SlotKey): string => JSON.stringify(['rindle', owner.type, owner.id, slot])
 
 const rowOf = (row: RowJson): SlotRow => ({
   id: row.id,

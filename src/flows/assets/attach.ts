@@ -5,7 +5,7 @@ import { RindleError } from '../../core/errors.ts'
 import { type OwnerRef, ownerOf } from '../../core/owner.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Queryable } from '../../database/database.ts'
-import { listAttachments, lockSlot, lookAndAttach, type NewAttachment, type Whole, writeSlots } from '../../database/queries/attachments.ts'
+import { listAttachments, lookAndAttach, type NewAttachment, slotText, type Whole, writeSlots } from '../../database/queries/attachments.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
 import { attachmentsOf } from '../steps/attachments-of.ts'
 import { inTransaction } from '../steps/in-transaction.ts'
@@ -37,11 +37,10 @@ export async function attach(
   const { profile, many } = slotOf(ctx, slot)
   checkWish(wish)
   const wanted: NewAttachment = { id: ctx.ids.next(), owner: ownerOf(owner), slot, many, assetId: assetIdOf(asset), profile, wish }
-  return inTransaction(ctx, tx, (open) => attachWithin(ctx, open, wanted))
+  return inTransaction(ctx, tx, (open) => attachWithin(ctx, open, wanted), slotText(wanted))
 }
 
 async function attachWithin(ctx: Pick<RindleContext, 'queue' | 'clock'>, tx: Queryable, wanted: NewAttachment): Promise<Attachment> {
-  await lockSlot(tx, wanted)
   const looked = await lookAndAttach(tx, ctx, wanted)
   const found = attachable(looked.found, wanted)
   const { asset } = found

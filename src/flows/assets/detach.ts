@@ -1,7 +1,8 @@
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import { type OwnerRef, ownerOf } from '../../core/owner.ts'
-import { lockRowsOfSlot, lockSlot, writeSlots } from '../../database/queries/attachments.ts'
+import type { Queryable } from '../../database/database.ts'
+import { lockRowsOfSlot, slotText, writeSlots } from '../../database/queries/attachments.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
 import { inTransaction } from '../steps/in-transaction.ts'
 import { slotOf } from '../steps/slot-of.ts'
@@ -29,13 +30,13 @@ export async function detach(
   if (many && options.asset === undefined) throw new RindleError('asset_required', { slot })
   const assetId = options.asset === undefined ? null : assetIdOf(options.asset)
   const key = { owner: ownerOf(owner), slot }
-  await inTransaction(ctx, options.tx, async (tx) => {
-    await lockSlot(tx, key)
+  const release = async (tx: Queryable): Promise<void> => {
     const rows = await lockRowsOfSlot(tx, key)
-    const release = rows.filter((row) => assetId === null || row.assetId === assetId)
-    if (release.length === 0) return
-    const assetIds = [...new Set(release.map((row) => row.assetId))]
-    const plan = { release, refuse: [], change: [], insert: null }
+    const leaving = rows.filter((row) => assetId === null || row.assetId === assetId)
+    if (leaving.length === 0) return
+    const assetIds = [...new Set(leaving.map((row) => row.assetId))]
+    const plan = { release: leaving, refuse: [], change: [], insert: null }
     await writeSlots(tx, ctx, plan, { left: 'detach', jobs: assetIds.map((id) => ({ name: 'purge_asset', id })) })
-  })
+  }
+  await inTransaction(ctx, options.tx, release, slotText(key))
 }

@@ -1,6 +1,20 @@
 import type { RindleContext } from '../../context.ts'
 import type { Queryable } from '../../database/database.ts'
+import { lockName } from '../../database/queries/lock-name.ts'
 
-/** Runs `run` in the adopter's transaction when there is one, else in one of ours, which is tried again when it meets another. */
-export const inTransaction = <T>(ctx: Pick<RindleContext, 'db'>, tx: unknown, run: (tx: Queryable) => Promise<T>): Promise<T> =>
-  tx === undefined ? ctx.db.transaction(run) : ctx.db.within(tx, run)
+/**
+ * Runs `run` in the adopter's transaction when there is one, else in one of ours, which is tried again when it meets another. With
+ * `lockFirst` it waits for the advisory lock of that name and holds it until the transaction ends.
+ */
+export const inTransaction = <T>(
+  ctx: Pick<RindleContext, 'db'>,
+  tx: unknown,
+  run: (tx: Queryable) => Promise<T>,
+  lockFirst?: string,
+): Promise<T> => {
+  if (tx === undefined) return ctx.db.transaction(run, lockFirst)
+  return ctx.db.within(tx, async (open) => {
+    if (lockFirst !== undefined) await lockName(open, lockFirst)
+    return run(open)
+  })
+}

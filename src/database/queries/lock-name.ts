@@ -1,0 +1,8 @@
+import { lockText } from '../carriers/carrier.ts'
+import type { Queryable } from '../database.ts'
+import { executorOf } from '../queryable.ts'
+
+/** Waits for the advisory lock of that name and holds it until the transaction ends. What happened meanwhile is seen by the next statement. */
+export async function lockName(tx: Queryable, name: string): Promise<void> {
+  await executorOf(tx).execute(lockText, [name])
+}
