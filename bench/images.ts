@@ -15,6 +15,7 @@ import type { ImageRecipe } from '../src/core/recipe.ts'
 import { fetchSealed } from '../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../src/flows/steps/open-source.ts'
 import { putVariants } from '../src/flows/steps/put-variants.ts'
+import { type Host, readHost } from '../src/host.ts'
 import { cpuMsOfTree, type Bench, type BenchContext, type BenchSides, type Measures } from './harness.ts'
 
 type Wanted = { readonly name: string; readonly side: number; readonly format: 'webp' | 'jpeg' }
@@ -33,10 +34,15 @@ const picturesPerRound = 4
 /**
  * 24 megapixels to three variants, with everything between the sealed bytes and the stored variants on our side only.
  *
- * What was tried on our side, in CPU of about 270 ms: keeping freed memory in the child 10 less (kept); sequential reading of the source
- * 25 less (kept); the placeholder from the smallest copy 3 less (kept); a linear kernel for the one decode 15 less, but softer (left);
- * V8 without concurrent marking, or with a larger young generation: nothing (left). A neighbour on the same core costs us more than the
- * references, since ours is two processes: run it on a machine that is otherwise idle.
+ * What was tried on our side, in CPU of about 300 ms: the one decode halved by the JPEG decoder, where sharp would transform all 24
+ * megapixels and scale them, 40 less (kept; see decode.ts for what it does to the picture); sealed bytes read into one buffer of 1 MiB,
+ * so that this process collects no garbage after each picture, 10 to 20 less, and fewer trips to the thread pool, 3 less (kept); keeping
+ * freed memory in the child 10 less (kept); sequential reading of the source 25 less (kept); the placeholder from the smallest copy 3
+ * less (kept); a cubic or linear kernel for the one decode 10 to 15 less, but softer (left); giving decoded copies back at once instead of
+ * waiting for the collector: nothing that stood out (left); V8 without concurrent marking, or with a larger young generation: nothing
+ * (left). What is left, on a quiet machine: the decode 112, the WebP of 1024 62, the JPEG of 2048 23, this process 18, all else 15.
+ *
+ * A neighbour on the same core costs us more than the references, since ours is two processes: run it on a machine that is otherwise idle.
  */
 export const images: Bench = {
   name: 'images',
@@ -61,7 +67,7 @@ async function prepare({ random, folder, note }: BenchContext): Promise<BenchSid
   const processor = createProcessor({ concurrency: 1, logger: console })
   await processor.warm()
   const worker = {
-    ctx: { stores: createStores({ profiles: { photo: { storage: store } } }), logger: console },
+    ctx: { stores: createStores({ profiles: { photo: { storage: store } } }), host: readHost(), logger: console },
     store: store.id,
     visit: processor.visit,
   }
@@ -90,7 +96,7 @@ async function perPicture(work: () => Promise<void>): Promise<Measures & { cpuMs
 }
 
 type Worker = {
-  readonly ctx: { stores: Stores; logger: Logger }
+  readonly ctx: { stores: Stores; host: Host; logger: Logger }
   readonly store: string
   readonly visit: (visit: Visit) => Promise<Verdict>
 }

@@ -9,6 +9,7 @@ import { fetchSealed } from '../../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../../src/flows/steps/open-source.ts'
 import { putVariants, type HeldVariant } from '../../src/flows/steps/put-variants.ts'
 import { seal } from '../../src/flows/steps/seal.ts'
+import { readHost } from '../../src/host.ts'
 import { photo, photoProfile, secret, type storage } from './workload.ts'
 
 export interface StoredAt {
@@ -37,7 +38,7 @@ export interface Touches {
 
 export function touchesOf(store: ReturnType<typeof storage>, processor: Processor, scratchFolder: string): Touches {
   const profile = photoProfile(store)
-  const ctx = { stores: createStores({ profiles: { photo: profile } }), logger: console }
+  const ctx = { stores: createStores({ profiles: { photo: profile } }), host: readHost(), logger: console }
   const keys = createKeyRing([secret])
   const { signal } = new AbortController()
   const object = (at: StoredAt, etag: string | null) => ({ id: '', role: 'original' as const, etag, version: null, ...at })

@@ -113,6 +113,16 @@ for (const engine of engines) {
       assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
+    it('waits for room on the disk before it fetches the original', async () => {
+      const assetId = await waiting('thumb')
+      const full = { ...stand.ctx, host: { ...stand.ctx.host, freeBytes: () => 64 * 1024 * 1024 } }
+      const visits = stand.processor.visits.length
+      for (let round = 0; round < 7; round++) assert.equal(await buildVariants(full, assetId), 'later')
+      assert.equal(stand.processor.visits.length, visits)
+      assert.equal(await buildVariants(stand.ctx, assetId), 'built')
+      assert.equal((await stand.states(assetId)).asset, 'ready')
+    })
+
     it('fails a variant over which the decoder died twice, and never holds the asset back', async () => {
       const assetId = await waiting('thumb')
       stand.processor.before = () => {

@@ -176,6 +176,17 @@ for (const engine of engines) {
       assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
+    it('waits for room on the disk, never blames the file, and fetches nothing before', async () => {
+      const { assetId } = await stand.land()
+      const full = { ...stand.ctx, host: { ...stand.ctx.host, freeBytes: () => 64 * 1024 * 1024 } }
+      for (let round = 0; round < 7; round++) assert.equal(await promoteAsset(full, assetId), 'later')
+      const { asset, runs } = await stand.states(assetId)
+      assert.equal(asset, 'validating')
+      assert.deepEqual(new Set(runs), new Set(['promote_asset failed insufficient_disk_headroom']))
+      assert.equal(stand.processor.visits.length, 0)
+      assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+    })
+
     it('waits at most an hour between attempts', async () => {
       const { assetId } = await stand.land()
       stand.processor.before = () => {

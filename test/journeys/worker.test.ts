@@ -314,7 +314,7 @@ describe('the folder for jobs', () => {
       writeFileSync(join(scratchFolder, name), 'bytes')
       if (name.startsWith(dead)) utimesSync(join(scratchFolder, name), old, old)
     }
-    await clearScratch({ host: { scratchFolder, workerName: 'here' } })
+    await clearScratch({ host: { scratchFolder } })
     assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, `${fresh}.received`, 'rindle-elses'])
     rmSync(scratchFolder, { recursive: true })
   })

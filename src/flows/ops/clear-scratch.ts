@@ -10,7 +10,7 @@ const ofJob = /^rindle-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.received|\.or
  * Removes the folders of jobs whose worker was killed, and the files that were being looked at. They are taken for abandoned when
  * nothing in them was written for an hour.
  */
-export async function clearScratch(ctx: Pick<RindleContext, 'host'>): Promise<void> {
+export async function clearScratch(ctx: { readonly host: Pick<RindleContext['host'], 'scratchFolder'> }): Promise<void> {
   const { scratchFolder } = ctx.host
   const before = (await fileTime(scratchFolder)) - scratchSeconds * 1000
   for (const name of (await readdir(scratchFolder)).filter((entry) => ofJob.test(entry))) {
