@@ -9,6 +9,7 @@ import {
   dispositionOf,
   notAvailable,
   type ServedAsset,
+  publicSignature,
   urlTimes,
 } from './delivery-policy.ts'
 import { isRindleError } from './errors.ts'
@@ -139,5 +140,12 @@ describe('how long a URL lives', () => {
   it('for ever where the profile is public, with the same times whenever it is made', () => {
     const open = { ...policy, public: true }
     assert.deepEqual(urlTimes(open, at), urlTimes(open, new Date(at.getTime() + 1)))
+  })
+
+  it('a week from the day’s beginning where a public file has to be signed', () => {
+    const noon = publicSignature(new Date('2026-01-01T12:00:00.123Z'))
+    assert.deepEqual(noon, { at: new Date('2026-01-01T00:00:00Z'), ttlSeconds: 604_800 })
+    assert.deepEqual(publicSignature(new Date('2026-01-01T23:59:59.999Z')), noon)
+    assert.deepEqual(publicSignature(new Date('2026-01-02T00:00:00Z')).at, new Date('2026-01-02T00:00:00Z'))
   })
 })

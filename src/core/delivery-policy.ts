@@ -111,3 +111,12 @@ export const urlTimes = (
   if (policy.public) return { ...publicTicketTimes, ttlSeconds }
   return { issuedAt: now, expiresAt: new Date(now.getTime() + ttlSeconds * 1000), ttlSeconds }
 }
+
+/**
+ * How a public profile's file is signed where it cannot do without: for the longest time there is, counted from the day's beginning, so that
+ * everybody gets the same URL all day long and caches keep working. It lives six days at least.
+ */
+export const publicSignature = (now: Date): { readonly at: Date; readonly ttlSeconds: number } => ({
+  at: new Date(now.getTime() - (now.getTime() % 86_400_000)),
+  ttlSeconds: weekSeconds,
+})

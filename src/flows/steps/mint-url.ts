@@ -1,4 +1,11 @@
-import { type Choice, dispositionHeader, type DispositionWish, urlTimes } from '../../core/delivery-policy.ts'
+import {
+  type Choice,
+  dispositionHeader,
+  dispositionOf,
+  type DispositionWish,
+  publicSignature,
+  urlTimes,
+} from '../../core/delivery-policy.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Profile } from '../../core/profile.ts'
 import { mintTicket } from '../../core/ticket.ts'
@@ -8,13 +15,18 @@ import type { RindleContext } from '../../context.ts'
 export interface UrlOptions extends DispositionWish {
   /** Whom the profile's authorizer is asked about. */
   readonly actor?: unknown
-  /** Default: what the profile says; at most a week. Public URLs do not end. */
+  /** Default: what the profile says; at most a week. A public URL does not end, or where it must be signed lives as long as it can. */
   readonly expiresInSeconds?: number
 }
 
 /**
- * An address for one stored object: of our own http door where the store is hosted, else signed by the store. A public profile's is
- * the same for everybody and for ever; a private one's ends.
+ * An address for one stored object: of our own http door where the store is hosted, else of the store. A private profile's is signed
+ * and ends.
+ *
+ * A public profile's is the same for everybody and for ever, with one exception. An unsigned address of a store carries neither
+ * disposition nor filename: it leads to the bytes and the type they were stored with, which in a profile that decodes its files is one that
+ * runs nothing. So what must arrive as an attachment, or under a name that was asked for, is signed there, for as long as stores sign: a
+ * page that is kept longer than six days has to ask again.
  *
  * @throws RindleError `delivery_unsupported`, `options_invalid` when the app did not say where its http door is, `argument_invalid`
  */
@@ -25,12 +37,18 @@ export async function mintUrl(
   options: UrlOptions,
 ): Promise<string> {
   const { object } = choice
-  const { issuedAt, expiresAt, ttlSeconds } = urlTimes(profile.delivery, ctx.clock.now(), options.expiresInSeconds)
+  const now = ctx.clock.now()
+  const { issuedAt, expiresAt, ttlSeconds } = urlTimes(profile.delivery, now, options.expiresInSeconds)
   const contentDisposition = dispositionHeader(profile, choice, choice.filename, options)
   const store = ctx.stores.at(object.store)
   if (!store.supports('hosted')) {
-    if (profile.delivery.public) throw new RindleError('delivery_unsupported', { capability: 'public delivery', store: store.id })
-    const signed = await store.signGet(object.key, { at: ctx.clock.now(), ttlSeconds, contentType: object.contentType, contentDisposition })
+    const isPublic = profile.delivery.public
+    if (isPublic && !store.supports('public_url'))
+      throw new RindleError('delivery_unsupported', { capability: 'public_url', store: store.id })
+    if (isPublic && options.filename === undefined && dispositionOf(profile, object.contentType, options) === 'inline')
+      return store.publicUrl(object.key)
+    const times = isPublic ? publicSignature(now) : { at: now, ttlSeconds }
+    const signed = await store.signGet(object.key, { ...times, contentType: object.contentType, contentDisposition })
     return signed.url
   }
   if (ctx.baseUrl === null) throw new RindleError('options_invalid', { problems: [missingBaseUrl] })
