@@ -1,114 +1,79 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, readlink, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { local } from '../../adapters/storage/local.ts'
 import { memory } from '../../adapters/storage/memory.ts'
 import { createStores } from '../../adapters/storage/stores.ts'
-import { isRindleError } from '../../core/errors.ts'
 import type { StorageAdapter } from '../../core/ports/storage.ts'
 import { fetchSealed } from './fetch-sealed.ts'
 
-const reserveBytes = 64 * 1024 * 1024
-const largeBytes = 400_000
-const signal = new AbortController().signal
-
-/** A store that says that something is there and sends it when it is told to. */
-const slow = (sizeBytes: number, sent = sizeBytes) => {
-  const open = new Set<ReadableStreamDefaultController<Uint8Array>>()
-  const cancelled: unknown[] = []
-  const bodyOf = () => {
-    let control: ReadableStreamDefaultController<Uint8Array>
-    return new ReadableStream<Uint8Array>({
-      start: (given) => void open.add((control = given)),
-      cancel(why) {
-        open.delete(control)
-        cancelled.push(why)
-      },
-    })
-  }
-  const storage: StorageAdapter = {
-    ...memory(),
-    read: async () => ({
-      ...{ sizeBytes, contentType: null, etag: 'e', version: null },
-      body: bodyOf(),
-    }),
-  }
-  const end = () => {
-    for (const control of open) {
-      open.delete(control)
-      control.enqueue(new Uint8Array(sent))
-      control.close()
-    }
-  }
-  return { stores: createStores({ profiles: { a: { storage } } }), cancelled, end }
-}
+const key = 'sealed/a/original.bin'
+const kibibyte = 1024
 
 describe('fetching sealed bytes', () => {
   let folder: string
-  let count = 0
-  before(() => (folder = mkdtempSync(join(tmpdir(), 'rindle-fetch-'))))
-  after(() => rmSync(folder, { recursive: true }))
+  let files = 0
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rindle-fetch-'))
+  })
+  after(() => rm(folder, { recursive: true }))
 
-  const object = { store: 'memory:default', key: 'sealed/a/b' }
-  const freshPath = () => join(folder, `${(count += 1)}`)
-  const fetch = (stores: ReturnType<typeof slow>['stores'], freeBytes: number, path = freshPath()) =>
-    fetchSealed({ stores, host: { freeBytes: () => freeBytes } }, { object, path, signal })
+  const stores: readonly [string, () => StorageAdapter][] = [
+    ['a folder, which fills the reader’s buffer', () => local({ directory: join(folder, `store-${++files}`) })],
+    ['memory, which hands out chunks of its own', () => memory({ name: `fetch-${++files}` })],
+  ]
+  const stored = async (store: StorageAdapter, bytes: Uint8Array<ArrayBuffer>) => {
+    await store.put(key, new Blob([bytes]).stream(), { contentType: 'application/octet-stream', sizeBytes: bytes.byteLength })
+    const ctx = { stores: createStores({ profiles: {}, stores: [store] }), host: { freeBytes: () => Infinity } }
+    const path = join(folder, `received-${++files}`)
+    return {
+      path,
+      fetch: (signal = new AbortController().signal) => fetchSealed(ctx, { object: { store: store.id, key }, path, signal }),
+    }
+  }
 
-  for (const size of [7, largeBytes])
-    it(`writes and hashes ${size} bytes where there is just enough room`, async () => {
-      const { stores, end } = slow(size)
-      const path = freshPath()
-      const fetching = fetch(stores, reserveBytes + size, path)
-      await new Promise(setImmediate)
-      end()
-      const sha256 = createHash('sha256').update(new Uint8Array(size)).digest('hex')
-      assert.deepEqual(await fetching, { byteSize: size, sha256 })
-      assert.equal(readFileSync(path).byteLength, size)
-    })
+  for (const [name, createStore] of stores) {
+    for (const byteSize of [0, 1, 256 * kibibyte, 256 * kibibyte + 1, 1024 * kibibyte, 2048 * kibibyte, 3000 * kibibyte + 7]) {
+      it(`brings ${byteSize} bytes out of ${name}, with their hash`, async () => {
+        const bytes = Uint8Array.from(randomBytes(byteSize))
+        const { path, fetch } = await stored(createStore(), bytes)
+        assert.deepEqual(await fetch(), { byteSize, sha256: createHash('sha256').update(bytes).digest('hex') })
+        assert.ok((await readFile(path)).equals(bytes))
+      })
+    }
+  }
 
-  it('takes not one byte where there is none, and lets go of the body', async () => {
-    const { stores, cancelled } = slow(largeBytes)
-    const path = freshPath()
-    await assert.rejects(fetch(stores, reserveBytes + largeBytes - 1, path), (err: unknown) => {
-      assert.ok(isRindleError(err) && err.code === 'insufficient_disk_headroom')
-      assert.deepEqual(err.details, { neededBytes: reserveBytes + largeBytes, freeBytes: reserveBytes + largeBytes - 1 })
-      return err.retryable
-    })
-    assert.equal(cancelled.length, 1)
-    assert.equal(existsSync(path), false)
+  it('refuses a file that became shorter while it was read, and holds it open no longer', async () => {
+    const directory = join(folder, `store-${++files}`)
+    const path = join(directory, key)
+    const store = local({ directory })
+    const read: StorageAdapter['read'] = async (...asked) => {
+      const found = await store.read(...asked)
+      await truncate(path, 1024 * kibibyte + 1)
+      return found
+    }
+    const { fetch } = await stored({ ...store, read }, Uint8Array.from(randomBytes(3000 * kibibyte)))
+    await assert.rejects(fetch(), { code: 'storage_failed' })
+    assert.equal(await openedAt(path), 0)
   })
 
-  it('does not count on room that another job of this process was promised, until that one is done', async () => {
-    const { stores, end } = slow(largeBytes)
-    const free = reserveBytes + largeBytes + 100
-    const first = fetch(stores, free)
-    await new Promise(setImmediate)
-    await assert.rejects(fetch(stores, free), { code: 'insufficient_disk_headroom' })
-    end()
-    await first
-    const second = fetch(stores, free)
-    await new Promise(setImmediate)
-    end()
-    assert.equal((await second)?.byteSize, largeBytes)
+  it('stops where it is told to, and holds the file open no longer', { timeout: 10_000 }, async () => {
+    const directory = join(folder, `store-${++files}`)
+    const { fetch } = await stored(local({ directory }), new Uint8Array(16 * 1024 * kibibyte))
+    const controller = new AbortController()
+    const fetching = fetch(controller.signal)
+    setTimeout(() => controller.abort(new Error('enough')), 2)
+    await assert.rejects(fetching, { message: 'enough' })
+    while ((await openedAt(join(directory, key))) > 0) await setImmediate()
   })
-
-  for (const [what, sent] of [
-    ['fewer', largeBytes - 1],
-    ['more', largeBytes + 1],
-  ] as const)
-    it(`is a fault of the storage when ${what} bytes come than it said, and holds no room afterwards`, async () => {
-      const { stores, end } = slow(largeBytes, sent)
-      const broken = fetch(stores, reserveBytes + largeBytes)
-      await new Promise(setImmediate)
-      end()
-      await assert.rejects(broken, { code: 'storage_failed' })
-      await assert.rejects(fetch(stores, reserveBytes + largeBytes - 1), { code: 'insufficient_disk_headroom' })
-      const whole = slow(largeBytes)
-      const again = fetch(whole.stores, reserveBytes + largeBytes)
-      await new Promise(setImmediate)
-      whole.end()
-      assert.equal((await again)?.byteSize, largeBytes)
-    })
 })
+
+/** How many descriptors of this process lead to `path`. */
+const openedAt = async (path: string): Promise<number> => {
+  const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  return links.filter((link) => link === path).length
+}
