@@ -52,8 +52,7 @@ for (const [name, { adapter, client }] of Object.entries(storages))
   describe(`storage: ${name}`, () => {
     for (const [index, promise] of storageContract.entries()) {
       if ('supports' in adapter && isAboutShape(promise.name)) continue
-      it(promise.name, { skip: promise.needs !== undefined && !adapter.capabilities.has(promise.needs) }, () =>
-        promise.run(adapter, { folder: `unmanaged/contract/${index}/`, ...client }),
-      )
+      if (promise.needs !== undefined && !adapter.capabilities.has(promise.needs)) continue
+      it(promise.name, () => promise.run(adapter, { folder: `unmanaged/contract/${index}/`, ...client }))
     }
   })
