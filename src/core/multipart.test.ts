@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isRindleError } from './errors.ts'
-import { partCountOf, partSizeOf, planParts } from './multipart.ts'
+import { everyPartMissing, judgeParts, partCountOf, partSizeOf, planParts, refuseLargePut, sentPartsOf } from './multipart.ts'
 
 const mebibyte = 1024 ** 2
 const gibibyte = 1024 ** 3
@@ -34,6 +34,13 @@ describe('cutting an object into parts', () => {
     assert.equal(planParts(5 * tebibyte, limits).partBytes, 525 * mebibyte)
   })
 
+  it('keeps a small wish that fits', () => {
+    const small = { ...limits, minPartBytes: 1 }
+    assert.deepEqual(planParts(57, small, 16), { partBytes: 16, partCount: 4 })
+    assert.deepEqual(planParts(50_000, { ...small, maxParts: 10 }, 5_000), { partBytes: 5_000, partCount: 10 })
+    assert.deepEqual(planParts(50_001, { ...small, maxParts: 10 }, 5_000), { partBytes: mebibyte, partCount: 1 })
+  })
+
   it('refuses what no cut fits, and a wish that the store does not take', () => {
     assert.throws(() => planParts(5 * tebibyte + 1, limits), refusal('upload_too_large'))
     assert.throws(() => planParts(101, { ...limits, minPartBytes: 1, maxPartBytes: 10, maxParts: 10 }, 10), refusal('upload_too_large'))
@@ -44,5 +51,66 @@ describe('cutting an object into parts', () => {
   it('counts one part for an empty object', () => {
     assert.equal(partCountOf(0, 8 * mebibyte), 1)
     assert.equal(partSizeOf(0, 8 * mebibyte, 1), 0)
+  })
+})
+
+describe('judging what storage lists', () => {
+  const session = { id: 's', declaredBytes: 40, partBytes: 16, uploadStrategy: 'multipart' } as const
+  const stored = [
+    { partNumber: 3, sizeBytes: 8, etag: '"c"' },
+    { partNumber: 1, sizeBytes: 16, etag: 'a' },
+    { partNumber: 2, sizeBytes: 16, etag: '"b"' },
+  ]
+  const without = (partNumber: number) => stored.filter((part) => part.partNumber !== partNumber)
+  const judged = (given: readonly (typeof stored)[number][], sent: unknown = null): string => {
+    try {
+      return judgeParts(session, given, sent === null ? null : sentPartsOf(sent))
+        .map(({ partNumber }) => partNumber)
+        .join()
+    } catch (err) {
+      if (!isRindleError(err)) throw err
+      return err.code === 'upload_parts_missing' ? `missing ${err.details.missing.join()}` : err.code
+    }
+  }
+  const sent = (...etags: readonly string[]) => etags.map((etag, index) => ({ partNumber: index + 1, etag }))
+  const cases: readonly [string, string, readonly (typeof stored)[number][], unknown][] = [
+    ['all parts, by number', '1,2,3', stored, null],
+    ['parts beyond the last, which are left out', '1,2,3', [...stored, { partNumber: 4, sizeBytes: 16, etag: 'd' }], null],
+    ['nothing', 'missing 1,2,3', [], null],
+    ['a gap', 'missing 2', without(2), null],
+    ['a part of another size', 'upload_parts_mismatch', [...without(2), { partNumber: 2, sizeBytes: 15, etag: 'b' }], null],
+    ['a last part that is whole', 'upload_parts_mismatch', [...without(3), { partNumber: 3, sizeBytes: 16, etag: 'c' }], null],
+    ['a list that agrees, quoted or not', '1,2,3', stored, sent('"a"', 'b', ' W/"c" ')],
+    ['a list that lacks one', 'missing 3', stored, sent('a', 'b')],
+    ['a list that names another', 'upload_parts_mismatch', stored, sent('a', 'b', 'x')],
+    ['a list with what the file has not', 'argument_invalid', stored, sent('a', 'b', 'c', 'd')],
+    ['a list with one twice', 'argument_invalid', stored, [...sent('a', 'b', 'c'), { partNumber: 3, etag: 'c' }]],
+    ['no list at all', 'argument_invalid', stored, 'abc'],
+  ]
+  for (const [name, expected, given, list] of cases) it(`${name}: ${expected}`, () => assert.equal(judged(given, list), expected))
+
+  it('names at most a hundred of what is missing, and counts all', () => {
+    const err = everyPartMissing({ ...session, declaredBytes: 16 * 10_000 })
+    assert.ok(isRindleError(err) && err.code === 'upload_parts_missing')
+    assert.deepEqual([err.details.missing.length, err.details.missing.at(-1), err.details.missingCount], [100, 100, 10_000])
+  })
+
+  it('speaks only of sessions that come in parts', () => {
+    assert.throws(
+      () => judgeParts({ ...session, partBytes: null, uploadStrategy: 'presigned_put' }, stored, null),
+      refusal('upload_unsupported'),
+    )
+  })
+})
+
+describe('one PUT', () => {
+  it('is refused beyond what its store carries, where there is such a limit', () => {
+    assert.throws(() => refuseLargePut({ maxPutBytes: 10 }, 11), refusal('upload_put_too_large'))
+    for (const [maxPutBytes, byteSize] of [
+      [10, 10],
+      [10, null],
+      [undefined, 11],
+    ] as const)
+      assert.doesNotThrow(() => refuseLargePut({ maxPutBytes }, byteSize))
   })
 })

@@ -27,7 +27,7 @@ export const planParts = (byteSize: number, limits: MultipartLimits, wishedPartB
       problem: `it must be a whole number from ${minPartBytes} to ${maxPartBytes}`,
     })
   const needed = Math.ceil(Math.ceil(byteSize / maxParts) / mebibyte) * mebibyte
-  const partBytes = Math.max(wishedPartBytes, needed)
+  const partBytes = byteSize <= wishedPartBytes * maxParts ? wishedPartBytes : needed
   if (partBytes > maxPartBytes) throw new RindleError('upload_too_large', { maxBytes: maxPartBytes * maxParts, actualBytes: byteSize })
   return { partBytes, partCount: partCountOf(byteSize, partBytes) }
 }

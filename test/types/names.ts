@@ -41,6 +41,18 @@ export async function names(): Promise<void> {
   // @ts-expect-error the size is required
   await rindle.initiateUpload('avatar', { filename: 'me.png' })
 
+  await rindle.initiateMultipartUpload('avatar', { filename: 'me.png', byteSize: 1, partBytes: 5_242_880 })
+  // @ts-expect-error no profile has that name
+  await rindle.initiateMultipartUpload('avatr', { filename: 'me.png', byteSize: 1 })
+  // @ts-expect-error the size is required
+  await rindle.initiateMultipartUpload('avatar', { filename: 'me.png' })
+  // @ts-expect-error storage is touched, so it takes no transaction
+  await rindle.initiateMultipartUpload('avatar', { filename: 'me.png', byteSize: 1, tx: {} })
+  // @ts-expect-error a part is a number and an etag
+  await rindle.completeMultipartUpload('id', [{ partNumber: 1 }])
+  const { asset: landed } = await rindle.completeMultipartUpload('id')
+  same<(typeof landed)['profile'], 'avatar' | 'photo' | 'report'>(true)
+
   const uploaded = await rindle.upload('avatar', 'me.png')
   same<typeof uploaded, Asset<'avatar'>>(true)
   await rindle.variantUrl(uploaded, 'thumb')
