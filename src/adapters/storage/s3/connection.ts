@@ -60,10 +60,15 @@ const connect = async (settings: S3Settings): Promise<Connected> => {
 
 const sockets = { keepAlive: true, maxSockets: 256 } as const
 
+const unheard = (): void => undefined
+/** Without one the SDK tells the console of every failed upload, which the caller hears of anyhow. */
+const silence = { debug: unheard, info: unheard, warn: unheard, error: unheard }
+
 /** Checksums only where an operation cannot do without: others than AWS refuse, or ignore, those that the SDK would add by itself. */
 const configOf = ({ region, endpoint, pathStyle, credentials, timeouts }: S3Settings): S3ClientConfig => ({
   region,
   forcePathStyle: pathStyle,
+  logger: silence,
   requestChecksumCalculation: 'WHEN_REQUIRED',
   responseChecksumValidation: 'WHEN_REQUIRED',
   requestHandler: { connectionTimeout: timeouts.connectMs, httpAgent: sockets, httpsAgent: sockets },
