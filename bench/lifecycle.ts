@@ -21,17 +21,24 @@ const perRoundOfReference = 96
  * checked column by column before anything is measured, touch storage by the same steps and notify workers after the commit. The jobs'
  * rows are written; taking them is the same work on both sides, so nobody does.
  *
- * Two cores are busy all the time, so CPU decides. Our eleven statements alone, sent again with other ids and without our flows, do 3.6
- * times as many lifecycles as the reference: 4 ms of the server and 1 ms of this process, of which the rows themselves, their indexes
- * and constraints are more than half. The flows add 2 to 3 ms to that.
+ * Two cores are busy all the time, so CPU decides. Two thirds of ours is the server's: an eighth of that begins the plans, a tenth reads
+ * and answers the client, a twelfth reads CHECK constraints anew for each table that a statement writes, a twentieth each are looks at
+ * foreign keys and commits; the rest, which is most, are rows, their indexes and pg-boss's insert with its twelve indexes. Without history,
+ * CHECK constraints, foreign keys and jobs, all of which are promised, our side takes a quarter of the CPU that the reference takes with
+ * all of them (5.6 ms and 21.7 ms on a busy machine, 7.7 ms with them): so even that would not be five times.
  *
- * What was tried on our side. Kept: buffers as large as the file that is read instead of 256 kB, 7 ms of 20 (the collector); the scratch
- * folder in memory, 15 % more lifecycles; texts of statements found by their parts instead of put together, 0.4 ms; rows returned as json
- * instead of jsonb, 6 % of the server's time; plans made after an analyze, since those for empty tables scan. Left, since they gave
- * nothing: jit off, synchronous_commit off, wal_level minimal, more shared buffers, a fill factor of 60. Left, since they gave less than
- * they take: typed rows instead of jsonb_populate_recordset (2 %), state lists in one constant (2 %), no partial indexes on due_at and
- * state, so that updates stay on their page (3 %), one select of history per path (1 %). What is promised costs: CHECK constraints 9 %,
- * history 7 %, foreign keys 6 %, pg-boss's own insert 7 % of the server's time.
+ * What was tried on our side. Kept, with their share of the CPU of a lifecycle: buffers as large as the file that is read instead of 256 kB,
+ * 7 ms of 20 (the collector); the scratch folder in memory, 15 % more lifecycles; rows returned as json instead of jsonb, 6 % of the
+ * server's time; plans made after an analyze, since those for empty tables scan; texts of statements written once and then only run with
+ * other values, 25 to 30 % of this process's time; rows found by keys alone, since plans made while no upload was open read all assets to
+ * sign one, and single rows without a join, and each step's outcome asked for once instead of counted and then listed, together 18 % of the
+ * server's time; scratch folders made and removed without the thread pool, 5 % of this process's; a transaction begun and its slot locked by
+ * one message, and no index on the history of an asset, which nothing reads, 4 % of this process's and 2 % of the server's.
+ *
+ * Left, since they gave nothing: jit off, synchronous_commit off, wal_level minimal, more shared buffers, a fill factor of 60. Left, since
+ * they give less than they take: state lists in one constant (2 %), no partial indexes on due_at and state, so that updates stay on their
+ * page (3 %), one select of history per path (1 %). A socket of the machine's own helps the reference more, which sends
+ * eight times as many messages (2.8 times by CPU instead of 3.0).
  */
 export const lifecycle: Bench = {
   name: 'lifecycle',

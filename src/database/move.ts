@@ -6,7 +6,7 @@ import type { Queryable } from './database.ts'
 import { historyOf } from './history-rows.ts'
 import { executorOf } from './queryable.ts'
 import { SqlError } from './sql-error.ts'
-import { type MoveOptions, moves, type Recorder } from './statement.ts'
+import { Given, type MoveOptions, moves, type Recorder } from './statement.ts'
 import { isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
 
 export { fixedMoves, type Given, moves, type MoveOptions, type Recorder, type Written } from './statement.ts'
@@ -96,7 +96,7 @@ export function moved<M extends string>(as: string, machine: Machine<string, M>,
     history: historyOf(as, machine, path),
     write(to, at) {
       to.text('update ').text(tableOf(machine)).text(' as t set ')
-      writeAssignments(to, { ...change.set, ...movedColumns(machine, path, change.set, at) })
+      writeAssignments(to, { ...castGiven(machine, change.set), ...movedColumns(machine, path, change.set, at) })
       if (change.from) to.text(' from ').fragment(change.from)
       to.text(first ? stateIsOneOf(machine.moves[first].from) : ' where (')
       to.fragment(change.where).text(') ')
@@ -155,6 +155,11 @@ export function born<M extends string>(
       writeReturned(to, machine, birth.returning)
     },
   }
+}
+
+const castGiven = (machine: Machine, set: Values = {}): Values => {
+  const given = Object.entries(set).filter(([, value]) => value instanceof Given)
+  return { ...set, ...typedValues(machine, Object.fromEntries(given)) }
 }
 
 const columnsOffered = (birth: Births | ListedBirths): readonly string[] =>

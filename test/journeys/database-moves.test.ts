@@ -7,7 +7,7 @@ import { isRindleError } from '../../src/core/errors.ts'
 import { objectMachine } from '../../src/core/object.ts'
 import { variantMachine } from '../../src/core/variant.ts'
 import type { Database, Queryable } from '../../src/database/database.ts'
-import { also, born, lookAgainOnMiss, move, moved, moves } from '../../src/database/move.ts'
+import { also, born, fixedMoves, lookAgainOnMiss, move, moved, moves } from '../../src/database/move.ts'
 import { everyCarrier } from './database-carriers.ts'
 
 const noon = new Date('2026-01-01T12:00:00.123Z')
@@ -279,6 +279,44 @@ for (const { name, db: opened } of every.carriers) {
         },
       )
       assert.deepEqual((await moves(on(), recorder(), [renamed]))['renamed'], [{ id, filename: 'what?.png' }])
+    })
+
+    it('undo everything when a step of one row touched two', async () => {
+      const ids = [await bornAsset(on()), await bornAsset(on())]
+      for (const returning of [{}, { returning: ['state'] }]) {
+        const attempt = moves(on(), recorder(), [
+          moved('asset', assetMachine, ['accept'], { set: { due_at: later }, where: sql`t.id = any(${ids}::uuid[])`, ...returning }),
+        ])
+        await assert.rejects(attempt, (err) => isRindleError(err) && err.code === 'statement_missed')
+      }
+      for (const id of ids) assert.equal((await assetOf(on(), id)).state, 'staged')
+    })
+
+    it('run a text that was written once with the values, the instant and the jobs of each run', async () => {
+      let written = 0
+      const opened = fixedMoves<{ id: string; filename: string }, 'staged' | 'accepted'>(({ id, filename }, at, shape) => {
+        written += 1
+        const row = { id, profile: 'avatar', filename, content_type: 'image/jpeg' }
+        const isAccepted = shape === 'accepted'
+        return [
+          born('asset', assetMachine, isAccepted ? ['accept'] : [], {
+            row,
+            columns: { due_at: sql`${isAccepted ? at : null}::timestamptz` },
+            returning: ['filename'],
+          }),
+        ]
+      })
+      const ids = [v7(), v7(), v7()]
+      for (const [i, id] of ids.entries()) {
+        const at = new Date(noon.getTime() + i)
+        const shape = i === 2 ? 'accepted' : 'staged'
+        const { asset } = await opened(on(), recorder(), { id, filename: `${i}.jpg` }, { at, shape, jobs: [{ name: 'promote_asset', id }] })
+        assert.equal(asset?.[0]?.['filename'], `${i}.jpg`)
+        const row = await assetOf(on(), id)
+        assert.deepEqual([row.inserted_at, row.due_at, row.state], [at, i === 2 ? at : null, i === 2 ? 'validating' : 'staged'])
+        assert.equal((await jobsOf(on(), id)).length, 1)
+      }
+      assert.equal(written, 2)
     })
 
     it('refuse a path that the machine does not know before anything is sent', async () => {
