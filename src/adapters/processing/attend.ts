@@ -1,14 +1,14 @@
 import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
-import type { Facts, MadeVariant, Verdict, Visit } from '../../core/ports/processor.ts'
+import type { Excerpt, Facts, MadeVariant, Verdict, Visit } from '../../core/ports/processor.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
 import { checkLimits, readHeader } from './header.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
 import { withLoader } from './sharp.ts'
 import { identify, isUtf8Text, sniff, type Identity } from './sniff.ts'
 
-/** A visit as it travels to the child: all but the signal, which the parent watches. */
-export type VisitRequest = Omit<Visit, 'signal'>
+/** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
+export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
 export type Passed = Extract<Verdict, { verdict: 'pass' }>
 
 /**
@@ -16,11 +16,12 @@ export type Passed = Extract<Verdict, { verdict: 'pass' }>
  *
  * @throws RindleError every verdict of the gate that bytes can earn; `peer_missing` without sharp. Anything else is a fault.
  */
-export const attend = async (visit: VisitRequest): Promise<Passed> => {
+export const attend = async (visit: VisitRequest, read: Excerpt['read']): Promise<Passed> => {
   const started = process.cpuUsage()
-  const identity = await identityOf(visit)
+  const identity = await identityOf(visit, read)
   if (visit.profileKind === 'file') {
-    if (isTextType(identity.contentType) && !(await isUtf8Text(visit.path))) throw new RindleError('type_unknown', {})
+    if (isTextType(identity.contentType) && !(visit.excerpt ? visit.excerpt.isText : await isUtf8Text(visit.path)))
+      throw new RindleError('type_unknown', {})
     return passed(started, null, factsOf(identity), [])
   }
   return withLoader(identity.contentType, async (sharp) => {
@@ -37,8 +38,8 @@ export const attend = async (visit: VisitRequest): Promise<Passed> => {
   })
 }
 
-const identityOf = async (visit: VisitRequest): Promise<Identity> => {
-  const sniffed = await sniff(visit.path)
+const identityOf = async (visit: VisitRequest, read: Excerpt['read']): Promise<Identity> => {
+  const sniffed = await sniff(visit.path, visit.excerpt && { sizeBytes: visit.excerpt.sizeBytes, read })
   const mime = sniffed.contentType
   if (visit.purpose === 'build') {
     if (mime === null) throw new RindleError('type_unknown', {})

@@ -37,8 +37,10 @@ export const createProcessor = (options: ProcessorOptions): Processor => {
     startTimeoutMs: 30_000,
   })
   return {
-    visit: async ({ signal, ...visit }) => {
-      const outcome = await pool.visit(visit, { timeoutMs: visit.limits.timeoutMs, signal })
+    visit: async ({ signal, excerpt, ...visit }) => {
+      const known = excerpt && { sizeBytes: excerpt.sizeBytes, isText: excerpt.isText }
+      const limits = { timeoutMs: visit.limits.timeoutMs, signal, read: excerpt?.read }
+      const outcome = await pool.visit({ ...visit, excerpt: known }, limits)
       if (outcome.kind === 'killed') signal?.throwIfAborted()
       return verdictOf(outcome, visit, options.logger)
     },

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { fileTypeFromFile } from 'file-type'
+import { fileTypeFromBlob, fileTypeFromFile } from 'file-type'
 import {
   bareExtension,
   canonicalType,
@@ -12,6 +12,8 @@ import {
 } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { AssetKind } from '../../core/asset.ts'
+import type { Excerpt } from '../../core/ports/processor.ts'
+import { blobOf } from './excerpt.ts'
 
 /** What the first bytes say a file is, before anything is decoded. */
 export interface Sniffed {
@@ -41,11 +43,15 @@ const weakSignatures: ReadonlySet<string> = new Set(['image/bmp', 'application/x
 /** Markup that runs when it is opened: a text of another name must not be one of these. */
 const activeMarkup: ReadonlySet<string> = new Set(['text/html', 'application/xhtml+xml', 'image/svg+xml'])
 
-/** Looks at the beginning of a file. @throws RindleError `file_empty` */
-export const sniff = async (path: string): Promise<Sniffed> => {
+/**
+ * Looks at the beginning of a file, and further where a type is told only there: by `whole` when the file holds no more than the beginning.
+ *
+ * @throws RindleError `file_empty`
+ */
+export const sniff = async (path: string, whole?: Pick<Excerpt, 'sizeBytes' | 'read'>): Promise<Sniffed> => {
   const head = await headOf(path)
   if (head.length === 0) throw new RindleError('file_empty', {})
-  const found = await fileTypeFromFile(path).catch(() => undefined)
+  const found = await (whole ? fileTypeFromBlob(await blobOf(path, whole)) : fileTypeFromFile(path)).catch(() => undefined)
   const contentType = found ? canonicalType(found.mime) : null
   const noisy = contentType !== null && weakSignatures.has(contentType) && !head.includes(0)
   if (found && contentType !== null && contentType !== 'application/xml' && !noisy) return { contentType, extension: found.ext }

@@ -16,9 +16,21 @@ export interface VariantWish {
   readonly recipe: Recipe
 }
 
+/** What is known of a file of which only the beginning was put on disk. */
+export interface Excerpt {
+  /** Of the whole. */
+  readonly sizeBytes: number
+  /** True when all of it is UTF-8 without NUL. */
+  readonly isText: boolean
+  /** Reads from the whole, exactly as much as was asked for: `start` and `end` as in `subarray`. */
+  readonly read: (start: number, end: number) => Promise<Uint8Array>
+}
+
 export interface Visit {
   /** The file to look at: private to this job, read by the child only. */
   readonly path: string
+  /** Only where `profileKind` is `file`: `path` holds no more than the beginning, and what is recognised by more is read when it is needed. */
+  readonly excerpt?: Excerpt
   /** An empty folder of this job's own; outputs are written into it, and the caller removes it. */
   readonly folder: string
   /** `gate` sniffs, checks and decodes in full; `build` trusts what the gate said and only makes variants. */
@@ -78,7 +90,7 @@ export type Verdict =
 export interface Processor {
   /**
    * @throws RindleError `decoder_killed` when the child died under it or ran out of time; `decoder_unavailable` when no child could
-   * be had; an AbortError when `signal` fires. Anything the bytes themselves are to blame for is a verdict.
+   * be had; what reading further of an excerpt throws; an AbortError when `signal` fires. Anything the bytes themselves are to blame for is a verdict.
    */
   visit(visit: Visit): Promise<Verdict>
   /** Starts children ahead of the first job. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
-import { extensionOf } from '../../core/content-type.ts'
+import { extensionOf, isTextType } from '../../core/content-type.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { sealedKey, variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
-import type { MadeVariant, Verdict } from '../../core/ports/processor.ts'
+import type { Excerpt, MadeVariant, Verdict } from '../../core/ports/processor.ts'
 import type { Profile, Profiles } from '../../core/profile.ts'
 import { admissionPath, planVariants, type WantedVariant } from '../../core/variant-plan.ts'
 import { isMissed } from '../../database/move.ts'
@@ -22,6 +22,7 @@ import { openSource } from '../steps/open-source.ts'
 import { putVariants } from '../steps/put-variants.ts'
 import { seal } from '../steps/seal.ts'
 import { settleVariants } from '../steps/settle-variants.ts'
+import { skimSealed, type Skimmed } from '../steps/skim-sealed.ts'
 
 type Context = Pick<
   RindleContext,
@@ -115,13 +116,22 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   if (!head || !sealed) return refuse(ctx, attempt, refusal('upload_object_changed', {}))
 
   const path = receivedIn(folder)
-  const read = await fetchSealed(ctx, { object: sealed, path, signal: lease.signal })
+  const read = await readSealed(ctx, attempt, sealed, path)
   if (!read) throw new RindleError('storage_failed', { operation: 'read what was just copied', store: sealed.store })
-  attempt.bytes = { ...read, etag: head.etag, version: head.version }
+  const { byteSize, sha256, excerpt } = read
+  attempt.bytes = { byteSize, sha256, etag: head.etag, version: head.version }
 
-  const verdict = judgeBytes(profile, read, claim.declaredSha256) ?? (await decode(ctx, attempt, path))
+  const verdict = judgeBytes(profile, read, claim.declaredSha256) ?? (await decode(ctx, attempt, path, excerpt))
   lease.signal.throwIfAborted()
   return verdict.verdict === 'pass' ? admit(ctx, attempt, sealed, attempt.bytes, verdict) : refuse(ctx, attempt, verdict)
+}
+
+/** What is decoded has to lie on the disk; of what is only recognised the beginning is enough, so that it may be larger than any disk. */
+const readSealed = async (ctx: Context, { profile, lease }: Attempt, object: GateObject, path: string): Promise<Skimmed | null> => {
+  const { signal } = lease
+  if (profile.kind === 'file') return skimSealed(ctx, { object, path, mayBeText: profile.allowMime.some(isTextType), signal })
+  const read = await fetchSealed(ctx, { object, path, signal })
+  return read && { ...read, excerpt: undefined }
 }
 
 /** The bytes to judge lie beside the folder, which is to be empty. */
@@ -129,9 +139,15 @@ const receivedIn = (folder: string): string => `${folder}.received`
 
 const visitTimeoutMs = 120_000
 
-const decode = async (ctx: Context, { claim, profile, lease, folder }: Attempt, path: string): Promise<Verdict> => {
+const decode = async (
+  ctx: Context,
+  { claim, profile, lease, folder }: Attempt,
+  path: string,
+  excerpt: Excerpt | undefined,
+): Promise<Verdict> => {
   return ctx.processor.visit({
     path,
+    ...(excerpt ? { excerpt } : {}),
     folder,
     purpose: 'gate',
     profileKind: profile.kind,

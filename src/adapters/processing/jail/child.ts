@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { isRindleError } from '../../../core/errors.ts'
-import { attend } from '../attend.ts'
+import { attend, type VisitRequest } from '../attend.ts'
 import { loadSharp } from '../sharp.ts'
 import { lineReader, replyDescriptor, type Reply, type Request } from './protocol.ts'
 
@@ -15,9 +15,17 @@ const send = (reply: Reply): void => {
   replies.write(`${JSON.stringify(reply)}\n`)
 }
 
-const answer = async (request: Request): Promise<Reply> => {
+/** One at a time; a parent that cannot read what is asked for ends this process. */
+let answered: ((bytes: Uint8Array) => void) | null = null
+const ask = (start: number, end: number): Promise<Uint8Array> => {
+  const bytes = new Promise<Uint8Array>((resolve) => (answered = resolve))
+  send({ kind: 'ask', start, end })
+  return bytes
+}
+
+const answer = async (visit: VisitRequest): Promise<Reply> => {
   try {
-    const passed = await attend(request.visit)
+    const passed = await attend(visit, ask)
     return { kind: 'pass', passed, residentBytes: process.memoryUsage.rss() }
   } catch (err) {
     const residentBytes = process.memoryUsage.rss()
@@ -61,7 +69,8 @@ const read = lineReader(
   16 * 1024 * 1024,
   (line) => {
     const request: Request = JSON.parse(line)
-    void answer(request).then(send, end)
+    if ('visit' in request) void answer(request.visit).then(send, end)
+    else answered?.(Buffer.from(request.bytes, 'base64'))
   },
   end,
 )

@@ -4,11 +4,18 @@ import { fileURLToPath } from 'node:url'
 import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import { childEnvironment } from './limits.ts'
-import { lineReader, replyDescriptor, type Reply } from './protocol.ts'
+import { lineReader, mostAsks, replyDescriptor, type Reply, type Request } from './protocol.ts'
 import { replyFrom } from './reply.ts'
 
 /** What a visit got: the child's own words, or how it came to an end. */
-export type Outcome = Exclude<Reply, { kind: 'warm' }> | { readonly kind: 'killed'; readonly reason: string }
+export type Outcome = Exclude<Reply, { kind: 'warm' | 'ask' }> | { readonly kind: 'killed'; readonly reason: string }
+
+export interface VisitLimits {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Brings what a visit to an excerpt needs of the whole. */
+  readonly read?: ((start: number, end: number) => Promise<Uint8Array>) | undefined
+}
 
 /** One child process. It serves one visit at a time. */
 export interface Decoder {
@@ -17,7 +24,8 @@ export interface Decoder {
   /** Waits for the child to say that it is warm. @returns why it cannot open pictures, or null. @throws RindleError `decoder_unavailable` */
   ready(timeoutMs: number): Promise<string | null>
   /** Out of time, or aborted: the child is killed, gone and reaped before this settles. */
-  ask(visit: VisitRequest, limits: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Outcome>
+  /** When what the child asks for cannot be read, it is killed and the reason thrown. */
+  ask(visit: VisitRequest, limits: VisitLimits): Promise<Outcome>
   /** Kills the child's whole group; settles when it is gone. */
   kill(): Promise<void>
 }
@@ -47,18 +55,28 @@ export const startDecoder = (): Decoder => {
     hold(child, true)
     await gone
   }
-  const ask: Decoder['ask'] = async (visit, { timeoutMs, signal }) => {
+  const say = (request: Request): void => void child.stdin?.write(`${JSON.stringify(request)}\n`)
+  const ask: Decoder['ask'] = async (visit, { timeoutMs, signal, read }) => {
     hold(child, true)
     const ended = Promise.withResolvers<string>()
     const timer = setTimeout(() => ended.resolve(`it took longer than ${timeoutMs} ms`), timeoutMs)
     const abort = (): void => ended.resolve('it was told to stop')
     signal?.addEventListener('abort', abort, { once: true })
     try {
-      child.stdin?.write(`${JSON.stringify({ visit })}\n`)
-      const first = await Promise.race([inbox.next(), ended.promise])
-      if (typeof first !== 'string' && first !== null && first.kind !== 'warm') return first
+      say({ visit })
+      for (let asks = 0; ; asks += 1) {
+        const said = await Promise.race([inbox.next(), ended.promise])
+        if (typeof said === 'string' || said === null || said.kind === 'warm' || (said.kind === 'ask' && !mayAsk(visit, said.end, asks))) {
+          await kill()
+          return { kind: 'killed', reason: typeof said === 'string' ? said : endOf(child) }
+        }
+        if (said.kind !== 'ask') return said
+        const bytes = await Promise.race([read?.(said.start, said.end), ended.promise])
+        if (bytes instanceof Uint8Array) say({ bytes: Buffer.from(bytes).toString('base64') })
+      }
+    } catch (err) {
       await kill()
-      return { kind: 'killed', reason: typeof first === 'string' ? first : endOf(child) }
+      throw err
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
@@ -75,6 +93,9 @@ export const startDecoder = (): Decoder => {
     kill,
   }
 }
+
+const mayAsk = ({ excerpt }: VisitRequest, end: number, asks: number): boolean =>
+  excerpt !== undefined && end <= excerpt.sizeBytes && asks < mostAsks
 
 const warm = async (child: ChildProcess, inbox: Inbox, kill: () => Promise<void>, timeoutMs: number): Promise<string | null> => {
   const late = Promise.withResolvers<null>()

@@ -1,6 +1,6 @@
 import { RindleError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import { startDecoder, type Decoder, type Outcome } from './decoder.ts'
+import { startDecoder, type Decoder, type Outcome, type VisitLimits } from './decoder.ts'
 import type { VisitRequest } from '../attend.ts'
 import { confine, offerToKernel, type JailLimits } from './limits.ts'
 
@@ -20,7 +20,7 @@ export interface PoolOptions {
 
 export interface Pool {
   /** Waits for a child, gives it the visit, and puts it back or ends it. @throws RindleError `decoder_unavailable` */
-  visit(visit: VisitRequest, limits: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Outcome>
+  visit(visit: VisitRequest, limits: VisitLimits): Promise<Outcome>
   warm(): Promise<void>
   close(): Promise<void>
 }
@@ -90,7 +90,10 @@ export const createPool = (options: PoolOptions): Pool => {
           limits.signal.throwIfAborted()
         }
         member.visits += 1
-        const outcome = await member.decoder.ask(visit, limits)
+        const outcome = await member.decoder.ask(visit, limits).catch(async (err: unknown) => {
+          await end(member.decoder)
+          throw err
+        })
         await giveBack(member, outcome.kind === 'killed' ? 0 : outcome.residentBytes)
         if (outcome.kind === 'killed') refuseIfClosed()
         return outcome

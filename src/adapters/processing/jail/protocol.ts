@@ -1,14 +1,18 @@
 import type { ErrorCode } from '../../../core/errors.ts'
 import type { Passed, VisitRequest } from '../attend.ts'
 
-/** One JSON line down the child's standard input. */
-export interface Request {
-  readonly visit: VisitRequest
-}
+/** One JSON line down the child's standard input: a visit, or what the child asked for during one, as base64. */
+export type Request = { readonly visit: VisitRequest } | { readonly bytes: string }
+
+/** So much may be asked for at once, and so often during a visit: the longest way through a file that recognition goes takes about a thousand. */
+export const mostAskedBytes = 1024 * 1024
+export const mostAsks = 4_096
 
 /** One JSON line up descriptor 3: standard output belongs to whatever a library prints. */
 export type Reply =
   | { readonly kind: 'warm'; readonly problem: string | null }
+  /** More of the file than its beginning is needed; the visit goes on when it came. */
+  | { readonly kind: 'ask'; readonly start: number; readonly end: number }
   | { readonly kind: 'pass'; readonly passed: Passed; readonly residentBytes: number }
   /** A failure with a name: a verdict of the gate, or a missing peer. */
   | {

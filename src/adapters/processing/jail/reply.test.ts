@@ -45,6 +45,7 @@ describe('the reply of a decoder', () => {
     const nothing = { width: null, height: null, frames: null, hasAlpha: null, placeholder: null, dominantColor: null }
     const sound = [
       { kind: 'warm', problem: null },
+      { kind: 'ask', start: 0, end: 1024 * 1024 },
       { kind: 'fault', problem: 'ENOSPC', residentBytes: 7 },
       refuse(),
       pass(),
@@ -66,6 +67,11 @@ describe('the reply of a decoder', () => {
       'warm',
       {},
       { kind: 'constructor' },
+      { kind: 'ask', start: 5, end: 5 },
+      { kind: 'ask', start: -1, end: 5 },
+      { kind: 'ask', start: 0.5, end: 5 },
+      { kind: 'ask', start: 0, end: 1024 * 1024 + 1 },
+      { kind: 'ask', start: '0', end: 5 },
       { kind: 'fault', problem: 'x' },
       { kind: 'fault', problem: 'x'.repeat(2_000), residentBytes: 1 },
       refuse({ code: '__proto__' }),

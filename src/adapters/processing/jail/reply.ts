@@ -2,7 +2,7 @@ import { canonicalType, inertTypes } from '../../../core/content-type.ts'
 import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
 import type { Facts, MadeVariant } from '../../../core/ports/processor.ts'
 import type { Passed } from '../attend.ts'
-import type { Reply } from './protocol.ts'
+import { mostAskedBytes, type Reply } from './protocol.ts'
 
 /**
  * What a child wrote, field by field; null when any of it is not what a sound child says. Bytes may have taken the child over, and what it
@@ -22,11 +22,17 @@ const replyOf = (value: unknown): Reply | null => {
   if (!isFields(value)) return null
   const { kind, problem, code, details, residentBytes } = value
   if (kind === 'warm') return problem === null || isText(problem, longestProblem) ? { kind, problem } : null
+  if (kind === 'ask') return askOf(value)
   if (!isAmount(residentBytes)) return null
   if (kind === 'fault') return isText(problem, longestProblem) ? { kind, problem, residentBytes } : null
   if (kind === 'failure') return isCode(code) && isDetails(details) ? { kind, code, details, residentBytes } : null
   const passed = kind === 'pass' ? passedOf(value['passed']) : null
   return passed && { kind: 'pass', passed, residentBytes }
+}
+
+const askOf = ({ start, end }: Fields): Reply | null => {
+  if (!isWhole(start) || !isWhole(end) || end <= start || end - start > mostAskedBytes) return null
+  return { kind: 'ask', start, end }
 }
 
 const passedOf = (value: unknown): Passed | null => {
@@ -76,6 +82,7 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
 const isText = (value: unknown, longest: number): value is string => typeof value === 'string' && value.length <= longest
 const isLike = (value: unknown, form: RegExp): value is string => isText(value, 255) && form.test(value)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+const isWhole = (value: unknown): value is number => Number.isInteger(value) && isAmount(value)
 const isSize = (value: unknown): value is number => Number.isInteger(value) && isAmount(value) && value >= 1 && value < 2 ** 31
 const isCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(errorCatalog, value)
 const isDetails = (value: unknown): value is Fields =>

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import type { RindleContext } from '../../context.ts'
+import { RindleError } from '../../core/errors.ts'
+import type { Excerpt } from '../../core/ports/processor.ts'
+
+/** What is put on disk of a file, however long it is. */
+const headBytes = 256 * 1024
+
+export interface Skimmed {
+  readonly byteSize: number
+  /** Lower-case hex, of all of it. */
+  readonly sha256: string
+  /** Undefined when the file at `path` is the whole. */
+  readonly excerpt: Excerpt | undefined
+}
+
+interface Skim {
+  readonly object: { readonly store: string; readonly key: string }
+  readonly path: string
+  /** Whether somebody will want to know if it is text. */
+  readonly mayBeText: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads stored bytes to their end, once and chunk by chunk, and hashes them; only their beginning is written into a file of this job's own.
+ * Neither memory nor disk grows with them.
+ *
+ * @returns null when nothing is stored there.
+ * @throws RindleError `storage_failed` when other than so many bytes came as the store says it has.
+ */
+export async function skimSealed(ctx: Pick<RindleContext, 'stores'>, skim: Skim): Promise<Skimmed | null> {
+  const { object, path, mayBeText, signal } = skim
+  const found = await ctx.stores.at(object.store).read(object.key, { signal })
+  if (!found) return null
+  const { sizeBytes } = found
+  const hash = createHash('sha256')
+  const text = mayBeText ? textCheck() : null
+  const head: Uint8Array[] = []
+  let byteSize = 0
+  for await (const chunk of found.body) {
+    signal.throwIfAborted()
+    hash.update(chunk)
+    text?.add(chunk)
+    if (byteSize < headBytes) head.push(chunk.slice(0, headBytes - byteSize))
+    byteSize += chunk.byteLength
+    if (byteSize > sizeBytes) break
+  }
+  if (byteSize !== sizeBytes) throw new RindleError('storage_failed', { operation: 'read to the end', store: object.store })
+  writeFileSync(path, Buffer.concat(head), { flag: 'wx', mode: 0o600 })
+  const isWhole = byteSize <= headBytes
+  const read: Excerpt['read'] = (start, end) => readSpan(ctx, skim, start, end)
+  return { byteSize, sha256: hash.digest('hex'), excerpt: isWhole ? undefined : { sizeBytes, isText: text?.isText() ?? false, read } }
+}
+
+/** Whether all that is added is UTF-8 without NUL. */
+const textCheck = () => {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let isText = true
+  const attempt = (decode: () => void): void => {
+    try {
+      decode()
+    } catch {
+      isText = false
+    }
+  }
+  return {
+    add(chunk: Uint8Array): void {
+      if (isText && chunk.includes(0)) isText = false
+      if (isText) attempt(() => decoder.decode(chunk, { stream: true }))
+    },
+    isText(): boolean {
+      if (isText) attempt(() => decoder.decode())
+      return isText
+    },
+  }
+}
+
+const readSpan = async (ctx: Pick<RindleContext, 'stores'>, { object, signal }: Skim, start: number, end: number): Promise<Uint8Array> => {
+  const found = await ctx.stores.at(object.store).read(object.key, { range: { start, end: end - 1 }, signal })
+  const bytes = new Uint8Array(end - start)
+  let filled = 0
+  for await (const chunk of found?.body ?? []) {
+    bytes.set(chunk.subarray(0, bytes.byteLength - filled), filled)
+    filled += chunk.byteLength
+    if (filled >= bytes.byteLength) break
+  }
+  if (filled < bytes.byteLength) throw new RindleError('storage_failed', { operation: 'read a part', store: object.store })
+  return bytes
+}
