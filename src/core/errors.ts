@@ -165,11 +165,11 @@ export const errorCatalog = {
     (d) =>
       `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxBytes} bytes that its profile takes.`,
   ),
-  upload_put_too_large: spec<{ maxPutBytes: number; actualBytes: number | null }>(
+  upload_put_too_large: spec<{ maxPutBytes: number; actualBytes: number }>(
     413,
     false,
     (d) =>
-      `The file${d.actualBytes === null ? '' : ` has ${d.actualBytes} bytes and`} is larger than the ${d.maxPutBytes} bytes that one PUT may carry to its storage: send it in parts, with initiateMultipartUpload.`,
+      `The file has ${d.actualBytes} bytes, and one PUT may carry ${d.maxPutBytes} to its storage: send it in parts, with initiateMultipartUpload.`,
   ),
   upload_type_not_allowed: spec<{ contentType: string; allowed: readonly string[] }>(
     422,

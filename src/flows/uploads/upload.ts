@@ -2,7 +2,6 @@ import type { RindleContext } from '../../context.ts'
 import { type Declaration, judgeDeclaration, profileNamed, type UploadWish } from '../../core/admission.ts'
 import type { Asset } from '../../core/asset.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
-import { refuseLargePut } from '../../core/multipart.ts'
 import { stagingKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
@@ -32,7 +31,7 @@ const longestUploadSeconds = 86_400
  * A source that breaks off or turns out larger than its profile takes throws, and nothing of it stays.
  *
  * @throws RindleError `profile_unknown`, `owner_invalid`, `argument_invalid`, `upload_source_unreadable`, `upload_source_failed`,
- * `upload_too_large`, `upload_put_too_large`, `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_session_ended`,
+ * `upload_too_large`, `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_session_ended`,
  * `storage_failed`; the reason of `signal` when it aborts.
  */
 export async function upload(ctx: Context, profileName: string, source: UploadSource, options: UploadOptions = {}): Promise<Asset> {
@@ -42,7 +41,6 @@ export async function upload(ctx: Context, profileName: string, source: UploadSo
     options.signal?.throwIfAborted()
     const wish = { ...options, filename: options.filename ?? opened.filename ?? '', byteSize: opened.byteSize ?? undefined }
     const declaration = judgeDeclaration(profile, wish)
-    refuseLargePut(ctx.stores.of(profileName), declaration.byteSize)
     return await receive(ctx, { profileName, profile, opened, declaration, signal: options.signal })
   } catch (err) {
     if (!opened.body.locked) await opened.body.cancel(err).catch(() => undefined)
@@ -107,11 +105,9 @@ const store = async (
   signal: AbortSignal,
 ): Promise<ObjectHead> => {
   const { maxBytes } = profile
-  const { maxPutBytes = Infinity } = ctx.stores.at(object.store)
   const { body } = meter(opened.body, {
     judge: (actualBytes) => {
       if (actualBytes > maxBytes) throw new RindleError('upload_too_large', { maxBytes, actualBytes: null })
-      if (actualBytes > maxPutBytes) throw new RindleError('upload_put_too_large', { maxPutBytes, actualBytes: null })
     },
     broken: (cause) => (isRindleError(cause) ? cause : new RindleError('upload_source_failed', {}, { cause })),
   })
