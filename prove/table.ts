@@ -1,8 +1,9 @@
 import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
 import { memory } from './memory.ts'
+import { sealed } from './sealed.ts'
 import { slots } from './slots.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = [kills, memory, slots, tickets]
+export const proofs: readonly Proof[] = [kills, memory, sealed, slots, tickets]
