@@ -8,6 +8,7 @@ import type { Machine } from '../src/core/machine.ts'
 import { objectMachine } from '../src/core/object.ts'
 import { runMachine } from '../src/core/run.ts'
 import { uploadSessionMachine } from '../src/core/upload-session.ts'
+import { lookSeconds, reconcileAfterSeconds, strayLimit } from '../src/core/schedule.ts'
 import { variantMachine } from '../src/core/variant.ts'
 import { commands } from '../src/doors/cli/commands/index.ts'
 import { exitCodes } from '../src/doors/cli/exit-code.ts'
@@ -76,6 +77,32 @@ A job only wakes the worker: the row it names is the promise, and losing a job l
 ${Object.entries(jobCatalog)
   .map(([name, { subject, means }]) => `| \`${name}\` | ${subject} | ${means} |`)
   .join('\n')}
+
+## What workers do besides
+
+Sweeping, publishing and reconciling are each done by one worker of a database at a time, under a lease. Another takes over when that one is gone.
+
+| Loop | How often | Does |
+|---|---|---|
+| look | every ${lookSeconds} seconds, every worker | Compares the clocks of database and machine; the one that sweeps gives back, expires, deletes or wakes again what is due. |
+| event | twice a second | Publishes what the history has to say. |
+| reconcile | once a day, first ${reconcileAfterSeconds / 60} minutes after a worker starts | Holds what every store lists against the rows. |
+
+### Storage held against the rows
+
+A row is written before any byte, so storage normally holds nothing that no row answers for. The exception is a process that was held up for hours
+between its decision and its request. What such requests leave is taken away by listing, in every store that the app names: objects below \`staging/\`,
+\`sealed/\` and \`variants/\` that no row knows, and uploads in parts below them that no open session names. Both only when they are older than a day,
+and only at keys of exactly the form that this library makes. Nothing below \`unmanaged/\` and nothing that others keep in a bucket is touched.
+
+- Most of what a store lists has no row: then it is another environment's bucket and prefix, or the database is another one. Nothing is touched, and
+  \`reconcile_refused\` is logged as an error, with the counts. Give every environment a prefix of its own.
+- The clocks are doubted: nothing is touched until an hour after.
+- After a backup was restored, objects that were made since have no row, and go a day after they were made. Stop the workers while you sort that out.
+- At most ${strayLimit.toLocaleString('en')} objects and as many uploads of a store go at one time; the rest a day later.
+
+Each time one line is logged for each store, \`storage_reconciled\`, with \`listed\`, \`unknown\`, \`deleted\`, \`aborted\` and \`left\`: as a warning when
+anything was found.
 `
 }
 

@@ -273,6 +273,38 @@ for (const engine of engines) {
       assert.equal(await running, 'lost')
     })
 
+    it('ends its own work within moments of a word that it was taken away, and goes on after one that means nothing', async () => {
+      const { assetId } = await stand.land()
+      const begun = Promise.withResolvers<void>()
+      stand.processor.before = ({ signal }) => {
+        begun.resolve()
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
+      }
+      let outcome: string | null = null
+      const running = promoteAsset(stand.ctx, assetId).then((it) => (outcome = it))
+      await begun.promise
+      stand.ctx.changes.announce(assetId)
+      stand.clock.advance(0.5)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      assert.equal(outcome, null)
+      await stand.database.query(`update rindle.media_assets set fence = fence + 1`)
+      stand.ctx.changes.announce(assetId)
+      stand.clock.advance(0.5)
+      assert.equal(await running, 'lost')
+    })
+
+    it('leaves a file to a worker that knows its profile, and says so once', async () => {
+      const { assetId } = await stand.land()
+      const other = await stand.land()
+      const ignorant = { ...stand.ctx, profiles: {} }
+      for (const id of [assetId, other.assetId, assetId]) assert.equal(await promoteAsset(ignorant, id), 'lost')
+      assert.deepEqual(
+        stand.logged.map(({ level, fields }) => ({ level, ...fields })),
+        [{ level: 'warn', event: 'profile_unknown', profile: 'avatar', asset: assetId }],
+      )
+      assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
+    })
+
     it('keeps its lease for as long as it works', async () => {
       const { assetId } = await stand.land()
       stand.processor.before = async () => {

@@ -97,6 +97,27 @@ for (const engine of engines) {
       await until(async () => (await jobsLeft()) === 0)
     })
 
+    it('listens by and by where it could not at its start', async () => {
+      let attempts = 0
+      const queue: RindleContext['queue'] = {
+        ...ctx.queue,
+        async listen(wake) {
+          attempts += 1
+          if (attempts < 3) throw new RindleError('database_unavailable', { operation: 'listen' })
+          return ctx.queue.listen(wake)
+        },
+      }
+      const clock = { ...ctx.clock, sleep: (ms: number, signal?: AbortSignal) => ctx.clock.sleep(ms === 30_000 ? 10 : ms, signal) }
+      const worker = runWorker(
+        { ...ctx, queue, clock },
+        tableOf(async () => undefined),
+      )
+      workers.push(worker)
+      await until(() => lines.some(({ fields }) => 'event' in fields && fields.event === 'worker_listens'))
+      assert.equal(attempts, 3)
+      assert.equal(lines.filter(({ fields }) => 'event' in fields && fields.event === 'worker_polls').length, 1)
+    })
+
     it('finds by polling what nobody told it of', async () => {
       const done: string[] = []
       start(tableOf(async (_, id) => void done.push(id)))

@@ -45,6 +45,7 @@ const graceMs = 20_000
 const giveBackMs = 10_000
 /** A database that does not answer must not keep a worker from its end. */
 const goodbyeMs = 5_000
+const listenAgainMs = 30_000
 
 /** Starts a worker that runs the jobs of `table`. `ctx` must be open. */
 export function runWorker(ctx: RindleContext, table: readonly JobRecord[], options: WorkerOptions = {}): Worker {
@@ -76,7 +77,7 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
       void stop({ graceMs: 0 })
     }),
   )
-  const listening = listen(ctx, runner, jobsNap)
+  const listening = listen(ctx, runner, { nap: jobsNap, signal: aborter.signal })
 
   const finish = async (grace: number): Promise<void> => {
     stopped = true
@@ -104,17 +105,28 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
   }
 }
 
-/** Wakes the job loop when something was enqueued. Where nobody can listen, it polls. */
-const listen = async (ctx: RindleContext, runner: JobRunner, nap: { wake(): void }): Promise<(() => Promise<void>) | null> =>
-  ctx.queue
-    .listen((names) => {
-      runner.wake(names)
-      nap.wake()
-    })
-    .catch((err: unknown) => {
-      ctx.logger.warn({ event: 'worker_polls', err }, 'The worker cannot listen for jobs, so it polls.')
-      return null
-    })
+/** Wakes the job loop when something was enqueued. Where nobody can listen it polls, and where that failed it is tried again by and by. */
+const listen = async (
+  ctx: RindleContext,
+  runner: JobRunner,
+  { nap, signal }: { readonly nap: Loop['nap']; readonly signal: AbortSignal },
+): Promise<(() => Promise<void>) | null> => {
+  const wake: Parameters<RindleContext['queue']['listen']>[0] = (names) => {
+    runner.wake(names)
+    nap.wake()
+  }
+  for (let failures = 0; !signal.aborted; failures += 1) {
+    try {
+      const stop = await ctx.queue.listen(wake)
+      if (failures > 0) ctx.logger.warn({ event: 'worker_listens' }, 'The worker listens for jobs again.')
+      return stop
+    } catch (err) {
+      if (failures === 0) ctx.logger.warn({ event: 'worker_polls', err }, 'The worker cannot listen for jobs, so it polls for now.')
+    }
+    await ctx.clock.sleep(listenAgainMs, signal).catch(() => undefined)
+  }
+  return null
+}
 
 /** Turns when it is woken. Every two seconds it looks everywhere: delayed jobs come due without a notification, and one may be lost. */
 const jobLoop = (ctx: RindleContext, runner: JobRunner, nap: Loop['nap']): Loop => {

@@ -18,6 +18,7 @@ import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
 import { putVariants } from '../steps/put-variants.ts'
+import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
 import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
 
 type Context = Pick<
@@ -48,12 +49,16 @@ type Held = Pick<VariantOutcome, 'id' | 'fence' | 'name' | 'digest'> & {
 export async function buildVariants(ctx: Context, assetId: string, options: { readonly signal?: AbortSignal } = {}): Promise<BuildOutcome> {
   const grantedAtMs = ctx.clock.monotonicMs()
   const build = await lookAgainOnMiss(() => take(ctx, assetId))
-  if (!build) return 'nothing'
+  if (!build) {
+    await sayUnknownProfile(ctx, assetId)
+    return 'nothing'
+  }
   ctx.changes.announce(assetId)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${build.bid.runId}`)
   const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
-  using lease = holdLease(ctx, { grantedAtMs, renew, signal: options.signal })
+  const watch = (look: () => void): (() => void) => ctx.changes.watch(assetId, look)
+  using lease = holdLease(ctx, { grantedAtMs, renew, watch, signal: options.signal })
   try {
     makeScratch(folder)
     const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)

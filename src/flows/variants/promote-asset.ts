@@ -20,6 +20,7 @@ import { fetchSealed } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
 import { putVariants } from '../steps/put-variants.ts'
+import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
 import { seal } from '../steps/seal.ts'
 import { settleVariants } from '../steps/settle-variants.ts'
 import { skimSealed, type Skimmed } from '../steps/skim-sealed.ts'
@@ -62,13 +63,19 @@ export async function promoteAsset(
 ): Promise<PromotionOutcome> {
   const grantedAtMs = ctx.clock.monotonicMs()
   const claim = await takeToGate(ctx, assetId)
-  if (!claim) return 'lost'
+  if (!claim) {
+    await sayUnknownProfile(ctx, assetId)
+    return 'lost'
+  }
   const profile = profileNamed(ctx.profiles, claim.asset.profile)
   if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBack(ctx, claim, profile)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${claim.runId}`)
   const attempt: Omit<Attempt, 'lease'> = { claim, profile, folder, bytes: null, isAdmitting: false, holds: [] }
-  using lease = holdLease(ctx, { grantedAtMs, renew: (until) => renew(ctx, attempt, until), signal: options.signal })
+  using lease = holdLease(ctx, {
+    ...{ grantedAtMs, signal: options.signal, renew: (until) => renew(ctx, attempt, until) },
+    watch: (look) => ctx.changes.watch(assetId, look),
+  })
   const held = Object.assign(attempt, { lease })
   try {
     makeScratch(folder)
