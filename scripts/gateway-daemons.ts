@@ -53,7 +53,8 @@ async function start() {
 
   const credentials = await user('owner')
   const guest = await user('guest')
-  keep('radosgw', '--foreground', '--name', 'client.admin', '--rgw-frontends', `beast endpoint=127.0.0.1:${port}`)
+  // Without the option every answer with a body waits 40 ms for the client to say that it has the head of it.
+  keep('radosgw', '--foreground', '--name', 'client.admin', '--rgw-frontends', `beast endpoint=127.0.0.1:${port} tcp_nodelay=1`)
   const endpoint = `http://127.0.0.1:${port}`
   await untilAnswering(endpoint)
   return { endpoint, region: 'us-east-1', credentials, guest }
