@@ -38,6 +38,8 @@ export interface Bucket {
   readonly sizes: Sizes
   /** Empty, or with a slash at its end. */
   readonly prefix: string
+  /** True once something was found in it. */
+  seen: boolean
   /** The key as the bucket knows it. @throws RindleError `object_key_invalid` when the prefix makes it too long */
   keyOf(key: string): string
 }
@@ -49,6 +51,7 @@ export const bucketOf = (connection: Connection, sizes: Sizes): Bucket => {
     connection,
     sizes,
     prefix,
+    seen: false,
     keyOf(key) {
       const whole = `${prefix}${key}`
       if (whole.length * 3 > maxKeyBytes && Buffer.byteLength(whole) > maxKeyBytes)

@@ -1,4 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
+import { RindleError } from '../../../core/errors.ts'
 import { planParts } from '../../../core/multipart.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import { encodeKey, encodeText } from './address.ts'
@@ -7,7 +8,6 @@ import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { isMissing, isPrecondition } from './failure.ts'
 import { abortedBy, bareEtag, lookAt, mustBeThere } from './head.ts'
-import { RindleError } from '../../../core/errors.ts'
 
 const partsAtOnce = 8
 
@@ -24,12 +24,13 @@ interface Copying {
 
 /**
  * One request; above what one copies, a multipart upload whose parts are copied. The condition goes with every request, whether or not the
- * server makes sure of it. What is answered is what is at the destination.
+ * server makes sure of it; that nothing may be at the destination goes only where it does. What is answered is what is there then.
  */
 export const copyObject =
   (bucket: Bucket): StorageAdapter['copy'] =>
-  (from, to, { signal, ifMatch, version } = {}) =>
-    bucket.connection.call('copy', signal, async (connected) => {
+  (from, to, { signal, ifMatch, version } = {}) => {
+    const { settings, call } = bucket.connection
+    return call('copy', signal, async (connected) => {
       const key = bucket.keyOf(from)
       const source = await lookAt({ bucket, connected }, key, { signal, version })
       if (!source || (ifMatch !== undefined && ifMatch !== source.etag)) return null
@@ -42,17 +43,27 @@ export const copyObject =
       try {
         return await (source.sizeBytes > bucket.sizes.copyBytes ? copyParts(copying) : copyOnce(copying))
       } catch (err) {
-        if (isPrecondition(err) || isMissing(err)) return null
-        throw err
+        if (isPrecondition(err) && settings.conditionalCopy && (await lookAt({ bucket, connected }, copying.to, { signal })))
+          throw new RindleError('object_exists', {})
+        if (isPrecondition(err)) return null
+        if (!isMissing(err)) throw err
+        const left = await lookAt({ bucket, connected }, key, { signal, version })
+        if (left?.etag === source.etag) throw new RindleError('storage_failed', { operation: 'copy', store: settings.id }, { cause: err })
+        return null
       }
     })
+  }
 
-/** Where the destination's etag is the source's its bytes are the same; else somebody has to look. */
+/**
+ * Nothing but the type goes along: other headers of a PUT, such as content-encoding, need no signature, and would change what is served.
+ * Where the destination's etag is the source's its bytes are the same; else somebody has to look.
+ */
 const copyOnce = async (copying: Copying): Promise<ObjectHead> => {
   const { bucket, connected, to, source, copySource, signal } = copying
   const { sdk, once } = connected
   const createOnly = bucket.connection.settings.conditionalCopy ? { IfNoneMatch: '*' } : {}
-  const copy = new sdk.CopyObjectCommand({ Bucket: bucket.name, Key: to, ...copySource, ...createOnly })
+  const described = { MetadataDirective: 'REPLACE', ContentType: source.contentType ?? undefined } as const
+  const copy = new sdk.CopyObjectCommand({ Bucket: bucket.name, Key: to, ...copySource, ...described, ...createOnly })
   const { CopyObjectResult, VersionId } = await once.send(copy, abortedBy(signal))
   const isSame = bareEtag(CopyObjectResult?.ETag) === source.etag
   if (isSame && (VersionId !== undefined || source.version === null)) return { ...source, version: VersionId ?? null }

@@ -15,7 +15,7 @@ export const answerOf = (err: unknown): Answer => {
 
 const missingCodes: ReadonlySet<string> = new Set(['NotFound', 'NoSuchKey', 'NoSuchVersion', 'NoSuchUpload'])
 
-/** True when the object, its version or the upload is not there. A bucket that is not there is another matter, unless nobody asked for it by GET. */
+/** True when the object, its version or the upload is not there. A bucket that is not there is another matter. */
 export const isMissing = (err: unknown): boolean => missingCodes.has(answerOf(err).code)
 
 /** A condition that does not hold, or that two writers were found to fight about. */
@@ -27,13 +27,12 @@ export const isPrecondition = (err: unknown): boolean => {
 const credentialsUnknown = 'it does not know these credentials; check `credentials`, and the account and endpoint they are for'
 const credentialsOver = 'the temporary credentials have run out; give `credentials` as a function that gets fresh ones'
 const elsewhere = 'the bucket is kept elsewhere; check `region` and `endpoint`'
-const noBucket = 'there is no such bucket; check `bucket`, `region` and `endpoint`'
 const denied =
   'access was denied; check the credentials, and that their policy allows this call below the prefix (without s3:ListBucket, S3 answers so even where nothing is)'
 
 /** Failures that trying again does not cure, and what to look at. */
 const refusals: Readonly<Record<string, string>> = {
-  NoSuchBucket: noBucket,
+  NoSuchBucket: 'there is no such bucket; check `bucket`, `region` and `endpoint`',
   InvalidBucketName: 'that is no name of a bucket there; check `bucket`',
   InvalidAccessKeyId: credentialsUnknown,
   InvalidToken: credentialsUnknown,
@@ -79,9 +78,6 @@ export const failureOf = (
     ? new RindleError('storage_failed', { operation, store }, { cause })
     : new RindleError('storage_refused', { operation, store, reason }, { cause })
 }
-
-export const bucketMissing = (operation: string, store: string): RindleError =>
-  new RindleError('storage_refused', { operation, store, reason: noBucket })
 
 const told: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'code', 'errno', 'syscall', '$fault', '$metadata', 'cause'])
 

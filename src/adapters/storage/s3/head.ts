@@ -2,7 +2,7 @@ import { RindleError } from '../../../core/errors.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
-import { answerOf, bucketMissing, isMissing } from './failure.ts'
+import { answerOf, isMissing } from './failure.ts'
 
 /** What answers about an object have in common. */
 interface ObjectAnswer {
@@ -29,31 +29,27 @@ export const nullWhenMissing = (err: unknown): null => {
 
 export const abortedBy = (signal: AbortSignal | undefined): { abortSignal?: AbortSignal } => (signal ? { abortSignal: signal } : {})
 
-/** Looks at one object; of a versioned one at `version`, when given. */
+/**
+ * HEAD, of a versioned object at `version`, when given. Its answers have no body, so that a missing bucket looks like a missing object: until
+ * something was found, what is missing makes it ask for the bucket once.
+ */
 export const lookAt = async (
-  { bucket, connected: { sdk, patient } }: { readonly bucket: Bucket; readonly connected: Connected },
+  { bucket, connected }: { readonly bucket: Bucket; readonly connected: Connected },
   key: string,
   options: { readonly signal?: AbortSignal | undefined; readonly version?: string | undefined },
 ): Promise<ObjectHead | null> => {
+  const { sdk, patient } = connected
   const look = new sdk.HeadObjectCommand({ Bucket: bucket.name, Key: key, VersionId: options.version })
   const answer = await patient.send(look, abortedBy(options.signal)).catch(nullWhenMissing)
+  if (!answer && !bucket.seen) await refuseMissingBucket(bucket, connected, options.signal)
+  bucket.seen = true
   return answer && headOf(answer)
 }
 
-/**
- * HEAD. Its answers have no body, so that a missing bucket looks like a missing object: until something was found, what is missing
- * makes it ask for the bucket once.
- */
-export const headObject = (bucket: Bucket): StorageAdapter['head'] => {
-  let bucketSeen = false
-  return (key, { signal } = {}) =>
-    bucket.connection.call('head', signal, async (connected) => {
-      const head = await lookAt({ bucket, connected }, bucket.keyOf(key), { signal })
-      if (!head && !bucketSeen) await refuseMissingBucket(bucket, connected, signal)
-      bucketSeen = true
-      return head
-    })
-}
+export const headObject =
+  (bucket: Bucket): StorageAdapter['head'] =>
+  (key, { signal } = {}) =>
+    bucket.connection.call('head', signal, (connected) => lookAt({ bucket, connected }, bucket.keyOf(key), { signal }))
 
 /** Who may not look at the bucket is not told: the object is what was asked for. */
 const refuseMissingBucket = async (bucket: Bucket, { sdk, patient }: Connected, signal: AbortSignal | undefined): Promise<void> => {
@@ -61,7 +57,7 @@ const refuseMissingBucket = async (bucket: Bucket, { sdk, patient }: Connected, 
     await patient.send(new sdk.HeadBucketCommand({ Bucket: bucket.name }), abortedBy(signal))
   } catch (err) {
     const { status } = answerOf(err)
-    if (status === 404) throw bucketMissing('head', bucket.connection.settings.id)
+    if (status === 404 && err instanceof Error) err.name = 'NoSuchBucket'
     if (status !== 403) throw err
   }
 }
