@@ -115,10 +115,16 @@ const openPart = async (house: BucketHouse, random: Random): Promise<Session> =>
 const openGet = async (house: BucketHouse, random: Random): Promise<Given & { readonly assetId: string }> => {
   const create = { width: 8 + random.int(64), height: 8 + random.int(64), channels: 3 as const, background: '#146aa0' }
   const bytes = await sharp({ create }).png().toBuffer()
-  const { id } = await house.rindle.upload('photo', bytes, { filename: 'a picture.png' })
-  await promoteAsset(house.ctx, id)
-  return { assetId: id, bytes, ticket: await getTicket(house, id) }
+  const session = await house.rindle.initiateUpload('photo', { filename: 'a picture.png', byteSize: bytes.length })
+  const { presigned } = await house.rindle.signUpload(session.id)
+  await mustBe(200, { bytes, ticket: { ...presigned, headers: { ...presigned.headers, ...unsigned } } })
+  const { asset } = await house.rindle.verifyCompletion(session.id)
+  await promoteAsset(house.ctx, asset.id)
+  return { assetId: asset.id, bytes, ticket: await getTicket(house, asset.id) }
 }
+
+/** Headers that a client may send with its PUT although no ticket speaks of them, and that would change what is served. */
+const unsigned = { 'content-encoding': 'gzip', 'content-language': 'xx', 'cache-control': 'public, max-age=31536000' }
 
 const getTicket = async (house: BucketHouse, assetId: string): Promise<Given['ticket']> => ({
   url: await house.rindle.url(assetId),
@@ -142,6 +148,7 @@ const useAll = async (house: BucketHouse, { put, part, get }: Genuine, breach: (
   if (got.status !== 200 || !got.body.equals(get.bytes)) breach(`a genuine GET was answered ${got.status} after the others`)
   if (got.headers['content-type'] !== 'image/png' || !got.headers['content-disposition']?.startsWith('inline'))
     breach('a genuine GET was not answered with the type and the disposition that were signed')
+  for (const name of Object.keys(unsigned)) if (name in got.headers) breach(`what is served carries the ${name} that a client sent`)
   const verified = await house.rindle.verifyCompletion(put.sessionId)
   const completed = await house.rindle.completeMultipartUpload(part.sessionId)
   for (const { asset } of [verified, completed]) if (asset.state !== 'validating') breach(`a genuine upload is ${asset.state}`)
