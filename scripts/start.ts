@@ -1,31 +1,78 @@
-import { resolve } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isRindleError } from 'rindle'
 import { build } from 'vite'
-import { startCohort } from '../examples/cohort/server.ts'
+import { bucketOfEnvironment, trialBucket } from '../examples/cohort/bucket.ts'
+import { type CohortOptions, startCohort } from '../examples/cohort/server.ts'
+import { gatewayIsMissing, hasGateway, startGateway } from './gateway.ts'
 
-const cohortFolder = new URL('../examples/cohort/', import.meta.url).pathname
+const cohortFolder = fileURLToPath(new URL('../examples/cohort/', import.meta.url))
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: process.env['PORT'] ?? '3000' },
     folder: { type: 'string', default: `${cohortFolder}.data` },
+    s3: { type: 'boolean', default: false },
   },
 })
 
-// Builds the page of the demo app and serves it until it is interrupted. Its database and its files stay in a folder that git ignores.
-await build({ configFile: `${cohortFolder}vite.config.ts` })
-const cohort = await startCohort({ folder: resolve(values.folder), port: Number(values.port) }).catch((error: unknown) => {
-  const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-  if (!isPortTaken && !isRindleError(error)) throw error
-  console.error(
-    isPortTaken ? `Port ${values.port} is taken: stop what holds it, or choose another: npm start -- --port 3001` : error.message,
-  )
-  process.exit(1)
-})
-console.log(`Cohort is at ${cohort.url}`)
+/** Where Cohort keeps its things, and a sentence about it. */
+type Place = Omit<CohortOptions, 'port'> & { readonly words?: string }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    void cohort.stop().then(() => process.exit(0))
-  })
+/** What is running or lies about by now, with what ends it. */
+const ends: (() => Promise<unknown>)[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void finish(0))
+
+// Builds the page of the demo app and serves it until it is interrupted. Its database and its files stay in a folder that git ignores;
+// with --s3 the files lie in the bucket that the environment names, or in one on a server of our own that forgets everything.
+try {
+  await build({ configFile: `${cohortFolder}vite.config.ts` })
+  const { words, ...place } = await placeOf(resolve(values.folder))
+  const cohort = await startCohort({ ...place, port: Number(values.port) })
+  ends.push(() => cohort.stop())
+  console.log(`Cohort is at ${cohort.url}${words === undefined ? '' : `\n${words}`}`)
+} catch (err) {
+  const isPortTaken = err instanceof Error && 'code' in err && err.code === 'EADDRINUSE'
+  const words = isPortTaken ? `Port ${values.port} is taken: stop what holds it, or choose another: npm start -- --port 3001` : null
+  console.error(words ?? (isRindleError(err) ? err.message : err))
+  await finish(1)
+}
+
+async function placeOf(folder: string): Promise<Place> {
+  if (!values.s3) return { folder }
+  const storage = bucketOfEnvironment(process.env)
+  if (!storage) return throwAwayPlace(folder)
+  await storage.head('staging/none')
+  return {
+    folder: join(folder, storage.id.replaceAll(/[^A-Za-z0-9.-]/g, '-')),
+    storageFor: async () => storage,
+    words: `Its pictures lie in ${storage.id}, whose CORS rules must let this address send (docs/guides/storage.md).`,
+  }
+}
+
+/** A database that outlived the bucket would promise pictures that are gone: it is as new as the bucket, and goes with it. */
+async function throwAwayPlace(folder: string): Promise<Place> {
+  spawnSync(process.execPath, [join(import.meta.dirname, 'setup.mjs'), '--gateway'], { stdio: 'inherit' })
+  if (!hasGateway()) {
+    console.error(`The demo's own S3 server is missing (${gatewayIsMissing}). S3_BUCKET and AWS_REGION name a bucket of yours instead.`)
+    return finish(1)
+  }
+  const gateway = await startGateway({ bytes: 2 ** 30 })
+  ends.push(() => gateway.stop())
+  await mkdir(folder, { recursive: true })
+  const fresh = await mkdtemp(join(folder, 's3-'))
+  ends.push(() => rm(fresh, { recursive: true, force: true, maxRetries: 5 }))
+  return {
+    folder: fresh,
+    storageFor: (url) => trialBucket(gateway, 'cohort', [url, url.replace('127.0.0.1', 'localhost')]),
+    words: `Its pictures lie in the bucket cohort at ${gateway.endpoint}. When it stops, that server and this visit's database are thrown away.`,
+  }
+}
+
+/** In the reverse order of their beginning. */
+async function finish(code: number): Promise<never> {
+  for (const end of ends.splice(0).reverse()) await end()
+  process.exit(code)
 }

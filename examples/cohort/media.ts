@@ -1,10 +1,9 @@
-import { createRindle, defineProfile, image } from 'rindle'
+import { createRindle, defineProfile, image, type StorageAdapter } from 'rindle'
 import { pglite } from 'rindle/pglite'
-import { local } from 'rindle/storage/local'
 
-export const avatar = (directory: string) =>
+export const avatar = (storage: StorageAdapter) =>
   defineProfile({
-    storage: local({ directory }),
+    storage,
     allowMime: ['image/jpeg', 'image/png', 'image/webp', 'image/avif', 'image/gif'],
     maxBytes: 25_000_000,
     delivery: { public: false, signedUrlTtlSeconds: 900 },
@@ -16,10 +15,15 @@ export const avatar = (directory: string) =>
   })
 
 /** Everything Cohort needs to know about media, in one place. */
-export const createMedia = (options: { readonly folder: string; readonly baseUrl: string; readonly secret: string }) => {
+export const createMedia = (options: {
+  readonly folder: string
+  readonly storage: StorageAdapter
+  readonly baseUrl: string
+  readonly secret: string
+}) => {
   const database = pglite(`${options.folder}/db`)
   const rindle = createRindle({
-    profiles: { avatar: avatar(`${options.folder}/objects`) },
+    profiles: { avatar: avatar(options.storage) },
     slots: { avatar: { profile: 'avatar' } },
     database,
     secrets: [options.secret],

@@ -8,8 +8,9 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isRindleError } from 'rindle'
+import { isRindleError, type StorageAdapter } from 'rindle'
 import { createHandler } from 'rindle/http'
+import { local } from 'rindle/storage/local'
 import { createMedia, type Media } from './media.ts'
 import { listMembers, prepareMembers } from './members.ts'
 
@@ -19,19 +20,29 @@ export interface Cohort {
   stop(): Promise<void>
 }
 
+export interface CohortOptions {
+  /** For the database, and for the files where no other storage is named. */
+  readonly folder: string
+  /** 0: any that is free. */
+  readonly port: number
+  /** Told where the pages are, since a bucket must let them send to it. */
+  readonly storageFor?: (url: string) => Promise<StorageAdapter>
+}
+
 /** Starts the whole of Cohort in this process: its database, its worker, its pages. Expects the page to be built into `.data/web`. */
-export async function startCohort({ folder, port }: { readonly folder: string; readonly port: number }): Promise<Cohort> {
+export async function startCohort({ folder, port, storageFor }: CohortOptions): Promise<Cohort> {
   await mkdir(folder, { recursive: true })
   let answer: (request: Request) => Response | Promise<Response> = starting
   const server = serve({ fetch: (request) => answer(request), hostname: '127.0.0.1', port })
   await new Promise((resolve, reject) => server.once('listening', resolve).once('error', reject))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  const { rindle, database } = createMedia({ folder, baseUrl: `${url}/media`, secret: await secretIn(folder) })
+  const storage = storageFor ? await storageFor(url) : local({ directory: join(folder, 'objects') })
+  const { rindle, database } = createMedia({ folder, storage, baseUrl: `${url}/media`, secret: await secretIn(folder) })
   await rindle.migrate()
   await prepareMembers(database)
   const worker = rindle.work()
-  answer = appOver(rindle, database).fetch
+  answer = appOver(rindle, database, storage).fetch
   return {
     url,
     rindle,
@@ -49,8 +60,12 @@ const starting = () => new Response('Cohort is starting. Try again in a moment.'
 /** Nobody signs in here: everybody who opens the page is Ada, unless the cookie names another member. */
 const memberOf = (request: Request): string => /(?:^|;\s*)member=([a-z]+)/.exec(request.headers.get('cookie') ?? '')?.[1] ?? 'ada'
 
-const appOver = (rindle: Media, database: PGlite): Hono => {
+/** Larger files come in parts, where the storage takes parts: what breaks off then costs a part and not the file. */
+const partsFromBytes = 8 * 2 ** 20
+
+const appOver = (rindle: Media, database: PGlite, storage: StorageAdapter): Hono => {
   const app = new Hono()
+  const uploads = { partsFromBytes: storage.capabilities.has('multipart_upload') ? partsFromBytes : null }
   const ownerOf = (id: string) => ({ type: 'Member', id })
   const handler = createHandler(rindle, {
     identify: (request) => ownerOf(memberOf(request)),
@@ -79,7 +94,7 @@ const appOver = (rindle: Media, database: PGlite): Hono => {
         assetId: attachment?.asset.id ?? null,
       }
     })
-    return c.json({ me: memberOf(c.req.raw), members: await Promise.all(roster) }, 200, { 'cache-control': 'no-store' })
+    return c.json({ me: memberOf(c.req.raw), uploads, members: await Promise.all(roster) }, 200, { 'cache-control': 'no-store' })
   })
   app.put('/api/members/:id/avatar', async (c) => {
     const id = memberOf(c.req.raw)

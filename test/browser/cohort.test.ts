@@ -3,19 +3,11 @@ import { readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import sharp from 'sharp'
-import { build } from 'vite'
 import { startCohort, type Cohort } from '../../examples/cohort/server.ts'
 import { launchChromium } from '../services/chromium.ts'
-
-const photo = (background: string) =>
-  sharp({ create: { width: 1600, height: 1200, channels: 3, background } })
-    .composite([{ input: Buffer.from('<svg width="800" height="800"><circle cx="400" cy="400" r="380" fill="#f2c879"/></svg>') }])
-    .jpeg()
-    .toBuffer()
+import { buildPage, drawing, until } from './members-page.ts'
 
 describe('the members page', { timeout: 240_000 }, () => {
   let folder: string
@@ -26,7 +18,7 @@ describe('the members page', { timeout: 240_000 }, () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cohort-'))
-    await build({ configFile: fileURLToPath(new URL('../../examples/cohort/vite.config.ts', import.meta.url)) })
+    await buildPage()
     cohort = await startCohort({ folder, port: 0 })
     browser = await launchChromium()
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
@@ -45,7 +37,7 @@ describe('the members page', { timeout: 240_000 }, () => {
   const shown = () => page.locator('.card .portrait.large img').getAttribute('src')
 
   it('takes a photo by direct PUT and shows the thumbnail without a reload', async () => {
-    await choose('me.jpg', 'image/jpeg', await photo('#2f6f5e'))
+    await choose('me.jpg', 'image/jpeg', await drawing('#2f6f5e').jpeg().toBuffer())
     await page.waitForSelector('[data-stage="done"]', { timeout: 60_000 })
     await page.waitForSelector('.card .portrait.large img')
     assert.ok(
@@ -63,13 +55,7 @@ describe('the members page', { timeout: 240_000 }, () => {
   it('replaces it, keeps the old picture until the new one is through, and removes the old bytes from disk', async () => {
     const before = objects().filter((file) => !file.startsWith('staging'))
     const old = await shown()
-    await choose(
-      'again.png',
-      'image/png',
-      await sharp(await photo('#a3412c'))
-        .png()
-        .toBuffer(),
-    )
+    await choose('again.png', 'image/png', await drawing('#a3412c').png().toBuffer())
     await page.waitForSelector('[data-stage="checking"], [data-stage="making"], [data-stage="done"]')
     assert.ok(await shown(), 'a picture stands there all the time')
     await page.waitForFunction(
@@ -125,12 +111,4 @@ const filesBelow = (folder: string): string[] => {
   } catch {
     return []
   }
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let left = 300; left > 0; left -= 1) {
-    if (holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  assert.fail('it did not come to pass within thirty seconds')
 }

@@ -54,7 +54,7 @@ export function App() {
           </p>
         )}
         <div className="columns">
-          {me && <AvatarCard member={me} onChange={refresh} />}
+          {roster && me && <AvatarCard member={me} partsFromBytes={roster.uploads.partsFromBytes} onChange={refresh} />}
           <section id="members" aria-labelledby="members-title">
             <h2 id="members-title">
               Members <span className="count">{roster?.members.length ?? ''}</span>

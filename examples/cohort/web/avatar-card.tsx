@@ -5,8 +5,14 @@ import { useAvatar, type Stage } from './use-avatar.ts'
 
 const accepted = 'image/jpeg,image/png,image/webp,image/avif,image/gif'
 
-export function AvatarCard({ member, onChange }: { member: Member; onChange: () => Promise<void> }) {
-  const { stage, send, remove, cancel } = useAvatar(member.id, onChange)
+interface AvatarCardProps {
+  readonly member: Member
+  readonly partsFromBytes: number | null
+  readonly onChange: () => Promise<void>
+}
+
+export function AvatarCard({ member, partsFromBytes, onChange }: AvatarCardProps) {
+  const { stage, send, remove, cancel } = useAvatar(member.id, partsFromBytes, onChange)
   const [over, setOver] = useState(false)
   const input = useRef<HTMLInputElement>(null)
   const busy = stage.is === 'sending' || stage.is === 'checking' || stage.is === 'making'

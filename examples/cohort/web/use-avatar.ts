@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { fetchAsset, removeAvatar, sendAvatar, type AssetAnswer } from './api.ts'
+import { attachAvatar, fetchAsset, removeAvatar, type AssetAnswer } from './api.ts'
+import { upload } from './upload.ts'
 
 export type Stage =
   | { readonly is: 'idle' }
@@ -13,7 +14,7 @@ const inGate = new Set(['validating', 'analyzing', 'promoting'])
 const inWork = new Set(['processing', 'transcoding'])
 
 /** One avatar's way from a file in the hand to variants on the page. `onChange` is told whenever the roster may look different. */
-export function useAvatar(memberId: string, onChange: () => Promise<void>) {
+export function useAvatar(memberId: string, partsFromBytes: number | null, onChange: () => Promise<void>) {
   const [stage, setStage] = useState<Stage>({ is: 'idle' })
   const running = useRef<AbortController | null>(null)
 
@@ -30,7 +31,9 @@ export function useAvatar(memberId: string, onChange: () => Promise<void>) {
       const signal = begin()
       setStage({ is: 'sending', name: file.name, share: 0 })
       try {
-        const assetId = await sendAvatar(memberId, file, (share) => setStage({ is: 'sending', name: file.name, share }), signal)
+        const onSent = (share: number) => setStage({ is: 'sending', name: file.name, share })
+        const assetId = await upload('avatar', file, { partsFromBytes, onSent, signal })
+        await attachAvatar(memberId, assetId)
         setStage({ is: 'checking', name: file.name })
         await onChange()
         await follow(assetId, file.name, signal, setStage, onChange)
@@ -39,7 +42,7 @@ export function useAvatar(memberId: string, onChange: () => Promise<void>) {
         await onChange()
       }
     },
-    [memberId, onChange],
+    [memberId, partsFromBytes, onChange],
   )
 
   const remove = useCallback(async () => {
