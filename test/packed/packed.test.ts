@@ -34,7 +34,8 @@ describe('the packed package on Node.js 22', { timeout: 540_000 }, () => {
     writeFileSync(join(consumer, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
     const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']
     npm(['install', ...quiet, join(folder, packed.filename), ...wanted], consumer)
-    for (const file of ['life.mjs', 'consumer.ts', 'rindle.config.js']) cpSync(join(here, 'consumer', file), join(consumer, file))
+    for (const file of ['life.mjs', 'bucket.mjs', 'consumer.ts', 'rindle.config.js'])
+      cpSync(join(here, 'consumer', file), join(consumer, file))
   })
   after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -48,6 +49,14 @@ describe('the packed package on Node.js 22', { timeout: 540_000 }, () => {
       attached: true,
       picture: true,
       gone: true,
+    })
+  })
+
+  it('signs for S3 without the AWS SDK, and asks for it when S3 is to be called', () => {
+    assert.deepEqual(JSON.parse(run(node, ['bucket.mjs'])), {
+      signed: true,
+      code: 'peer_missing',
+      message: 's3() needs the package @aws-sdk/client-s3: npm install @aws-sdk/client-s3',
     })
   })
 

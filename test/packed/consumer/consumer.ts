@@ -3,6 +3,7 @@ import { createHandler } from 'rindle/http'
 import { pglite } from 'rindle/pglite'
 import { local } from 'rindle/storage/local'
 import { memory } from 'rindle/storage/memory'
+import { s3, type S3Options } from 'rindle/storage/s3'
 
 // Compiled, never run: what a strict app writes, and what must not compile.
 const avatar = defineProfile({
@@ -11,10 +12,16 @@ const avatar = defineProfile({
   maxBytes: 8_000_000,
   variants: { thumb: image({ mode: 'fill', width: 128, height: 128 }) },
 })
+const bucket: S3Options = {
+  bucket: 'consumer',
+  region: 'eu-central-1',
+  credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
+}
+const clip = defineProfile({ kind: 'file', storage: s3(bucket), allowMime: ['video/mp4'], maxBytes: 5e12, delivery: { public: true } })
 const report = defineProfile({ kind: 'file', storage: memory(), allowMime: ['application/pdf'], maxBytes: 1_000_000 })
 
 export const rindle = createRindle({
-  profiles: { avatar, report },
+  profiles: { avatar, clip, report },
   slots: { avatar: { profile: 'avatar' }, reports: { profile: 'report', many: true } },
   database: pglite('db'),
   secrets: ['thirty-two bytes or more of something that nobody guesses'],
