@@ -1,3 +1,4 @@
+import { abandoned } from './abandoned.ts'
 import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
 import { memory } from './memory.ts'
@@ -6,4 +7,4 @@ import { slots } from './slots.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = [kills, memory, sealed, slots, tickets]
+export const proofs: readonly Proof[] = [abandoned, kills, memory, sealed, slots, tickets]
