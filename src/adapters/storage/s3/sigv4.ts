@@ -14,6 +14,7 @@ export interface RequestToPresign {
   readonly query: Readonly<Record<string, string>>
   /** Lower-case names; whoever sends the request must send exactly these. `host` is signed without being named. */
   readonly headers: Readonly<Record<string, string>>
+  /** Its second counts, not its milliseconds. */
   readonly at: Date
   /** Seconds from `at`, at most a week. */
   readonly ttlSeconds: number
@@ -29,28 +30,36 @@ export interface RequestToPresign {
  */
 export const presign = (request: RequestToPresign, credentials: S3Credentials): string => {
   const { method, origin, host, path, region } = request
-  const stamp = stampOf(request.at)
-  const day = stamp.slice(0, 8)
-  const { scope, credential, key } = signerOf(credentials, day, region)
-  const { lines, names } = canonicalHeaders(host, request.headers)
-  const query = canonicalQuery(request, { stamp, credential, names, sessionToken: credentials.sessionToken })
+  const seconds = Math.floor(request.at.getTime() / 1000)
+  const signer = signerOf(credentials, Math.floor(seconds / daySeconds), region)
+  const stamp = `${signer.day}T${timeOf(seconds % daySeconds)}Z`
+  const { lines, names, encodedNames } = canonicalHeaders(host, request.headers)
+  const query = canonicalQuery(request, { stamp, signer, encodedNames, sessionToken: credentials.sessionToken })
   const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`
-  const toSign = `AWS4-HMAC-SHA256\n${stamp}\n${scope}\n${hash('sha256', canonical, 'hex')}`
-  const signature = createHmac('sha256', key).update(toSign).digest('hex')
+  const toSign = `AWS4-HMAC-SHA256\n${stamp}\n${signer.scope}\n${hash('sha256', canonical, 'hex')}`
+  const signature = createHmac('sha256', signer.key).update(toSign).digest('hex')
   return `${origin}${path}?${query}&X-Amz-Signature=${signature}`
 }
 
-/** `20130524T000000Z`: whole seconds, so that a signature begins up to one before `at`. */
-const stampOf = (at: Date): string => {
-  const iso = at.toISOString()
-  return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`
-}
+const daySeconds = 86_400
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
+const timeOf = (seconds: number): string =>
+  `${twoDigits[Math.floor(seconds / 3600)]}${twoDigits[Math.floor(seconds / 60) % 60]}${twoDigits[seconds % 60]}`
 
-const canonicalHeaders = (host: string, headers: Readonly<Record<string, string>>): { lines: string; names: string } => {
-  const named = Object.keys(headers).concat('host').sort()
+/** `host` at its place among the others, by name. */
+const canonicalHeaders = (host: string, headers: Readonly<Record<string, string>>) => {
+  const named = Object.keys(headers)
+  named.push('host')
+  named.sort()
   let lines = ''
-  for (const name of named) lines += `${name}:${name === 'host' ? host : trimmed(headers[name] ?? '')}\n`
-  return { lines, names: named.join(';') }
+  let names = ''
+  let encodedNames = ''
+  for (const name of named) {
+    lines += `${name}:${name === 'host' ? host : trimmed(headers[name] ?? '')}\n`
+    names += names === '' ? name : `;${name}`
+    encodedNames += encodedNames === '' ? name : `%3B${name}`
+  }
+  return { lines, names, encodedNames }
 }
 
 const trimmed = (value: string): string => (/^\s|\s$|\s\s/.test(value) ? value.trim().replace(/\s+/g, ' ') : value)
@@ -58,13 +67,13 @@ const trimmed = (value: string): string => (/^\s|\s$|\s\s/.test(value) ? value.t
 /** Sorted by bytes: what signing adds begins with a capital, and so stands before what the request brings. */
 const canonicalQuery = (
   { query, ttlSeconds, namesPayload }: RequestToPresign,
-  made: { readonly stamp: string; readonly credential: string; readonly names: string; readonly sessionToken: string | undefined },
+  made: { readonly stamp: string; readonly signer: DaySigner; readonly encodedNames: string; readonly sessionToken: string | undefined },
 ): string => {
   let text = 'X-Amz-Algorithm=AWS4-HMAC-SHA256'
   if (namesPayload) text += '&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD'
-  text += `&X-Amz-Credential=${made.credential}&X-Amz-Date=${made.stamp}&X-Amz-Expires=${ttlSeconds}`
+  text += `&X-Amz-Credential=${made.signer.credential}&X-Amz-Date=${made.stamp}&X-Amz-Expires=${ttlSeconds}`
   if (made.sessionToken !== undefined) text += `&X-Amz-Security-Token=${encodeText(made.sessionToken)}`
-  text += `&X-Amz-SignedHeaders=${made.names.replaceAll(';', '%3B')}`
+  text += `&X-Amz-SignedHeaders=${made.encodedNames}`
   for (const name of Object.keys(query).sort()) text += `&${encodeText(name)}=${encodeText(query[name] ?? '')}`
   return text
 }
@@ -73,8 +82,11 @@ const canonicalQuery = (
 interface DaySigner {
   readonly keyId: string
   readonly secret: string
-  readonly day: string
   readonly region: string
+  /** Since 1970. */
+  readonly dayNumber: number
+  /** `20130524` */
+  readonly day: string
   readonly scope: string
   /** Encoded, for a query. */
   readonly credential: string
@@ -86,13 +98,15 @@ interface DaySigner {
 const kept: DaySigner[] = []
 const keptAtMost = 16
 
-const signerOf = ({ accessKeyId, secretAccessKey }: S3Credentials, day: string, region: string): DaySigner => {
+const signerOf = ({ accessKeyId, secretAccessKey }: S3Credentials, dayNumber: number, region: string): DaySigner => {
   for (const one of kept)
-    if (one.day === day && one.keyId === accessKeyId && one.secret === secretAccessKey && one.region === region) return one
+    if (one.dayNumber === dayNumber && one.keyId === accessKeyId && one.secret === secretAccessKey && one.region === region) return one
+  const day = new Date(dayNumber * daySeconds * 1000).toISOString().slice(0, 10).replaceAll('-', '')
   const scope = `${day}/${region}/s3/aws4_request`
   const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()
   const key = createSecretKey(hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, day), region), 's3'), 'aws4_request'))
-  const made = { keyId: accessKeyId, secret: secretAccessKey, day, region, scope, credential: encodeText(`${accessKeyId}/${scope}`), key }
+  const credential = encodeText(`${accessKeyId}/${scope}`)
+  const made = { keyId: accessKeyId, secret: secretAccessKey, region, dayNumber, day, scope, credential, key }
   kept.unshift(made)
   kept.length = Math.min(kept.length, keptAtMost)
   return made
