@@ -1,7 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createRindle, defineProfile } from 'rindle'
 import { local } from 'rindle/storage/local'
+import { comeToRest, peakSinceRest } from './resident.ts'
 
 /** What the web process tells of one large upload. */
 export interface UploadFigures {
@@ -29,15 +28,12 @@ const rindle = createRindle({
 })
 
 await rindle.upload('backup', sourceOf(1_000_000), { filename: 'small.zip' })
-await pause(500)
-globalThis.gc?.()
-const idleBytes = statusBytes('VmRSS')
-writeFileSync('/proc/self/clear_refs', '5')
+const idleBytes = await comeToRest()
 
 const started = performance.now()
 const asset = await rindle.upload('backup', sourceOf(bytes), { filename: 'large.zip' })
 const ms = Math.round(performance.now() - started)
-const peakBytes = statusBytes('VmHWM')
+const peakBytes = peakSinceRest()
 await rindle.close()
 process.send?.({ idleBytes, peakBytes, storedBytes: asset.byteSize ?? 0, state: asset.state, ms } satisfies UploadFigures, () =>
   process.disconnect?.(),
@@ -54,10 +50,4 @@ function sourceOf(length: number): ReadableStream<Uint8Array> {
       if (left === 0) controller.close()
     },
   })
-}
-
-/** `VmRSS` is what the process holds now, `VmHWM` the most it held since its peak was last reset. */
-function statusBytes(name: 'VmRSS' | 'VmHWM'): number {
-  const line = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
-  return Number(line?.[1] ?? Number.NaN) * 1024
 }
