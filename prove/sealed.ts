@@ -25,7 +25,7 @@ export const sealed: Proof = {
   means:
     'what is served has the SHA-256 of its row, whatever is sent again, swapped, completed twice or landing late, and whatever the server ignores',
   unit: 'interleavings',
-  amount: { ci: 330, full: 5_500 },
+  amount: { ci: 176, full: 5_500 },
   async run(context) {
     const withGateway = !skipWithoutGateway
     if (!withGateway && (context.size === 'full' || process.env['CI'] === 'true')) throw new Error(String(skipWithoutGateway))

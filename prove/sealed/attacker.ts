@@ -90,7 +90,7 @@ export const createAttacker = ({ ground, random, counts, knock, outlast, breach 
     calm: () => void (isCalm = true),
     async gap() {
       gaps += 1
-      if (gaps <= most.gaps && random.chance(0.35)) await tryAnything()
+      if (gaps <= most.gaps && random.chance(0.5)) await tryAnything()
     },
     landing({ operation }) {
       if (isCalm) return 'now'

@@ -9,10 +9,11 @@ import type { Ground } from './ground.ts'
 import { judgeServed, type Served } from './judge.ts'
 import type { Lane } from './lane.ts'
 
-export type Counts = AttackerCounts & Record<'served' | 'refused' | 'abandoned' | 'multiparts' | 'variants' | 'attempts' | 'aged', number>
+export type Counts = AttackerCounts &
+  Record<'served' | 'refused' | 'swapsCaught' | 'abandoned' | 'multiparts' | 'variants' | 'attempts' | 'aged', number>
 
 export const noCounts = (): Counts => ({
-  ...{ served: 0, refused: 0, abandoned: 0, multiparts: 0, variants: 0, attempts: 0, aged: 0 },
+  ...{ served: 0, refused: 0, swapsCaught: 0, abandoned: 0, multiparts: 0, variants: 0, attempts: 0, aged: 0 },
   ...{ rePuts: 0, knocks: 0, landedLate: 0, heldUp: 0 },
 })
 
@@ -95,7 +96,7 @@ const toItsEnd = async (play: Play): Promise<void> => {
     await ignoring(() => buildVariants(lane.ctx, assetId))
 
   const first = await judgeServed(play)
-  count(play, first)
+  await count(play, first)
   await attacker.rePut()
   await lane.tidy()
   for (let again = 0; again < 3; again += 1) await attacker.rePut()
@@ -110,12 +111,17 @@ const toItsEnd = async (play: Play): Promise<void> => {
   compare(play, first, await judgeServed(play), 'two days later')
 }
 
-const count = ({ counts, bodies }: Play, served: Served): void => {
-  if (!served) counts.refused += 1
-  else {
+const count = async ({ lane, assetId, counts, bodies }: Play, served: Served): Promise<void> => {
+  if (served) {
     counts.served += 1
     if (bodies.kind === 'photo') counts.variants += served.size - 1
+    return
   }
+  counts.refused += 1
+  const [caught] = await lane.database.query(`select 1 from rindle.media_assets where id = $1 and error_code = 'upload_object_changed'`, [
+    assetId,
+  ])
+  if (caught) counts.swapsCaught += 1
 }
 
 /** What was served once stays as it was for as long as it is served. */
