@@ -91,7 +91,8 @@ const toItsEnd = async (play: Play): Promise<void> => {
     return void (await ignoring(() => lane.rindle.cancelUpload(play.sessionId)))
   }
   const state = await promote(play)
-  if (state && gateStates.includes(state)) return play.breach(`asset ${assetId} is still ${state} after ${most.promotions} promotions`)
+  if (state && gateStates.includes(state))
+    return play.breach(`asset ${assetId} on ${play.ground.name} is still ${state} after ${most.promotions} promotions`)
   for (let build = 0; build < most.builds && (await stateOf(play)) === 'processing'; build += 1)
     await ignoring(() => buildVariants(lane.ctx, assetId))
 
@@ -177,7 +178,10 @@ const promote = async (play: Play): Promise<AssetState | null> => {
     await Promise.all(Array.from({ length: random.chance(0.25) ? 2 : 1 }, () => ignoring(() => promoteAsset(lane.ctx, assetId))))
     const state = await stateOf(play)
     if (state === null || !gateStates.includes(state)) return state
-    if (state === 'analyzing') lane.clock?.advance(40)
+    if (state !== 'analyzing') continue
+    // Where no time can be made to pass, somebody who knocked has it in hand.
+    if (lane.clock) lane.clock.advance(40)
+    else await attacker.settle()
   }
   return stateOf(play)
 }
