@@ -32,6 +32,11 @@ describe('the runner of test files', () => {
     assert.match(cases[1]?.error ?? '', /Error: no/)
   })
 
+  it('counts a suite that is skipped as a whole as one case that was', async () => {
+    const cases = await run(`describe('suite', { skip: 'no service' }, () => { it('one', () => {}); it('two', () => {}) })`)
+    assert.deepEqual(outcomes(cases), [['suite', true, true]])
+  })
+
   it('fails for a file without a case', async () => assert.deepEqual(outcomes(await run('')), [['some.test.ts', false, false]]))
 
   it('fails for a file that does not load', async () => {

@@ -3,13 +3,15 @@ export default async function* report(source) {
   for await (const { type, data } of source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue
     const error = data.details?.error
-    // A suite is not a case. A failed one is told only when something other than its cases failed, a hook for instance.
-    if (data.details?.type === 'suite' && (type === 'test:pass' || error?.failureType === 'subtestsFailed')) continue
+    const skipped = data.skip !== undefined && data.skip !== false
+    // A suite is not a case, but the cases of one that is skipped are never heard of. A failed one is told only when something other than
+    // its cases failed, a hook for instance.
+    if (data.details?.type === 'suite' && type === 'test:pass' && !skipped) continue
     if (error?.failureType === 'subtestsFailed') continue
     yield `${JSON.stringify({
       name: data.name,
       passed: type === 'test:pass',
-      skipped: data.skip !== undefined && data.skip !== false,
+      skipped,
       todo: data.todo !== undefined && data.todo !== false,
       ms: Math.round(data.details?.duration_ms ?? 0),
       error: error ? explain(error) : undefined,
