@@ -110,8 +110,11 @@ describe('the members page with its files in a bucket', { skip: skipWithoutGatew
     const old = await shown()
     const tries = new Map<string, number>()
     let [under, most] = [0, 0]
+    const three = Promise.withResolvers<void>()
     const troubled = async (route: Route) => {
       most = Math.max(most, ++under)
+      if (under === 3) three.resolve()
+      await three.promise
       await new Promise((resolve) => setTimeout(resolve, 400))
       under -= 1
       const part = new URL(route.request().url()).searchParams.get('partNumber') ?? ''
