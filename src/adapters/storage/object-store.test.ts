@@ -130,18 +130,43 @@ describe('the guarded front of a store', () => {
           signal?.addEventListener('abort', () => setTimeout(() => (cleaned.push('cleaned'), reject(signal.reason)), 20))
         }),
     )
-    const limits = { putMs: 20, headMs: 20, readMs: 20, copyMs: 20, deleteMs: 20 }
-    for (const call of everyCall(guardedStore(slow, limits)))
+    const store = guardedStore(slow, { putMs: 20, headMs: 20, readMs: 20, copyMs: 20, deleteMs: 20, listMs: 20 })
+    for (const call of [...everyCall(store), () => listed(store, '')])
       await assert.rejects(
         call,
         (err) =>
           isRindleError(err) && err.code === 'storage_failed' && err.cause instanceof DOMException && err.cause.name === 'TimeoutError',
       )
-    assert.equal(cleaned.length, 5)
+    assert.equal(cleaned.length, 6)
   })
 
   it('comes back even when the adapter does not hear its signal', { timeout: 3_000 }, async () => {
-    await rejectsWith('storage_failed', () => guardedStore(failing(forever), { headMs: 20, graceMs: 20 }).head('staging/s/o'))
+    const store = guardedStore(failing(forever), { headMs: 20, listMs: 20, graceMs: 20 })
+    await rejectsWith('storage_failed', () => store.head('staging/s/o'))
+    await rejectsWith('storage_failed', () => listed(store, ''))
+  })
+
+  it('lets a list take as long as it does, and end where nobody wants more of it', async () => {
+    const ended: number[] = []
+    const store = guardedStore(
+      {
+        ...memory(),
+        async *list() {
+          try {
+            for (let at = 0; at < 6; at += 1) {
+              await new Promise((resolve) => setTimeout(resolve, 20))
+              yield { key: `staging/s/${at}`, sizeBytes: 1, modifiedAt: new Date(0) }
+            }
+          } finally {
+            ended.push(1)
+          }
+        },
+      },
+      { listMs: 60 },
+    )
+    assert.equal((await listed(store, '')).length, 6)
+    for await (const { key } of store.list('')) if (key === 'staging/s/1') break
+    assert.equal(ended.length, 2)
   })
 
   it('gives the caller’s own reason back when the caller aborts', async () => {

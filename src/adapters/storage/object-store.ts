@@ -19,6 +19,8 @@ export interface StorageTimeouts {
   readonly readMs: number
   readonly copyMs: number
   readonly deleteMs: number
+  /** Until the next one of what is listed is there. */
+  readonly listMs: number
   readonly signMs: number
   /** Beginning, listing and aborting a multipart upload. */
   readonly partsMs: number
@@ -34,6 +36,7 @@ export const defaultStorageTimeouts: StorageTimeouts = {
   readMs: 30_000,
   copyMs: 600_000,
   deleteMs: 30_000,
+  listMs: 60_000,
   signMs: 30_000,
   partsMs: 30_000,
   completeMs: 600_000,
@@ -52,7 +55,7 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
   const problems = problemsOfClaims(adapter)
   if (problems.length > 0) throw new RindleError('options_invalid', { problems })
   const limits: StorageTimeouts = { ...defaultStorageTimeouts, ...timeouts }
-  const { putMs, headMs, readMs, copyMs, deleteMs, signMs, graceMs } = limits
+  const { putMs, headMs, readMs, copyMs, deleteMs, listMs, signMs, graceMs } = limits
   const call: Call = (operation, keys, timeoutMs, options, run) =>
     guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, signal: options?.signal }, run)
 
@@ -66,7 +69,7 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
       call('read', [key], readMs, options, (signal) => adapter.read(key, { ...options, signal: bodySignal(options, signal) })),
     copy: (from, to, options) => call('copy', [from, to], copyMs, options, (signal) => adapter.copy(from, to, { ...options, signal })),
     delete: (key, options) => call('delete', [key], deleteMs, options, (signal) => adapter.delete(key, { signal })),
-    list: (prefix, options) => guardedList(adapter.id, 'list', () => adapter.list(prefix, options), options),
+    list: (prefix, options) => guardedList(call, { operation: 'list', timeoutMs: listMs, options }, (given) => adapter.list(prefix, given)),
     signPut: (key, options) =>
       call('sign', [key], signMs, undefined, async () => {
         if (!adapter.signPut) throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: adapter.id })
@@ -95,7 +98,11 @@ type Call = <T>(
   run: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
 
-const guardedMultipart = (adapter: StorageAdapter, { partsMs, completeMs, signMs }: StorageTimeouts, call: Call): MultipartStore => {
+const guardedMultipart = (
+  adapter: StorageAdapter,
+  { partsMs, completeMs, listMs, signMs }: StorageTimeouts,
+  call: Call,
+): MultipartStore => {
   const parts = (): MultipartStore => {
     if (!adapter.multipart) throw new RindleError('upload_unsupported', { capability: 'multipart_upload', store: adapter.id })
     return adapter.multipart
@@ -115,7 +122,8 @@ const guardedMultipart = (adapter: StorageAdapter, { partsMs, completeMs, signMs
       ),
     abort: (key, uploadId, options) =>
       call('abort a multipart upload', [key], partsMs, options, async (signal) => parts().abort(key, uploadId, { signal })),
-    list: (prefix, options) => guardedList(adapter.id, 'list multipart uploads', () => parts().list(prefix, options), options),
+    list: (prefix, options) =>
+      guardedList(call, { operation: 'list multipart uploads', timeoutMs: listMs, options }, (given) => parts().list(prefix, given)),
   }
 }
 
@@ -174,20 +182,33 @@ const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => P
 const bodySignal = (options: CallOptions | undefined, signal: AbortSignal): AbortSignal =>
   options?.signal ? AbortSignal.any([options.signal, signal]) : signal
 
+/** Every item is a call of its own: what lists may take hours, but whoever waits for the next must not. */
 const guardedList = <T>(
-  store: string,
-  operation: string,
-  list: () => AsyncIterable<T>,
-  options: CallOptions | undefined,
+  call: Call,
+  { operation, timeoutMs, options }: { readonly operation: string; readonly timeoutMs: number; readonly options: CallOptions | undefined },
+  list: (options: { readonly signal: AbortSignal }) => AsyncIterable<T>,
 ): AsyncIterable<T> => {
   refuseInsideTransaction(operation)
   return {
     async *[Symbol.asyncIterator]() {
+      const whole = new AbortController()
+      const items = list({ signal: whole.signal })[Symbol.asyncIterator]()
+      let isAsked = false
+      const next = (signal: AbortSignal): Promise<IteratorResult<T>> => {
+        signal.addEventListener('abort', () => whole.abort(signal.reason), { once: true })
+        return items.next()
+      }
       try {
-        yield* list()
-      } catch (err) {
-        if (options?.signal?.aborted) throw options.signal.reason
-        throw wrapped(err, { operation, store })
+        for (;;) {
+          isAsked = true
+          const { done, value } = await call(operation, [], timeoutMs, options, next)
+          if (done) return
+          isAsked = false
+          yield value
+        }
+      } finally {
+        // One that did not answer may never: it was told, and is not waited for.
+        if (!isAsked) await items.return?.()
       }
     },
   }

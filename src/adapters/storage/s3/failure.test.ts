@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { openS3, sourceOf, type S3Trial } from '../../../../test/services/s3-trial.ts'
 import { isRindleError, RindleError } from '../../../core/errors.ts'
 import type { StorageAdapter } from '../../../core/ports/storage.ts'
+import { failureOf } from './failure.ts'
 
 const contentType = 'image/png'
 const body = () => sourceOf(Buffer.from('hello')).stream
@@ -70,8 +71,6 @@ describe('what S3 refuses until somebody looks after it', () => {
     it(name, async () => {
       await using trial = await open()
       for (const [operation, call] of Object.entries(calls)) {
-        // A HEAD's refusal has no body: which of the two it was, S3 does not say.
-        if (name === 'another region' && (operation === 'head' || operation === 'copy')) continue
         const err = await caught(() => call(adapter(trial)))
         assert.equal(err.code, 'storage_refused', `${operation}: ${err.message}`)
         assert.equal(err.retryable, false)
@@ -98,6 +97,17 @@ describe('what S3 refuses until somebody looks after it', () => {
       assert.match(err.message, reason)
       assertNoSecret(err, trial)
     })
+
+  it('keeps to itself what a server repeats of the request, and what the SDK hides in its errors', () => {
+    const told = new RangeError('denied: AWS4-HMAC-SHA256 Credential=AKIAQUOTED/20260101, Signature=0123')
+    const hidden = { headers: { authorization: 'AKIAQUOTED' }, body: { request: 'AKIAQUOTED' } }
+    Object.assign(told, { name: 'AccessDenied', $metadata: { httpStatusCode: 403 }, AWSAccessKeyId: 'AKIAQUOTED' })
+    Object.defineProperty(told, '$response', { value: hidden, configurable: false })
+    const err = failureOf(new RangeError('outer', { cause: told }), { operation: 'read', store: 's3:bucket' })
+    assert.ok(isRindleError(err) && err.code === 'storage_failed')
+    assert.ok(!inspect(err, { depth: 10, showHidden: true }).includes('AKIAQUOTED'))
+    assert.match(String(told.stack), /^RangeError|^AccessDenied: what it says quotes the request.*\n +at /)
+  })
 
   it('asks once for the bucket when a HEAD finds nothing, since both answers look the same', async () => {
     await using trial = await open()

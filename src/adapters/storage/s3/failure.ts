@@ -27,6 +27,8 @@ export const isPrecondition = (err: unknown): boolean => {
 const credentialsUnknown = 'it does not know these credentials; check `credentials`, and the account and endpoint they are for'
 const credentialsOver = 'the temporary credentials have run out; give `credentials` as a function that gets fresh ones'
 const elsewhere = 'the bucket is kept elsewhere; check `region` and `endpoint`'
+const unexplained =
+  'it gives no reason, as where it is only asked to look; check `region` and `endpoint`, and that temporary credentials have not run out'
 const denied =
   'access was denied; check the credentials, and that their policy allows this call below the prefix (without s3:ListBucket, S3 answers so even where nothing is)'
 
@@ -59,6 +61,7 @@ const reasonOf = ({ code, status }: Answer): string | null => {
   if (Object.hasOwn(refusals, code)) return refusals[code] ?? null
   if (status === 301 || status === 307) return elsewhere
   if (status === 401 || status === 403) return denied
+  if (status === 400 && code === 'Unknown') return unexplained
   return null
 }
 
@@ -81,10 +84,33 @@ export const failureOf = (
 
 const told: ReadonlySet<string> = new Set(['name', 'message', 'stack', 'code', 'errno', 'syscall', '$fault', '$metadata', 'cause'])
 
-/** The error without what servers add to it: the request as they read it, access keys, names of objects. */
+/**
+ * The error without what servers add to it (the request as they read it, access keys, names of objects), and without the request and the
+ * answer that the SDK hides in it.
+ */
 const withoutDetails = (err: unknown): unknown => {
-  if (err instanceof Error) for (const name of Object.getOwnPropertyNames(err)) if (!told.has(name)) Reflect.deleteProperty(err, name)
+  if (!(err instanceof Error)) return err
+  for (const name of Object.getOwnPropertyNames(err))
+    if (!told.has(name) && !Reflect.deleteProperty(err, name)) emptied(Reflect.get(err, name))
+  withoutQuotation(err)
+  withoutDetails(err.cause)
   return err
+}
+
+/** For what cannot be taken off. */
+const emptied = (value: unknown): void => {
+  if (isRecord(value)) for (const name of Object.getOwnPropertyNames(value)) Reflect.deleteProperty(value, name)
+}
+
+const signed = /AWS4-HMAC-SHA256|X-Amz-(Credential|Signature|Security-Token)|Credential=|Signature=/i
+const quotation = 'what it says quotes the request, and is left out here'
+
+/** Some servers repeat in their message what they were sent. */
+const withoutQuotation = (err: Error): void => {
+  if (!signed.test(err.message)) return
+  const places = (err.stack ?? '').split('\n').filter((line) => /^ +at /.test(line))
+  err.message = quotation
+  err.stack = [`${err.name}: ${quotation}`, ...places].join('\n')
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
