@@ -4,7 +4,8 @@ import { kills } from './kills.ts'
 import { memory } from './memory.ts'
 import { sealed } from './sealed.ts'
 import { slots } from './slots.ts'
+import { storageFaults } from './storage-faults.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = [abandoned, kills, memory, sealed, slots, tickets]
+export const proofs: readonly Proof[] = [abandoned, kills, memory, sealed, slots, storageFaults, tickets]
