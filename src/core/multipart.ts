@@ -1,4 +1,5 @@
 import { RindleError } from './errors.ts'
+import { bareEtag } from './etag.ts'
 import type { MultipartLimits, StoredPart } from './ports/storage.ts'
 import type { UploadSession } from './upload-session.ts'
 
@@ -10,7 +11,7 @@ export interface PartPlan {
 
 const mebibyte = 1024 * 1024
 /** What a part has unless the object is so large that there would be too many. */
-export const usualPartBytes = 8 * mebibyte
+const usualPartBytes = 8 * mebibyte
 
 /**
  * Cuts an object of `byteSize` bytes into parts that its store takes: `wishedPartBytes` each, larger where there would be more parts than
@@ -33,7 +34,7 @@ export const planParts = (byteSize: number, limits: MultipartLimits, wishedPartB
 }
 
 /** At least one: an empty object has one empty part. */
-export const partCountOf = (byteSize: number, partBytes: number): number => Math.max(1, Math.ceil(byteSize / partBytes))
+const partCountOf = (byteSize: number, partBytes: number): number => Math.max(1, Math.ceil(byteSize / partBytes))
 
 /** How many bytes part `partNumber` has, counted from 1. */
 export const partSizeOf = (byteSize: number, partBytes: number, partNumber: number): number =>
@@ -127,12 +128,6 @@ const lacking = (sessionId: string, missing: readonly number[], partCount: numbe
 
 const mismatch = (sessionId: string, partNumber: number, problem: string): RindleError =>
   new RindleError('upload_parts_mismatch', { sessionId, partNumber, problem })
-
-const bareEtag = (etag: string): string =>
-  etag
-    .trim()
-    .replace(/^W\//, '')
-    .replace(/^"(.*)"$/, '$1')
 
 /** @throws RindleError `upload_put_too_large` when one PUT does not carry so much to that store. */
 export const refuseLargePut = ({ maxPutBytes }: { readonly maxPutBytes?: number | undefined }, byteSize: number | null): void => {
