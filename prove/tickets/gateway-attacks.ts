@@ -151,7 +151,7 @@ const otherQuery: Attack = (genuine, random) => {
     { 'X-Amz-Credential': scope(`${key}x`, day, region) },
     { 'X-Amz-Credential': scope(key, '20200101', region) },
     { 'X-Amz-Credential': scope(key, day, 'eu-west-1') },
-    { 'X-Amz-SignedHeaders': 'host' },
+    { 'X-Amz-SignedHeaders': given.ticket.method === 'GET' ? 'host%3Brange' : 'host' },
     { 'X-Amz-SignedHeaders': 'content-length%3Bcontent-type%3Bhost' },
     { 'X-Amz-Content-Sha256': '0'.repeat(64) },
     { 'X-Amz-Security-Token': 'token' },
