@@ -7,15 +7,15 @@ import { upload } from '../src/flows/uploads/upload.ts'
 import { createSettableClock } from '../src/testing/clock.ts'
 import type { BucketHonours } from '../src/testing/memory-bucket.ts'
 import { plainPicture } from '../test/journeys/fixtures/plain-processor.ts'
-import { type Engine, engines } from '../test/services/engines.ts'
-import { skipWithoutGateway } from '../test/services/gateway.ts'
 import { gatewayGround, memoryGround, openSite, type Site } from './abandoned/site.ts'
 import type { Task } from './abandoned/uploader.ts'
 import { ways } from './abandoned/ways.ts'
+import { chosenEngine } from './database.ts'
+import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 
 /** Of three uploads one is left on a real server, and of those a third by a process that is killed. */
-const gatewayShare = 3
+const gatewayShare = 1 / 3
 const killedShare = 3
 const uploadsAChild = 20
 /** Files that were taken in whole, which nothing may touch. */
@@ -36,10 +36,7 @@ export const abandoned: Proof = {
   unit: 'uploads',
   amount: { ci: 40, full: 500 },
   async run(context) {
-    const withGateway = !skipWithoutGateway
-    if (!withGateway && (context.size === 'full' || process.env['CI'] === 'true')) throw new Error(String(skipWithoutGateway))
-    if (!withGateway) context.note(`nothing is left on a real server: ${String(skipWithoutGateway)}`)
-    const onGateway = withGateway ? Math.round(context.amount / gatewayShare) : 0
+    const onGateway = amountOnGateway(context, gatewayShare, 'left')
     const inMemory = context.amount - onGateway
     const counts = await Promise.all([
       leaveInMemory(context, Math.ceil(inMemory / 2), {}),
@@ -79,12 +76,6 @@ const leaveOnGateway = async (context: ProofContext, amount: number): Promise<Co
   } finally {
     await site.close()
   }
-}
-
-const chosenEngine = (): Engine => {
-  const found = ['postgres', 'pglite'].map((name) => engines.find((one) => one.name === name)).find((one) => one && !one.skip)
-  if (!found) throw new Error('there is no database to prove anything on')
-  return found
 }
 
 const takeWhole = async (site: Site): Promise<void> => {

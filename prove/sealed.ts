@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { createProcessor } from '../src/adapters/processing/processor.ts'
 import { createSettableClock } from '../src/testing/clock.ts'
 import type { BucketHonours } from '../src/testing/memory-bucket.ts'
-import { type Engine, engines } from '../test/services/engines.ts'
-import { openBucket, skipWithoutGateway } from '../test/services/gateway.ts'
-import { hasPostgres, sharedServerVariable, startPostgres } from '../test/services/postgres.ts'
+import type { Engine } from '../test/services/engines.ts'
+import { openBucket } from '../test/services/gateway.ts'
+import { chosenEngine, withOneServer } from './database.ts'
+import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { openAlbum } from './sealed/bodies.ts'
 import { gatewayGround, type Ground, memoryGround, type Sabotage } from './sealed/ground.ts'
@@ -14,7 +15,7 @@ import { openLane, type LaneOptions } from './sealed/lane.ts'
 const memoryLanes = 3
 const gatewayLanes = 8
 /** Of eleven interleavings one is played on a real server. */
-const gatewayShare = 11
+const gatewayShare = 1 / 11
 
 /**
  * Everybody who has ever had a ticket uses it at every moment, calls land late or twice, workers are woken twice and lose their leases; and
@@ -27,10 +28,7 @@ export const sealed: Proof = {
   unit: 'interleavings',
   amount: { ci: 176, full: 5_500 },
   async run(context) {
-    const withGateway = !skipWithoutGateway
-    if (!withGateway && (context.size === 'full' || process.env['CI'] === 'true')) throw new Error(String(skipWithoutGateway))
-    if (!withGateway) context.note(`nothing is played on a real server: ${String(skipWithoutGateway)}`)
-    const onGateway = withGateway ? Math.round(context.amount / gatewayShare) : 0
+    const onGateway = amountOnGateway(context, gatewayShare, 'played')
     return withOneServer(async () => {
       const inMemory = await playInMemory(context, { amount: context.amount - onGateway })
       const real = onGateway === 0 ? noCounts() : await playOnGateway(context, onGateway)
@@ -77,25 +75,6 @@ const playOnGateway = async (context: ProofContext, amount: number): Promise<Cou
   } finally {
     await bucket.close()
   }
-}
-
-/** Has every lane's database in the same PostgreSQL. */
-const withOneServer = async <T>(run: () => Promise<T>): Promise<T> => {
-  if (!hasPostgres() || process.env[sharedServerVariable]) return run()
-  const server = await startPostgres()
-  process.env[sharedServerVariable] = server.url
-  try {
-    return await run()
-  } finally {
-    delete process.env[sharedServerVariable]
-    await server.stop()
-  }
-}
-
-const chosenEngine = (): Engine => {
-  const found = ['postgres', 'pglite'].map((name) => engines.find((one) => one.name === name)).find((one) => one && !one.skip)
-  if (!found) throw new Error('there is no database to prove anything on')
-  return found
 }
 
 type Lanes = {

@@ -23,7 +23,7 @@ export type AttackerOptions = {
   readonly breach: (text: string) => void
 }
 
-/** Owns every ticket of one upload, and uses them in every gap. */
+/** Owns every ticket of one upload, and uses them between any two calls. */
 export type Attacker = Director & {
   own(held: Held): void
   /** Sends with one of the tickets, whatever comes of it. */
@@ -36,7 +36,7 @@ export type Attacker = Director & {
   settle(): Promise<void>
 }
 
-const most = { knocks: 3, gaps: 60 }
+const most = { knocks: 3, turns: 60 }
 
 /** What becomes of a call: the rest of a hundred lands now. */
 const chances: Readonly<Record<BucketCall['operation'], Partial<Record<Exclude<Landing, 'now'> | 'held', number>>>> = {
@@ -55,7 +55,7 @@ export const createAttacker = ({ ground, random, counts, knock, outlast, breach 
   const held: ((landing: Landing) => void)[] = []
   let isCalm = false
   let knocks = 0
-  let gaps = 0
+  let turns = 0
 
   const rePut = async (): Promise<void> => {
     if (hand.length === 0) return
@@ -88,9 +88,9 @@ export const createAttacker = ({ ground, random, counts, knock, outlast, breach 
     rePut,
     own: (one) => void hand.push(one),
     calm: () => void (isCalm = true),
-    async gap() {
-      gaps += 1
-      if (gaps <= most.gaps && random.chance(0.5)) await tryAnything()
+    async between() {
+      turns += 1
+      if (turns <= most.turns && random.chance(0.5)) await tryAnything()
     },
     landing({ operation }) {
       if (isCalm) return 'now'

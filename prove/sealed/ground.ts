@@ -5,9 +5,9 @@ import { type ClientAnswer, type ClientRequest, sendByFetch } from '../../src/te
 import { type BucketHonours, createMemoryBucket, type Landing, type LandingHook, type LateCall } from '../../src/testing/memory-bucket.ts'
 import type { TestBucket } from '../../test/services/gateway.ts'
 
-/** Who is asked in every gap between two calls, and about every call on its way. Another one for each interleaving. */
+/** Who is asked between any two calls, and about every call on its way. Another one for each interleaving. */
 export type Director = {
-  gap(): Promise<void>
+  between(): Promise<void>
   landing: LandingHook
   /** A ticket that writes was given out: for this key, leading to this address. */
   ticket(key: string, url: string): void
@@ -34,7 +34,7 @@ const stageOf = () => {
   let current: Director | null = null
   return {
     direct: (director: Director | null) => void (current = director),
-    gap: async () => current?.gap(),
+    between: async () => current?.between(),
     landing: (call: Parameters<LandingHook>[0]): Landing | Promise<Landing> => current?.landing(call) ?? 'now',
     ticket: (key: string, url: string) => current?.ticket(key, url),
   }
@@ -49,24 +49,24 @@ export const memoryGround = (
   const stage = stageOf()
   const limits = { minPartBytes: 64, maxPartBytes: 4096, maxParts: 100 }
   const { adapter, send, late } = createMemoryBucket({ name, clock, honours, versioned, limits, landing: stage.landing })
-  return { name, staged: between(sabotage(adapter), stage), bare: adapter, send, late, partBytes: 100, direct: stage.direct }
+  return { name, staged: stagedOn(stage, sabotage(adapter)), bare: adapter, send, late, partBytes: 100, direct: stage.direct }
 }
 
 /** A folder of a real bucket. */
 export const gatewayGround = (name: string, { bucket, endpoint, region, credentials }: TestBucket): Ground => {
   const stage = stageOf()
   const bare = s3({ bucket, endpoint, region, credentials, prefix: name })
-  return { name, staged: between(bare, stage), bare, send: sendByFetch, late: [], partBytes: null, direct: stage.direct }
+  return { name, staged: stagedOn(stage, bare), bare, send: sendByFetch, late: [], partBytes: null, direct: stage.direct }
 }
 
-type Stage = Pick<Director, 'gap' | 'ticket'>
+type Stage = Pick<Director, 'between' | 'ticket'>
 
-const between = (adapter: StorageAdapter, stage: Stage): StorageAdapter => {
+const stagedOn = (stage: Stage, adapter: StorageAdapter): StorageAdapter => {
   const { signPut, multipart } = adapter
   const call = async <T>(run: () => Promise<T>): Promise<T> => {
-    await stage.gap()
+    await stage.between()
     const answer = await run()
-    await stage.gap()
+    await stage.between()
     return answer
   }
   return {
@@ -85,11 +85,11 @@ const between = (adapter: StorageAdapter, stage: Stage): StorageAdapter => {
           },
         }
       : {}),
-    ...(multipart ? { multipart: betweenParts(multipart, stage, call) } : {}),
+    ...(multipart ? { multipart: stagedParts(stage, multipart, call) } : {}),
   }
 }
 
-const betweenParts = (multipart: MultipartStore, stage: Stage, call: <T>(run: () => Promise<T>) => Promise<T>): MultipartStore => ({
+const stagedParts = (stage: Stage, multipart: MultipartStore, call: <T>(run: () => Promise<T>) => Promise<T>): MultipartStore => ({
   ...multipart,
   create: (key, options) => call(() => multipart.create(key, options)),
   async signPart(key, options) {
