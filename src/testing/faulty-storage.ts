@@ -24,7 +24,7 @@ export interface Fault extends StorageCall {
 export interface FaultyStorageOptions {
   /** The calls that go wrong, and how, follow from it and from the order of the calls. Default 1. */
   readonly seed?: number
-  /** How many of a hundred calls go wrong, as a share. Default 0.1. Not looked at where there is a `plan`. */
+  /** The share of calls that go wrong, from 0 to 1. Default 0.1. Not looked at where there is a `plan`. */
   readonly rate?: number
   /** Default: all that can happen to the call. */
   readonly kinds?: readonly FaultKind[]
