@@ -16,7 +16,7 @@ const allowedScratchBytes = 1_000_000
 export const memory: Proof = {
   name: 'memory',
   means:
-    'a server-side upload of 2 GiB, and one of 3 GiB in parts to S3, keep the web process and the worker within 100 MB of idle, with nothing on disk',
+    'a server-side upload of 2 GiB, and one of 3 GiB in parts to S3, keep the web process and the worker within 100 MB of idle, with no more than its beginning on disk',
   unit: 'MiB',
   amount: { ci: 512, full: 2048 },
   async run(context) {

@@ -45,10 +45,13 @@ export const storageFaults: Proof = {
   },
 }
 
-/** Every fault and every call at least once, as far as that goes. */
+const isHit = ({ fault, call }: Trial): boolean => call.needs.some((need) => fault.hits(need))
+
+/** Every fault and every call as often as any other; what meets no harm only when everything else is tried. */
 const choose = ({ amount, random }: ProofContext): readonly Trial[] => {
   const seen = { faults: new Map<Fault, number>(), calls: new Map<Call, number>() }
-  const timesSeen = ({ fault, call }: Trial): number => (seen.faults.get(fault) ?? 0) + (seen.calls.get(call) ?? 0)
+  const timesSeen = ({ fault, call }: Trial): number =>
+    (seen.faults.get(fault) ?? 0) + (seen.calls.get(call) ?? 0) + (isHit({ fault, call }) ? 0 : trials.length)
   const left = random.shuffle(trials)
   const chosen: Trial[] = []
   while (chosen.length < Math.min(amount, trials.length)) {
@@ -125,14 +128,15 @@ class Thrown {
 }
 
 /** What is wrong with how a call ended. */
-const judge = ({ fault, call }: Trial, outcome: unknown): string | null => {
-  const isHit = call.needs.some((need) => fault.hits(need))
-  if (outcome instanceof Waiting) return call.waits && isHit ? null : `it waits (${outcome.how}), although nothing hinders it`
-  if (!(outcome instanceof Thrown)) return isHit ? 'it succeeds, although storage fails' : null
+const judge = (trial: Trial, outcome: unknown): string | null => {
+  const { fault, call } = trial
+  const hit = isHit(trial)
+  if (outcome instanceof Waiting) return call.waits && hit ? null : `it waits (${outcome.how}), although nothing hinders it`
+  if (!(outcome instanceof Thrown)) return hit ? 'it succeeds, although storage fails' : null
   const { err } = outcome
   if (call.waits) return `a job throws ${String(err)}`
   if (!isRindleError(err)) return `it throws what is no error of ours: ${String(err)}`
-  if (!isHit) return `it throws ${err.code}, although nothing hinders it`
+  if (!hit) return `it throws ${err.code}, although nothing hinders it`
   if (err.code !== fault.code) return `it throws ${err.code} (${err.message}), not ${fault.code}`
   const retryable = fault.code === 'storage_failed'
   return err.retryable === retryable ? null : `it is ${err.retryable ? '' : 'not '}retryable`
