@@ -6,35 +6,10 @@ import type { Queryable } from './database.ts'
 import { historyOf } from './history-rows.ts'
 import { executorOf } from './queryable.ts'
 import { SqlError } from './sql-error.ts'
-import { Given, type MoveOptions, moves, type Recorder } from './statement.ts'
+import { type Expectation, Given, type MoveOptions, moves, type Recorder, type Step } from './statement.ts'
 import { isFragment, literal, quotedName, type Fragment, type StatementWriter } from './statement-writer.ts'
 
-export { fixedMoves, type Given, moves, type MoveOptions, type Recorder, type Written } from './statement.ts'
-
 type Values = Readonly<Record<string, unknown>>
-
-/** How many rows a step must touch: a number, an SQL expression, or null for "however many there are". */
-export type Expectation = number | Fragment | null
-
-/** One CTE of the statement. Later steps may join it by name. */
-export type Step = StepRules & (RenderedStep | WrittenStep)
-
-interface StepRules {
-  readonly as: string
-  readonly expect: Expectation
-  readonly returns: boolean
-  /** One select of history rows for each move of the path. */
-  readonly history: readonly (Fragment | string)[]
-}
-
-interface RenderedStep {
-  render(at: Date): Fragment
-}
-
-/** As `moved` and `born` do it, without building fragments first. */
-interface WrittenStep {
-  write(to: StatementWriter, at: Date): void
-}
 
 interface Change {
   /** Columns of the target; a value or an SQL expression, which sees the target as `t`. */
@@ -112,7 +87,7 @@ const movedColumns = (machine: Machine, path: readonly string[], set: Values | u
   if (machine.entity === 'asset') columns['revision'] = nextRevision
   if (to === null) return columns
   if (hasDueDate(machine) && !machine.states[to]?.owed && set?.['due_at'] === undefined) columns['due_at'] = null
-  return { ...columns, previous_state: stateBefore, state: asWritten(literal(to)), state_changed_at: at }
+  return { ...columns, previous_state: stateBefore, state: asRawText(literal(to)), state_changed_at: at }
 }
 
 /** Inserts rows that are born along a path of moves from the machine's initial state. */
@@ -134,7 +109,7 @@ export function born<M extends string>(
       if ('row' in birth) Object.assign(values, typedValues(machine, birth.row))
       else for (const column of columnsOffered(birth)) values[column] = offeredValue
       Object.assign(values, birth.columns)
-      values['state'] = asWritten(literal(state))
+      values['state'] = asRawText(literal(state))
       values[machine.entity === 'run' ? 'started_at' : 'inserted_at'] = at
       values['state_changed_at'] = at
       const columns = Object.keys(values)
@@ -174,11 +149,11 @@ export const also = (as: string, statement: Fragment, options: { readonly expect
   expect: options.expect,
   returns: options.returns ?? false,
   history: [],
-  render: () => statement,
+  write: (to) => void to.fragment(statement),
 })
 
 /** The rows that `rows` holds, typed as rows of `table`. */
-export const offered = (table: string, rows: readonly Values[]): Fragment =>
+const offered = (table: string, rows: readonly Values[]): Fragment =>
   sql`jsonb_populate_recordset(null::rindle.${sql.id(table)}, ${JSON.stringify(rows.map(jsonRow))}::text::jsonb)`
 
 /**
@@ -244,7 +219,7 @@ const writeConflict = (to: StatementWriter, birth: Birth, state: string, at: Dat
     return
   }
   to.text(' do update set ')
-  writeAssignments(to, { ...update.set, previous_state: stateBefore, state: asWritten(literal(state)), state_changed_at: at })
+  writeAssignments(to, { ...update.set, previous_state: stateBefore, state: asRawText(literal(state)), state_changed_at: at })
 }
 
 /** `previous_state` and the rest of what the history needs, then what the caller asked for. */
@@ -268,22 +243,22 @@ const writeAssignments = (to: StatementWriter, set: Values): void =>
   )
 
 /** Text of our own that stands where a bound value could. A class, because data that came in as JSON can take any shape, but never be one. */
-class Written {
-  readonly written: string
-  constructor(written: string) {
-    this.written = written
+class RawText {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
   }
 }
-const asWritten = (written: string): Written => new Written(written)
+const asRawText = (text: string): RawText => new RawText(text)
 
-const nextRevision = asWritten('t.revision + 1')
-const stateBefore = asWritten('t.state')
+const nextRevision = asRawText('t.revision + 1')
+const stateBefore = asRawText('t.state')
 /** What a column of the offered row gives. */
-const offeredValue = asWritten('v')
+const offeredValue = asRawText('v')
 
 const writeValue = (to: StatementWriter, value: unknown): void => {
   if (isFragment(value)) to.fragment(value)
-  else if (value instanceof Written) to.text(value.written)
+  else if (value instanceof RawText) to.text(value.text)
   else if (value instanceof Date) to.value(value).text('::timestamptz')
   else to.value(value)
 }

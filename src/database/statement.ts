@@ -3,13 +3,25 @@ import { RindleError } from '../core/errors.ts'
 import type { Insertion, JobRequest, Queue } from '../core/ports/queue.ts'
 import type { Queryable } from './database.ts'
 import { writeHistory } from './history-rows.ts'
-import type { Step } from './move.ts'
 import { executorOf } from './queryable.ts'
 import { SqlError } from './sql-error.ts'
-import { createWriter, literal, quotedName, type StatementWriter } from './statement-writer.ts'
+import { createWriter, type Fragment, literal, quotedName, type StatementWriter } from './statement-writer.ts'
 import { afterCommit } from './transaction.ts'
 
 type Values = Readonly<Record<string, unknown>>
+
+/** How many rows a step must touch: a number, an SQL expression, or null for "however many there are". */
+export type Expectation = number | Fragment | null
+
+/** One CTE of the statement. Later steps may join it by name. */
+export interface Step {
+  readonly as: string
+  readonly expect: Expectation
+  readonly returns: boolean
+  /** One select of history rows for each move of the path. */
+  readonly history: readonly (Fragment | string)[]
+  write(to: StatementWriter, at: Date): void
+}
 
 export interface Recorder {
   readonly clock: Pick<Clock, 'now'>
@@ -31,8 +43,9 @@ export interface MoveOptions {
 export type Written = Readonly<Record<string, readonly Values[]>>
 
 /**
- * Performs moves of rows of several machines, with inserts, history and jobs, as one statement: all of it or nothing. The only writer of
- * any `state` column. Steps run in the order given, which must be the lock order of the tables.
+ * Performs moves of rows of several machines, with inserts, history and jobs, as one statement: all of it or nothing. What writes a `state`
+ * column are the steps that `move.ts` makes, and nothing else runs them. Steps run in the order given, which must be the lock order of the
+ * tables.
  *
  * @throws RindleError `statement_missed` when a step touched another number of rows than it must; nothing was changed.
  */
@@ -52,22 +65,26 @@ export class Given {
   }
 }
 
-interface FixedOptions<S extends string> extends MoveOptions {
-  /** What the text depends on. */
-  readonly shape?: S
-}
-
 /**
  * `moves` for steps that are always the same but for their values: the text is written once and found from then on, since writing a large
  * statement takes longer than sending it. `write` gets a stand-in for each value, so it can bind values, and an instant that stands for
- * that of each run; it can decide nothing by either. What the text depends on is the `shape`: a text of few forms, each written once.
+ * that of each run; it can decide nothing by either.
  */
-export const fixedMoves = <V extends object, S extends string = ''>(
-  write: (given: Readonly<Record<keyof V, Given>>, at: Date, shape: S | undefined) => readonly Step[],
-): ((db: Queryable, ctx: Recorder, values: V, options?: FixedOptions<S>) => Promise<Written>) => {
+export const fixedMoves = <V extends object>(
+  write: (given: Readonly<Record<keyof V, Given>>, at: Date) => readonly Step[],
+): ((db: Queryable, ctx: Recorder, values: V, options?: MoveOptions) => Promise<Written>) => {
+  const only = {}
+  const shaped = shapedMoves<V, object>(write)
+  return (db, ctx, values, options) => shaped(db, ctx, values, only, options)
+}
+
+/** `fixedMoves` of few forms, each written once. What the text depends on is the shape: plain data, and nothing that differs without end. */
+export const shapedMoves = <V extends object, S extends object>(
+  write: (given: Readonly<Record<keyof V, Given>>, at: Date, shape: S) => readonly Step[],
+): ((db: Queryable, ctx: Recorder, values: V, shape: S, options?: MoveOptions) => Promise<Written>) => {
   const texts = new Map<string, Fixed>()
-  const textOf = (shape: S | undefined, insertion: Insertion | null): Fixed => {
-    const key = `${insertion ? 'jobs' : ''} ${shape}`
+  const textOf = (shape: S, insertion: Insertion | null): Fixed => {
+    const key = `${insertion ? 'jobs' : ''} ${JSON.stringify(shape)}`
     const known = texts.get(key)
     if (known && known.insertion === (insertion?.text ?? null)) return known
     const steps = write(standIns<V>(), instant, shape)
@@ -78,10 +95,10 @@ export const fixedMoves = <V extends object, S extends string = ''>(
     texts.set(key, fixed)
     return fixed
   }
-  return async (db, ctx, values, options = {}) => {
+  return async (db, ctx, values, shape, options = {}) => {
     const { jobs = [], at = ctx.clock.now() } = options
     const insertion = jobs.length > 0 ? ctx.queue.insertion(jobs) : null
-    const { text, places, answers } = textOf(options.shape, insertion)
+    const { text, places, answers } = textOf(shape, insertion)
     const given: Values = Object.fromEntries(Object.entries(values))
     const bound = places.map((place) => {
       if (place === instant) return at
@@ -102,7 +119,26 @@ interface Fixed {
   readonly insertion: string | null
 }
 
-const instant = new Date(0)
+/** A date that can be bound and says nothing: whatever is reckoned from it would be the same in every run. */
+class StandInInstant extends Date {
+  constructor() {
+    super(Number.NaN)
+  }
+  override getTime(): never {
+    throw new RindleError('argument_invalid', { argument: 'at', problem: 'a text that is written once can only bind it; reckon in SQL' })
+  }
+  override valueOf(): never {
+    return this.getTime()
+  }
+  override toISOString(): never {
+    return this.getTime()
+  }
+  override [Symbol.toPrimitive](): never {
+    return this.getTime()
+  }
+}
+
+const instant = new StandInInstant()
 const actor = new Given('actor')
 const reason = new Given('reason')
 const jobValues: Given[] = []
@@ -175,8 +211,7 @@ const writeStatement = (to: StatementWriter, steps: readonly Step[], { insertion
     to.text(i > 0 ? ', ' : '')
       .text(quotedName(step.as))
       .text(' as (')
-    if ('write' in step) step.write(to, said.at)
-    else to.fragment(step.render(said.at))
+    step.write(to, said.at)
     to.text(')')
   })
   const history = steps.flatMap((step) => step.history)

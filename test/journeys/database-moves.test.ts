@@ -5,9 +5,11 @@ import { v7 } from 'uuid'
 import { assetMachine } from '../../src/core/asset.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import { objectMachine } from '../../src/core/object.ts'
+import { secondsAfter } from '../../src/core/patience.ts'
 import { variantMachine } from '../../src/core/variant.ts'
 import type { Database, Queryable } from '../../src/database/database.ts'
-import { also, born, fixedMoves, lookAgainOnMiss, move, moved, moves } from '../../src/database/move.ts'
+import { also, born, lookAgainOnMiss, move, moved } from '../../src/database/move.ts'
+import { fixedMoves, moves, shapedMoves } from '../../src/database/statement.ts'
 import { everyCarrier } from './database-carriers.ts'
 
 const noon = new Date('2026-01-01T12:00:00.123Z')
@@ -294,10 +296,9 @@ for (const { name, db: opened } of every.carriers) {
 
     it('run a text that was written once with the values, the instant and the jobs of each run', async () => {
       let written = 0
-      const opened = fixedMoves<{ id: string; filename: string }, 'staged' | 'accepted'>(({ id, filename }, at, shape) => {
+      const opened = shapedMoves<{ id: string; filename: string }, { isAccepted: boolean }>(({ id, filename }, at, { isAccepted }) => {
         written += 1
         const row = { id, profile: 'avatar', filename, content_type: 'image/jpeg' }
-        const isAccepted = shape === 'accepted'
         return [
           born('asset', assetMachine, isAccepted ? ['accept'] : [], {
             row,
@@ -309,14 +310,31 @@ for (const { name, db: opened } of every.carriers) {
       const ids = [v7(), v7(), v7()]
       for (const [i, id] of ids.entries()) {
         const at = new Date(noon.getTime() + i)
-        const shape = i === 2 ? 'accepted' : 'staged'
-        const { asset } = await opened(on(), recorder(), { id, filename: `${i}.jpg` }, { at, shape, jobs: [{ name: 'promote_asset', id }] })
+        const jobs = [{ name: 'promote_asset', id }] as const
+        const { asset } = await opened(on(), recorder(), { id, filename: `${i}.jpg` }, { isAccepted: i === 2 }, { at, jobs })
         assert.equal(asset?.[0]?.['filename'], `${i}.jpg`)
         const row = await assetOf(on(), id)
         assert.deepEqual([row.inserted_at, row.due_at, row.state], [at, i === 2 ? at : null, i === 2 ? 'validating' : 'staged'])
         assert.equal((await jobsOf(on(), id)).length, 1)
       }
       assert.equal(written, 2)
+    })
+
+    it('refuse to reckon from the instant of a text that is written once', async () => {
+      const id = await bornAsset(on())
+      const reckoned: readonly ((at: Date) => unknown)[] = [
+        (at) => secondsAfter(at, 60),
+        (at) => at.toISOString(),
+        (at) => `${String(at)}`,
+        (at) => (at > noon ? later : noon),
+      ]
+      const acceptedAt = (dueAt: (at: Date) => unknown) =>
+        fixedMoves<{ id: string }>((given, at) => [
+          moved('asset', assetMachine, ['accept'], { set: { due_at: dueAt(at) }, where: sql`t.id = ${given.id}::uuid` }),
+        ])(on(), recorder(), { id })
+      for (const dueAt of reckoned) await assert.rejects(acceptedAt(dueAt), (err) => isRindleError(err) && err.code === 'argument_invalid')
+      await assert.rejects(acceptedAt((at) => new Date(at)))
+      assert.equal((await assetOf(on(), id)).state, 'staged')
     })
 
     it('refuse a path that the machine does not know before anything is sent', async () => {

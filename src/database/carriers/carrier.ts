@@ -29,8 +29,11 @@ export interface Carrier extends Executor {
   close(): Promise<void>
 }
 
+/** The number of the advisory lock of a name; takes SQL and gives SQL. Whoever excludes somebody else must come to the same one. */
+export const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`
+
 /** Takes the advisory lock of a name until the transaction ends. */
-export const lockText = 'select pg_advisory_xact_lock(hashtextextended($1::text, 0))::text as locked'
+export const lockText = `select pg_advisory_xact_lock(${lockNumber('$1::text')})::text as locked`
 
 /** For carriers that begin a transaction by themselves. */
 export const lockedFirst = async (executor: Executor, name: string | undefined): Promise<Executor> => {

@@ -4,7 +4,7 @@ import { RindleError } from '../../core/errors.ts'
 import { SqlError, translated } from '../sql-error.ts'
 import { parserOf } from '../values.ts'
 import { atMost } from './at-most.ts'
-import type { Carrier, Executor, StatementResult } from './carrier.ts'
+import { type Carrier, type Executor, lockText, type StatementResult } from './carrier.ts'
 import { createListener, type Listener } from './pg-listener.ts'
 
 /** Where the server is: an address, or a pool that the app has made. */
@@ -123,7 +123,7 @@ const transactionOn = async <T>(
   client.on('error', lost)
   try {
     // One message for both: the lock is a statement of its own all the same, so that the next one sees what it waited for.
-    const lock = lockFirst === undefined ? '' : `; select pg_advisory_xact_lock(hashtextextended(${client.escapeLiteral(lockFirst)}, 0))`
+    const lock = lockFirst === undefined ? '' : `; ${lockText.replace('$1', () => client.escapeLiteral(lockFirst))}`
     await begun(client, begin + lock)
     const result = await body(pgExecutor(client, prepared))
     await commit(client)

@@ -4,8 +4,10 @@ import type { AttachmentWish, NewRow, SlotPlan, SlotRow } from '../../core/attac
 import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Variant } from '../../core/variant.ts'
+import { lockNumber } from '../carriers/carrier.ts'
 import type { Queryable } from '../database.ts'
-import { also, fixedMoves, moves, type Recorder, type Step } from '../move.ts'
+import { also } from '../move.ts'
+import { shapedMoves, moves, type Recorder, type Step } from '../statement.ts'
 import { literal, quotedName } from '../statement-writer.ts'
 import { type AssetJson, assetOf, type VariantJson, variantOf } from './json-rows.ts'
 
@@ -49,12 +51,14 @@ interface WholeJson {
 export async function tryLockSlots<K extends SlotKey>(tx: Queryable, keys: readonly K[]): Promise<K[]> {
   const { rows } = await sql<{ place: number; held: boolean }>`
     select s.place, pg_try_advisory_xact_lock(s.number) as held
-      from (select (k.place - 1)::int as place, hashtextextended(k.name, 0) as number
+      from (select (k.place - 1)::int as place, ${lockNumberOfKey} as number
               from unnest(${keys.map(slotText)}::text[]) with ordinality as k (name, place)
              order by number) s`.execute(tx)
   const held = new Set(rows.filter((row) => row.held).map(({ place }) => place))
   return keys.filter((_, place) => held.has(place))
 }
+
+const lockNumberOfKey = sql.raw(lockNumber('k.name'))
 
 export interface NewAttachment extends SlotKey {
   readonly id: string
@@ -83,7 +87,7 @@ export async function lookAndAttach(
       ...{ ...given, ownerType: owner.type, ownerId: owner.id, states: deliverableStates },
       ...{ position: wish.position ?? null, alt: wish.alt ?? null, caption: wish.caption ?? null },
     },
-    { shape: wanted.many ? 'many' : 'single' },
+    { isMany: wanted.many },
   )
   const [whole] = looked['found'] as unknown as readonly WholeJson[]
   return {
@@ -99,10 +103,11 @@ interface AttachedAtOnce extends Omit<NewAttachment, 'owner' | 'wish'>, Required
   readonly states: readonly string[]
 }
 
-const attachedAtOnce = fixedMoves<AttachedAtOnce, 'many' | 'single'>((given, _, shape) => {
-  const taken = shape === 'many' ? sql`(select from there where there.asset_id = found.id)` : sql`(select from there)`
-  const position =
-    shape === 'many' ? sql`coalesce(${given.position}::int, (select max(there.position) + 1 from there), 0)` : sql`${given.position}::int`
+const attachedAtOnce = shapedMoves<AttachedAtOnce, { readonly isMany: boolean }>((given, _, { isMany }) => {
+  const taken = isMany ? sql`(select from there where there.asset_id = found.id)` : sql`(select from there)`
+  const position = isMany
+    ? sql`coalesce(${given.position}::int, (select max(there.position) + 1 from there), 0)`
+    : sql`${given.position}::int`
   const put: Step = {
     as: 'put',
     expect: null,

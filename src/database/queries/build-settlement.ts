@@ -5,7 +5,8 @@ import { wakeUpSeconds } from '../../core/patience.ts'
 import { runMachine } from '../../core/run.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { also, fixedMoves, moved, moves, type Recorder, type Step } from '../move.ts'
+import { also, moved } from '../move.ts'
+import { shapedMoves, moves, type Recorder, type Step } from '../statement.ts'
 import { doomed } from './doomed.ts'
 import type { VariantHold } from './variants.ts'
 
@@ -80,15 +81,13 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
       ...{ failedCount: lists.failed.length, laterCount: lists.later.length },
     },
     {
-      jobs: delays.length > 0 ? [{ name: 'build_variants', id: asset.id, delaySeconds: Math.min(...delays) }] : [],
-      shape: JSON.stringify({
-        path: settlement.path,
-        problem: problem !== undefined,
-        how: run.how,
-        mayReplace: settlement.mayReplace,
-        has: [...named(lists), ...named({ stored, unused })],
-      } satisfies SettlementShape),
+      path: settlement.path,
+      problem: problem !== undefined,
+      how: run.how,
+      mayReplace: settlement.mayReplace,
+      has: [...named(lists), ...named({ stored, unused })],
     },
+    { jobs: delays.length > 0 ? [{ name: 'build_variants', id: asset.id, delaySeconds: Math.min(...delays) }] : [] },
   )
   return (written['attachments'] ?? []).length > 0
 }
@@ -124,8 +123,7 @@ interface Settled {
   readonly laterCount: number
 }
 
-const settled = fixedMoves<Settled, string>((given, at, text) => {
-  const shape = JSON.parse(text ?? '{}') as SettlementShape
+const settled = shapedMoves<Settled, SettlementShape>((given, at, shape) => {
   return [
     moved('asset', assetMachine, shape.path, {
       set: { due_at: sql`t.due_at`, ...(shape.problem ? { error_code: given.code, error_detail: given.message } : {}) },

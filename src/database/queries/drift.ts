@@ -12,6 +12,18 @@ export async function listKnownKeys(
   return new Set(rows.map(({ key }) => key))
 }
 
+/**
+ * Those of the objects that this very database has deleted and forgotten, by its history, which goes back thirty days. Reads all of it: meant
+ * for many at a time, and seldom.
+ */
+export async function listForgottenObjects(db: Queryable, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const { rows } = await sql<{ id: string }>`
+    select distinct m.entity_id as id from rindle.state_moves m
+     where m.entity = 'object' and m.to_state = 'gone' and m.entity_id = any(${ids}::uuid[])`.execute(db)
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** An upload in parts as a store names it. */
 export interface NamedUpload {
   readonly key: string

@@ -8,7 +8,8 @@ import { runMachine } from '../../core/run.ts'
 import type { UploadSessionState } from '../../core/upload-session.ts'
 import { variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { also, moved, moves, type Recorder } from '../move.ts'
+import { also, moved } from '../move.ts'
+import { moves, type Recorder } from '../statement.ts'
 import { doomed } from './doomed.ts'
 
 /** Rows whose time has come, the most overdue first, at most `limit` of each table. */

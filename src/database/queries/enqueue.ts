@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { Queryable } from '../database.ts'
-import { also, moves, type Recorder } from '../move.ts'
+import { also } from '../move.ts'
+import { moves, type Recorder } from '../statement.ts'
 
 /** Wakes a worker without a move. What is owed must be on a row already. */
 export async function enqueue(db: Queryable, ctx: Recorder, jobs: readonly JobRequest[]): Promise<void> {

@@ -5,7 +5,8 @@ import { objectMachine, type ObjectRole } from '../../core/object.ts'
 import type { PastRun } from '../../core/trouble.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, fixedMoves, moved, type Recorder, type Step, type Written } from '../move.ts'
+import { also, born, moved } from '../move.ts'
+import { shapedMoves, type Recorder, type Step, type Written } from '../statement.ts'
 import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, hexOf } from './json-rows.ts'
 
@@ -65,7 +66,7 @@ const claimIn = async (state: 'validating' | 'analyzing', db: Queryable, ctx: Re
       ...{ assetId, names: Object.keys(profiles), objectId: object.id, key: object.key, runId, worker, leaseUntil },
       ...{ extensions: JSON.stringify(bid.extensions), variants: JSON.stringify(profiles) },
     },
-    { shape: state },
+    { hasLapsed: state === 'analyzing' },
   )
   return claimOf(bid, written)
 }
@@ -79,8 +80,7 @@ interface Claimed extends Pick<GateBid, 'assetId' | 'runId' | 'worker' | 'leaseU
 }
 
 /** Whoever brought an asset back to `validating` has ended its run and doomed what it had reserved; a lapsed lease leaves both. */
-const claimed = fixedMoves<Claimed, 'validating' | 'analyzing'>((bid, at, state) => {
-  const hasLapsed = state === 'analyzing'
+const claimed = shapedMoves<Claimed, { readonly hasLapsed: boolean }>((bid, at, { hasLapsed }) => {
   const isFree = hasLapsed ? sql`t.state = 'analyzing' and t.due_at <= ${at}::timestamptz` : sql`t.state = 'validating'`
   return [
     moved('asset', assetMachine, ['analyze'], {
@@ -90,7 +90,7 @@ const claimed = fixedMoves<Claimed, 'validating' | 'analyzing'>((bid, at, state)
       returning: assetColumns,
     }),
     also('around', aroundAsset, look),
-    ...(hasLapsed ? [lapsedObjects(at)] : []),
+    ...(hasLapsed ? [lapsedCopies(at)] : []),
     also('source', sourceOf, look),
     born('sealed', objectMachine, [], {
       row: { id: bid.objectId, asset_id: bid.assetId },
@@ -117,7 +117,7 @@ const claimed = fixedMoves<Claimed, 'validating' | 'analyzing'>((bid, at, state)
   ]
 })
 
-const lapsedObjects = (at: Date): Step =>
+const lapsedCopies = (at: Date): Step =>
   moved('lapsed', objectMachine, ['doom'], {
     set: doomed(at),
     from: sql`"asset" a`,

@@ -6,7 +6,8 @@ import type { Facts } from '../../core/ports/processor.ts'
 import { runMachine } from '../../core/run.ts'
 import { type OutputKind, variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, fixedMoves, type Given, moved, moves, type MoveOptions, type Recorder, type Step } from '../move.ts'
+import { also, born, moved } from '../move.ts'
+import { shapedMoves, type Given, moves, type MoveOptions, type Recorder, type Step } from '../statement.ts'
 import { doomed } from './doomed.ts'
 import type { GateClaim, GateObject } from './gate-claim.ts'
 import type { AssetJson } from './json-rows.ts'
@@ -108,16 +109,18 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
       ...{ plan: JSON.stringify(planned), names: plan.map(({ name }) => name) },
       ...{ count: plan.length, objectCount: plan.filter(({ object }) => object !== null).length },
     },
-    {
-      ...{ at, jobs: jobsOf(claim, sealed.id) },
-      shape: `${path.join()} ${claim.hasVariants ? 'again' : 'first'} ${plan.length > 0 ? 'variants' : 'alone'}`,
-    },
+    { path, hasVariants: claim.hasVariants, makesVariants: plan.length > 0 },
+    { at, jobs: jobsOf(claim, sealed.id) },
   )
   const asset = written['asset']?.[0] as unknown as AssetJson
   return { revision: asset.revision, state: asset.state, variants: (written['variants'] ?? []) as unknown as Admitted['variants'] }
 }
 
-type AdmissionShape = `${string} ${'again' | 'first'} ${'variants' | 'alone'}`
+interface AdmissionShape {
+  readonly path: Admission['path']
+  readonly hasVariants: boolean
+  readonly makesVariants: boolean
+}
 
 interface AdmissionValues extends Pick<Facts, 'contentType' | 'kind' | 'width' | 'height' | 'placeholder' | 'dominantColor'>, SealedBytes {
   readonly assetId: string
@@ -139,11 +142,9 @@ interface AdmissionValues extends Pick<Facts, 'contentType' | 'kind' | 'width' |
 
 type GivenAdmission = Readonly<Record<keyof AdmissionValues, Given>>
 
-const admitted = fixedMoves<AdmissionValues, AdmissionShape>((given, at, shape = ' first alone') => {
-  const [path = '', visits, results] = shape.split(' ')
-  const [hasVariants, makesVariants] = [visits === 'again', results === 'variants']
+const admitted = shapedMoves<AdmissionValues, AdmissionShape>((given, at, { path, hasVariants, makesVariants }) => {
   return [
-    admittedAsset(at, given, path.split(',') as Admission['path']),
+    admittedAsset(at, given, path),
     ...(hasVariants ? [dropped(given)] : []),
     ...(makesVariants ? [also('plan', planOf(given), { expect: null }), plannedVariants(given)] : []),
     moved('original', objectMachine, ['confirm'], {

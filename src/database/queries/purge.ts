@@ -7,7 +7,8 @@ import { runMachine } from '../../core/run.ts'
 import { uploadSessionMachine } from '../../core/upload-session.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
-import { also, moved, moves, type Recorder, type Step } from '../move.ts'
+import { also, moved } from '../move.ts'
+import { moves, type Recorder, type Step } from '../statement.ts'
 import { doomed } from './doomed.ts'
 
 /** An asset as the purge looks at it. */

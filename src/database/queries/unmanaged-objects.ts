@@ -3,7 +3,8 @@ import { type ObjectState, objectMachine } from '../../core/object.ts'
 import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import type { Queryable } from '../database.ts'
-import { born, isMissed, moved, moves, type Recorder } from '../move.ts'
+import { born, isMissed, moved } from '../move.ts'
+import { moves, type Recorder } from '../statement.ts'
 import { doomed } from './doomed.ts'
 
 export interface KnownObject {

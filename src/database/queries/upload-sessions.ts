@@ -19,7 +19,8 @@ import {
   type UploadStrategy,
 } from '../../core/upload-session.ts'
 import type { Queryable } from '../database.ts'
-import { also, born, fixedMoves, isMissed, moved, moves, type Recorder } from '../move.ts'
+import { also, born, isMissed, moved } from '../move.ts'
+import { fixedMoves, moves, type Recorder, shapedMoves } from '../statement.ts'
 import { doomed } from './doomed.ts'
 import { type AssetJson, assetColumns, assetOf, type ObjectJson, type SessionJson, sessionColumns, sessionOf } from './json-rows.ts'
 
@@ -69,7 +70,7 @@ export async function insertUpload(db: Queryable, ctx: Recorder, upload: NewUplo
     db,
     ctx,
     { ...values, ownerType: owner?.type ?? null, ownerId: owner?.id ?? null, objectId: object.id, store: object.store, key: object.key },
-    { shape: `${upload.strategy} ${upload.idempotencyKey === null ? 'always' : 'once'}` },
+    { isReceived: upload.strategy === 'proxied', isOnce: upload.idempotencyKey !== null },
   )
   const row = session?.[0]
   return row ? sessionOf(row as unknown as SessionJson) : null
@@ -83,9 +84,15 @@ interface OpenedUpload extends Omit<NewUpload, 'object' | 'owner'> {
   readonly key: string
 }
 
-const openedUpload = fixedMoves<OpenedUpload, `${NewUpload['strategy']} ${'always' | 'once'}`>((upload, _, shape) => {
+interface OpeningShape {
+  /** The bytes come in through us at once. */
+  readonly isReceived: boolean
+  /** An idempotency key lets it happen once only. */
+  readonly isOnce: boolean
+}
+
+const openedUpload = shapedMoves<OpenedUpload, OpeningShape>((upload, _, { isReceived, isOnce }) => {
   const { sessionId, assetId, objectId, profile, contentType } = upload
-  const isOnce = shape?.endsWith('once') === true
   const expect = isOnce ? sql`(select count(*) from "session")` : 1
   const from = sql`"session" s`
   const ownership = { owner_type: upload.ownerType, owner_id: upload.ownerId }
@@ -106,7 +113,7 @@ const openedUpload = fixedMoves<OpenedUpload, `${NewUpload['strategy']} ${'alway
     content_type: contentType,
   }
   return [
-    born('session', uploadSessionMachine, shape?.startsWith('proxied') ? ['receive'] : [], {
+    born('session', uploadSessionMachine, isReceived ? ['receive'] : [], {
       row: session,
       columns: { declared_sha256: sql`decode(${upload.sha256}::text, 'hex')` },
       ...(isOnce ? { conflict: { target: openKeys }, expect: null } : {}),
