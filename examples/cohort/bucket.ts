@@ -23,7 +23,7 @@ export async function trialBucket(server: TrialServer, bucket: string, origins: 
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
   await client.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [corsFor(origins)] } }))
   client.destroy()
-  return s3({ endpoint, region, credentials, bucket })
+  return s3({ endpoint, region, credentials, bucket, service: 'ceph' })
 }
 
 const corsFor = (origins: readonly string[]) => ({

@@ -27,7 +27,7 @@ export interface BucketHouse {
 
 const rindleOn = (database: EngineDatabase, bucket: TestBucket, { clock, folder }: { clock: SettableClock; folder: string }) => {
   const { endpoint, region, credentials } = bucket
-  const storage = s3({ bucket: bucket.bucket, endpoint, region, credentials })
+  const storage = s3({ bucket: bucket.bucket, endpoint, region, credentials, service: 'ceph' })
   return createTestRindle(
     {
       database: database.given,

@@ -205,6 +205,10 @@ const bucketBreakers: Readonly<Record<string, BucketBreaker>> = {
     breaks: 'refuses a PUT that lacks a header',
     adapter: (sound) => ({ signPut: (key, { sha256: _, ...options }) => sound.signPut(key, options) }),
   },
+  'takes headers that nobody signed': {
+    breaks: 'takes nothing from another object',
+    send: lenient(({ headers = {} }) => 'x-amz-copy-source' in headers),
+  },
   'does not bind the type': {
     breaks: 'refuses a PUT of another type',
     send: lenient(({ headers = {} }) => headers['content-type'] === 'text/html'),

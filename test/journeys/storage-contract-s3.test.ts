@@ -11,7 +11,7 @@ const isAboutShape = (name: string): boolean => name.startsWith('has an id')
 const inBucket = async (options: { readonly versioned?: boolean } = {}): Promise<StorageAdapter> => {
   const { bucket, endpoint, region, credentials, close } = await openBucket(options)
   after(close)
-  return s3({ bucket, endpoint, region, credentials })
+  return s3({ bucket, endpoint, region, credentials, service: 'ceph' })
 }
 
 /** For servers that do not keep what the adapter counts on. */

@@ -56,6 +56,8 @@ export const createTicketOffice = (origin: string): TicketOffice => {
       if (url.origin !== origin || given.byteLength === 0) return { ok: false, why: 'AccessDenied' }
       const sent = sentHeaders(request)
       const names = (url.searchParams.get(own.headers) ?? '').split(';').filter((name) => name !== '')
+      if (request.method !== 'GET' && [...sent.keys()].some((name) => name.startsWith('x-amz-') && !names.includes(name)))
+        return { ok: false, why: 'AccessDenied' }
       const expected = signatureOf(linesOf(request.method, url, names, (name) => sent.get(name) ?? ''))
       if (given.byteLength !== expected.byteLength || !timingSafeEqual(given, expected)) return { ok: false, why: 'SignatureDoesNotMatch' }
       const at = Date.parse(url.searchParams.get(own.at) ?? '')

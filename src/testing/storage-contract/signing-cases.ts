@@ -73,6 +73,28 @@ const writingTickets: readonly StorageContractCase[] = [
     },
   },
   {
+    name: 'takes nothing from another object, and opens nothing to others, by headers that its ticket does not name',
+    needs: 'presigned_put',
+    async run(adapter, context) {
+      const key = `${context.folder}a`
+      const ticket = await signPut(adapter, context, key, { sizeBytes: 5 })
+      await put(adapter, `${context.folder}other`, 'other')
+      const { pathname } = new URL(ticket.url)
+      const foreign = {
+        'x-amz-copy-source': pathname.slice(0, pathname.lastIndexOf('/')) + '/other',
+        'x-amz-acl': 'public-read',
+        'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers"',
+      }
+      for (const [name, value] of Object.entries(foreign)) {
+        const { status } = await send(context, ticket, 'hello', { headers: { ...ticket.headers, [name]: value } })
+        assert.ok(isRefused(status), `${name} was answered ${status}`)
+        assert.equal(await adapter.head(key), null, name)
+      }
+      assert.ok(isYes((await send(context, ticket, 'hello')).status))
+      assert.deepEqual(await bytesAt(adapter, key), encode('hello'))
+    },
+  },
+  {
     name: 'refuses a PUT of another type than its ticket says',
     needs: 'presigned_put',
     async run(adapter, context) {

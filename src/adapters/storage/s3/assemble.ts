@@ -3,8 +3,9 @@ import { RindleError } from '../../../core/errors.ts'
 import type { ObjectHead } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
+import { describedAs } from './description.ts'
 import { isMissing, isPrecondition } from './failure.ts'
-import { abortedBy, lookAt, mustBeThere } from './head.ts'
+import { abortedBy, inTime, lookAt, mustBeThere } from './head.ts'
 
 const abortWithinMs = 30_000
 
@@ -32,7 +33,7 @@ export const assemble = async (
   const { bucket, connected, key, contentType, operation, signal } = assembly
   const { sdk, once, patient } = connected
   const name = { Bucket: bucket.name, Key: key }
-  const { UploadId } = await once.send(new sdk.CreateMultipartUploadCommand({ ...name, ContentType: contentType }), abortedBy(signal))
+  const { UploadId } = await once.send(new sdk.CreateMultipartUploadCommand({ ...name, ...describedAs(contentType) }), abortedBy(signal))
   if (UploadId === undefined) throw new RindleError('storage_failed', { operation, store: bucket.connection.settings.id })
   try {
     const parts = await sendParts(UploadId)
@@ -40,10 +41,10 @@ export const assemble = async (
     await complete(assembly, UploadId, parts)
   } catch (err) {
     const abort = new sdk.AbortMultipartUploadCommand({ ...name, UploadId })
-    await patient.send(abort, { abortSignal: AbortSignal.timeout(abortWithinMs) }).catch(() => undefined)
+    await patient.send(abort, inTime(bucket, AbortSignal.timeout(abortWithinMs))).catch(() => undefined)
     throw err
   }
-  return mustBeThere(await lookAt(assembly, key, { signal }), operation, bucket)
+  return mustBeThere(await lookAt(assembly, key, { operation, signal }), operation, bucket)
 }
 
 /** A repeat finds the object that the first attempt made: it is ours when the upload is gone. */
@@ -55,7 +56,7 @@ const complete = async ({ bucket, connected, key, signal }: Assembly, UploadId: 
     await patient.send(command, abortedBy(signal))
   } catch (err) {
     if (!isPrecondition(err) && !isMissing(err)) throw err
-    const open = await patient.send(new sdk.ListPartsCommand(upload), abortedBy(signal)).then(
+    const open = await patient.send(new sdk.ListPartsCommand(upload), inTime(bucket, signal)).then(
       () => true,
       (problem: unknown) => !isMissing(problem),
     )

@@ -21,14 +21,22 @@ export interface Sizes {
   readonly limits: MultipartLimits
 }
 
-/** What AWS documents, and others keep as well. */
+/** 5 GiB are documented by AWS; Cloudflare R2 takes so much less in one request, and as much less of GiB in one object. */
+const requestBytes = 5 * gibibyte - 5 * mebibyte
+
+/** What every service keeps that the guide names. */
 export const usualSizes: Sizes = {
-  putBytes: 5 * gibibyte,
-  copyBytes: 5 * gibibyte,
+  putBytes: requestBytes,
+  copyBytes: requestBytes,
   bufferBytes: 16 * mebibyte,
   partBytes: 64 * mebibyte,
   copyPartBytes: 256 * mebibyte,
-  limits: { minPartBytes: 5 * mebibyte, maxPartBytes: 5 * gibibyte, maxParts: 10_000, maxObjectBytes: 5 * 1024 * gibibyte },
+  limits: {
+    minPartBytes: 5 * mebibyte,
+    maxPartBytes: requestBytes,
+    maxParts: 10_000,
+    maxObjectBytes: 5 * 1024 * gibibyte - 5 * gibibyte,
+  },
 }
 
 /** A bucket, or the part of it below a prefix. */
@@ -38,8 +46,10 @@ export interface Bucket {
   readonly sizes: Sizes
   /** Empty, or with a slash at its end. */
   readonly prefix: string
-  /** True once something was found in it. */
-  seen: boolean
+  /** True once a look was answered that told nothing against the bucket: what is missing then is the object. */
+  answered: boolean
+  /** False once a list of uploads was answered that did not say whether its names are encoded. */
+  encodesUploads: boolean
   /** The key as the bucket knows it. @throws RindleError `object_key_invalid` when the prefix makes it too long */
   keyOf(key: string): string
 }
@@ -51,7 +61,8 @@ export const bucketOf = (connection: Connection, sizes: Sizes): Bucket => {
     connection,
     sizes,
     prefix,
-    seen: false,
+    answered: false,
+    encodesUploads: true,
     keyOf(key) {
       const whole = `${prefix}${key}`
       if (whole.length * 3 > maxKeyBytes && Buffer.byteLength(whole) > maxKeyBytes)

@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import { RindleError } from '../../../core/errors.ts'
-import { failureOf } from './failure.ts'
+import { areCredentialsOver, failureOf } from './failure.ts'
 import type { S3Credentials, S3Settings } from './options.ts'
 
 type Sdk = typeof import('@aws-sdk/client-s3')
@@ -51,12 +51,31 @@ const connect = async (settings: S3Settings): Promise<Connected> => {
     throw new RindleError('peer_missing', { packageName: '@aws-sdk/client-s3', neededFor: 's3()' }, { cause })
   })
   const config = configOf(settings)
-  return {
-    sdk,
-    once: new sdk.S3Client({ ...config, maxAttempts: 1 }),
-    patient: new sdk.S3Client({ ...config, maxAttempts: 3 }),
-  }
+  const patient = new sdk.S3Client({ ...config, maxAttempts: 3 })
+  // One memory of credentials for both.
+  const once = new sdk.S3Client({ ...config, maxAttempts: 1, credentials: patient.config.credentials })
+  if (typeof settings.credentials === 'function') for (const client of [once, patient]) renewCredentials(client)
+  return { sdk, once, patient }
 }
+
+/**
+ * Fresh credentials when the storage does not take the ones at hand any more, for functions that do not say when theirs end; then it is asked
+ * once more. A body is not sent twice: that call fails, and the next one is signed with the fresh ones.
+ */
+const renewCredentials = ({ config, middlewareStack }: S3Client): void =>
+  middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args)
+      } catch (err) {
+        if (!areCredentialsOver(err)) throw err
+        await config.credentials({ forceRefresh: true })
+        if ('Body' in args.input) throw err
+        return await next(args)
+      }
+    },
+    { step: 'initialize', name: 'renewCredentials' },
+  )
 
 const sockets = { keepAlive: true, maxSockets: 256 } as const
 
@@ -71,7 +90,7 @@ const configOf = ({ region, endpoint, pathStyle, credentials, timeouts }: S3Sett
   logger: silence,
   requestChecksumCalculation: 'WHEN_REQUIRED',
   responseChecksumValidation: 'WHEN_REQUIRED',
-  requestHandler: { connectionTimeout: timeouts.connectMs, httpAgent: sockets, httpsAgent: sockets },
+  requestHandler: { connectionTimeout: timeouts.connectMs, throwOnRequestTimeout: true, httpAgent: sockets, httpsAgent: sockets },
   ...(endpoint === null ? {} : { endpoint: endpoint.href }),
   ...(credentials === undefined ? {} : { credentials }),
 })

@@ -1,13 +1,14 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { RindleError } from '../../../core/errors.ts'
-import { planParts } from '../../../core/multipart.ts'
+import { bareEtag, planParts } from '../../../core/multipart.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import { encodeKey, encodeText } from './address.ts'
 import { assemble } from './assemble.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { isMissing, isPrecondition } from './failure.ts'
-import { abortedBy, bareEtag, lookAt, mustBeThere } from './head.ts'
+import { describedAs } from './description.ts'
+import { abortedBy, lookAt, mustBeThere } from './head.ts'
 
 const partsAtOnce = 8
 
@@ -32,7 +33,7 @@ export const copyObject =
     const { settings, call } = bucket.connection
     return call('copy', signal, async (connected) => {
       const key = bucket.keyOf(from)
-      const source = await lookAt({ bucket, connected }, key, { signal, version })
+      const source = await lookAt({ bucket, connected }, key, { operation: 'copy', signal, version })
       if (!source || (ifMatch !== undefined && ifMatch !== source.etag)) return null
       const versioned = version === undefined ? '' : `?versionId=${encodeText(version)}`
       const copySource = {
@@ -43,11 +44,11 @@ export const copyObject =
       try {
         return await (source.sizeBytes > bucket.sizes.copyBytes ? copyParts(copying) : copyOnce(copying))
       } catch (err) {
-        if (isPrecondition(err) && settings.conditionalCopy && (await lookAt({ bucket, connected }, copying.to, { signal })))
+        if (isPrecondition(err) && settings.conditionalCopy && (await lookAt({ bucket, connected }, copying.to, { operation: 'copy', signal })))
           throw new RindleError('object_exists', {})
         if (isPrecondition(err)) return null
         if (!isMissing(err)) throw err
-        const left = await lookAt({ bucket, connected }, key, { signal, version })
+        const left = await lookAt({ bucket, connected }, key, { operation: 'copy', signal, version })
         if (left?.etag === source.etag) throw new RindleError('storage_failed', { operation: 'copy', store: settings.id }, { cause: err })
         return null
       }
@@ -62,12 +63,12 @@ const copyOnce = async (copying: Copying): Promise<ObjectHead> => {
   const { bucket, connected, to, source, copySource, signal } = copying
   const { sdk, once } = connected
   const createOnly = bucket.connection.settings.conditionalCopy ? { IfNoneMatch: '*' } : {}
-  const described = { MetadataDirective: 'REPLACE', ContentType: source.contentType ?? undefined } as const
+  const described = { MetadataDirective: 'REPLACE', ...describedAs(source.contentType ?? undefined) } as const
   const copy = new sdk.CopyObjectCommand({ Bucket: bucket.name, Key: to, ...copySource, ...described, ...createOnly })
   const { CopyObjectResult, VersionId } = await once.send(copy, abortedBy(signal))
-  const isSame = bareEtag(CopyObjectResult?.ETag) === source.etag
+  const isSame = bareEtag(CopyObjectResult?.ETag ?? '') === source.etag
   if (isSame && (VersionId !== undefined || source.version === null)) return { ...source, version: VersionId ?? null }
-  return mustBeThere(await lookAt({ bucket, connected }, to, { signal }), 'copy', bucket)
+  return mustBeThere(await lookAt({ bucket, connected }, to, { operation: 'copy', signal }), 'copy', bucket)
 }
 
 const copyParts = ({ bucket, connected, to, source, copySource, signal }: Copying): Promise<ObjectHead> => {

@@ -25,16 +25,19 @@ export const isPrecondition = (err: unknown): boolean => {
 }
 
 const credentialsUnknown = 'it does not know these credentials; check `credentials`, and the account and endpoint they are for'
-const credentialsOver = 'the temporary credentials have run out; give `credentials` as a function that gets fresh ones'
+export const credentialsOver =
+  'the temporary credentials have run out; give `credentials` as a function that gets fresh ones, and says their `expiration`'
 const elsewhere = 'the bucket is kept elsewhere; check `region` and `endpoint`'
 const unexplained =
   'it gives no reason, as where it is only asked to look; check `region` and `endpoint`, and that temporary credentials have not run out'
 const denied =
   'access was denied; check the credentials, and that their policy allows this call below the prefix (without s3:ListBucket, S3 answers so even where nothing is)'
 
+export const bucketMissing = 'there is no such bucket; check `bucket`, `region` and `endpoint`'
+
 /** Failures that trying again does not cure, and what to look at. */
 const refusals: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'there is no such bucket; check `bucket`, `region` and `endpoint`',
+  NoSuchBucket: bucketMissing,
   InvalidBucketName: 'that is no name of a bucket there; check `bucket`',
   InvalidAccessKeyId: credentialsUnknown,
   InvalidToken: credentialsUnknown,
@@ -57,11 +60,21 @@ const refusals: Readonly<Record<string, string>> = {
   MethodNotAllowed: 'it does not allow this call',
 }
 
+const endedCodes: ReadonlySet<string> = new Set(['ExpiredToken', 'ExpiredTokenException', 'InvalidAccessKeyId', 'InvalidToken'])
+
+/** True when other credentials may be the cure: these are over, or not known any more. A HEAD only says 400 then. */
+export const areCredentialsOver = (err: unknown): boolean => {
+  const { code, status } = answerOf(err)
+  return endedCodes.has(code) || isUnexplained({ code, status })
+}
+
+const isUnexplained = ({ code, status }: Answer): boolean => status === 400 && code === 'Unknown'
+
 const reasonOf = ({ code, status }: Answer): string | null => {
   if (Object.hasOwn(refusals, code)) return refusals[code] ?? null
   if (status === 301 || status === 307) return elsewhere
   if (status === 401 || status === 403) return denied
-  if (status === 400 && code === 'Unknown') return unexplained
+  if (isUnexplained({ code, status })) return unexplained
   return null
 }
 

@@ -1,8 +1,9 @@
 import { RindleError } from '../../../core/errors.ts'
+import { bareEtag } from '../../../core/multipart.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
-import { answerOf, isMissing } from './failure.ts'
+import { answerOf, bucketMissing, isMissing } from './failure.ts'
 
 /** What answers about an object have in common. */
 interface ObjectAnswer {
@@ -12,13 +13,10 @@ interface ObjectAnswer {
   readonly VersionId?: string | undefined
 }
 
-/** Quotes come and go between calls and servers: an etag is kept without them. */
-export const bareEtag = (etag: string | undefined): string => (etag ?? '').replace(/^"(.*)"$/s, '$1')
-
 export const headOf = ({ ContentLength, ContentType, ETag, VersionId }: ObjectAnswer): ObjectHead => ({
   sizeBytes: ContentLength ?? 0,
   contentType: ContentType ?? null,
-  etag: bareEtag(ETag),
+  etag: bareEtag(ETag ?? ''),
   version: VersionId ?? null,
 })
 
@@ -29,35 +27,50 @@ export const nullWhenMissing = (err: unknown): null => {
 
 export const abortedBy = (signal: AbortSignal | undefined): { abortSignal?: AbortSignal } => (signal ? { abortSignal: signal } : {})
 
+/** For what may be asked again: an attempt that waits for its answer on a connection that is dead ends, and the next one takes another. */
+export const inTime = (
+  { connection }: Bucket,
+  signal: AbortSignal | undefined,
+): { readonly abortSignal?: AbortSignal; readonly requestTimeout: number } => ({
+  ...abortedBy(signal),
+  requestTimeout: connection.settings.timeouts.answerMs,
+})
+
 /**
- * HEAD, of a versioned object at `version`, when given. Its answers have no body, so that a missing bucket looks like a missing object: until
- * something was found, what is missing makes it ask for the bucket once.
+ * HEAD, of a versioned object at `version`, when given. Its answers have no body, so that a missing bucket looks like a missing object: what
+ * is missing at the first look makes it ask for the bucket once.
+ *
+ * @throws RindleError `storage_refused` when there is no such bucket
  */
 export const lookAt = async (
   { bucket, connected }: { readonly bucket: Bucket; readonly connected: Connected },
   key: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly version?: string | undefined },
+  options: { readonly operation: string; readonly signal?: AbortSignal | undefined; readonly version?: string | undefined },
 ): Promise<ObjectHead | null> => {
   const { sdk, patient } = connected
   const look = new sdk.HeadObjectCommand({ Bucket: bucket.name, Key: key, VersionId: options.version })
-  const answer = await patient.send(look, abortedBy(options.signal)).catch(nullWhenMissing)
-  if (!answer && !bucket.seen) await refuseMissingBucket(bucket, connected, options.signal)
-  bucket.seen = true
+  const answer = await patient.send(look, inTime(bucket, options.signal)).catch(nullWhenMissing)
+  if (!answer && !bucket.answered) await refuseMissingBucket(bucket, connected, options)
+  bucket.answered = true
   return answer && headOf(answer)
 }
 
 export const headObject =
   (bucket: Bucket): StorageAdapter['head'] =>
   (key, { signal } = {}) =>
-    bucket.connection.call('head', signal, (connected) => lookAt({ bucket, connected }, bucket.keyOf(key), { signal }))
+    bucket.connection.call('head', signal, (connected) => lookAt({ bucket, connected }, bucket.keyOf(key), { operation: 'head', signal }))
 
 /** Who may not look at the bucket is not told: the object is what was asked for. */
-const refuseMissingBucket = async (bucket: Bucket, { sdk, patient }: Connected, signal: AbortSignal | undefined): Promise<void> => {
+const refuseMissingBucket = async (
+  bucket: Bucket,
+  { sdk, patient }: Connected,
+  { operation, signal }: { readonly operation: string; readonly signal?: AbortSignal | undefined },
+): Promise<void> => {
   try {
-    await patient.send(new sdk.HeadBucketCommand({ Bucket: bucket.name }), abortedBy(signal))
+    await patient.send(new sdk.HeadBucketCommand({ Bucket: bucket.name }), inTime(bucket, signal))
   } catch (err) {
     const { status } = answerOf(err)
-    if (status === 404 && err instanceof Error) err.name = 'NoSuchBucket'
+    if (status === 404) throw new RindleError('storage_refused', { operation, store: bucket.connection.settings.id, reason: bucketMissing })
     if (status !== 403) throw err
   }
 }

@@ -1,10 +1,19 @@
 import type { StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
-import { abortedBy } from './head.ts'
+import { inTime } from './head.ts'
 
 /** A name as a list gives it: encoded where that was asked for and is said to be so, since not every name can stand in XML. */
 export const decoded = (name: string, encodingType: string | undefined): string =>
-  encodingType === 'url' ? decodeURIComponent(name.replaceAll('+', ' ')) : name
+  encodingType === 'url' && isEncoded(name) ? decodeURIComponent(name.replaceAll('+', ' ')) : name
+
+/** One name that no server should give must not keep a list from its end. */
+const isEncoded = (name: string): boolean => {
+  try {
+    return decodeURIComponent(name) !== ''
+  } catch {
+    return false
+  }
+}
 
 /** Page by page, for as long as somebody takes: what is written or removed meanwhile may be there or not. */
 export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
@@ -19,7 +28,7 @@ export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
             EncodingType: 'url',
             ContinuationToken: token,
           }),
-          abortedBy(signal),
+          inTime(bucket, signal),
         ),
       )
       for (const { Key, Size, LastModified } of page.Contents ?? []) {

@@ -16,11 +16,20 @@ export interface S3Options {
   readonly prefix?: string
   /** Where the storage is, when it is not AWS: `https://…` */
   readonly endpoint?: string
+  /**
+   * What answers there. Say `ceph` for a RADOS gateway: it takes headers that nobody signed, so that whoever holds a ticket could have it copy
+   * another object, or open what was sent to everybody; the tickets made for it name those headers, which it then refuses. Default: `aws`
+   * without an `endpoint`, `other` with one.
+   */
+  readonly service?: S3Service
   /** The same storage as browsers reach it, when that is another address: signed for, never called. */
   readonly publicEndpoint?: string
   /** Below it anybody may read what the bucket holds: a CDN, or the public domain of a bucket. Default: the bucket's own address. */
   readonly publicBaseUrl?: string
-  /** Default: where the AWS SDK finds them (environment, profile, role). A function is asked again when they run out. */
+  /**
+   * Default: where the AWS SDK finds them (environment, profile, role). A function is asked again when they
+   * run out by their `expiration`, which it must tell where they are temporary, or when the storage does not take them any more.
+   */
   readonly credentials?: S3Credentials | (() => Promise<S3Credentials>)
   /** The bucket in the path instead of the host name. Default: with an `endpoint`. */
   readonly forcePathStyle?: boolean
@@ -29,15 +38,23 @@ export interface S3Options {
   readonly timeouts?: Partial<S3Timeouts>
 }
 
+export type S3Service = 'aws' | 'ceph' | 'other'
+const services: readonly S3Service[] = ['aws', 'ceph', 'other']
+
 /** How patient a connection is. How long a whole call may take is the caller's to say, by its signal. */
 export interface S3Timeouts {
   /** Default: 5 seconds. */
   readonly connectMs: number
+  /**
+   * How long what only looks, lists, reads or deletes may wait for its answer to begin before it is asked again, three times in all. Default:
+   * 8 seconds.
+   */
+  readonly answerMs: number
   /** How long a body may stand still at the storage's end, going up or coming down. Default: a minute. */
   readonly silenceMs: number
 }
 
-const defaultTimeouts: S3Timeouts = { connectMs: 5_000, silenceMs: 60_000 }
+const defaultTimeouts: S3Timeouts = { connectMs: 5_000, answerMs: 8_000, silenceMs: 60_000 }
 
 /** The options with their defaults. */
 export interface S3Settings extends Pick<S3Options, 'credentials'> {
@@ -49,6 +66,7 @@ export interface S3Settings extends Pick<S3Options, 'credentials'> {
   readonly endpoint: URL | null
   readonly publicEndpoint: URL | null
   readonly publicBaseUrl: URL | null
+  readonly service: S3Service
   readonly pathStyle: boolean
   readonly conditionalCopy: boolean
   readonly timeouts: S3Timeouts
@@ -64,6 +82,7 @@ export const settingsOf = (options: S3Options): S3Settings => {
       ? []
       : ['prefix must be made of A-Z a-z 0-9 . _ -, with single slashes between its parts']),
     ...Object.entries({ endpoint, publicEndpoint, publicBaseUrl }).flatMap(([name, address]) => problemsOfAddress(name, address)),
+    ...(options.service === undefined || services.includes(options.service) ? [] : [`service must be one of ${services.join(', ')}`]),
     ...problemsOfTimeouts(options.timeouts ?? {}),
   ]
   if (problems.length > 0) throw new RindleError('argument_invalid', { argument: 's3', problem: problems.join('; ') })
@@ -75,6 +94,7 @@ export const settingsOf = (options: S3Options): S3Settings => {
     endpoint: addressOrNull(endpoint),
     publicEndpoint: addressOrNull(publicEndpoint),
     publicBaseUrl: addressOrNull(publicBaseUrl),
+    service: options.service ?? (endpoint === undefined ? 'aws' : 'other'),
     pathStyle: options.forcePathStyle ?? (endpoint !== undefined || bucket.includes('.')),
     conditionalCopy: options.conditionalCopy ?? endpoint === undefined,
     timeouts: { ...defaultTimeouts, ...options.timeouts },

@@ -5,7 +5,7 @@ import { spanOf } from '../byte-range.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { answerOf, failureOf } from './failure.ts'
-import { abortedBy, headOf, lookAt, nullWhenMissing } from './head.ts'
+import { headOf, inTime, lookAt, nullWhenMissing } from './head.ts'
 
 /** What is not longer is taken at once, so that a body that nobody reads holds no connection. */
 const smallBytes = 64 * 1024
@@ -36,7 +36,7 @@ export const readObject =
 const get = async ({ bucket, connected: { sdk, patient }, key, signal }: Reading, range: ByteRange | undefined): Promise<ObjectBody> => {
   const { id: store, timeouts } = bucket.connection.settings
   const wanted = range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }
-  const answer = await patient.send(new sdk.GetObjectCommand({ Bucket: bucket.name, Key: key, ...wanted }), abortedBy(signal))
+  const answer = await patient.send(new sdk.GetObjectCommand({ Bucket: bucket.name, Key: key, ...wanted }), inTime(bucket, signal))
   const body = answer.Body as Readable | undefined
   const total = range === undefined ? answer.ContentLength : totalOf(answer.ContentRange)
   if (!body || total === undefined) {
@@ -57,7 +57,7 @@ const totalOf = (contentRange: string | undefined): number | undefined => {
 
 /** @throws RindleError `object_range_invalid` for an object that is there */
 const outside = async (reading: Reading, range: ByteRange): Promise<null> => {
-  const head = await lookAt(reading, reading.key, reading)
+  const head = await lookAt(reading, reading.key, { operation: 'read', signal: reading.signal })
   if (head) {
     spanOf(range, head.sizeBytes)
     throw new RindleError('storage_failed', { operation: 'read', store: reading.bucket.connection.settings.id })

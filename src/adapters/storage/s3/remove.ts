@@ -2,7 +2,7 @@ import type { StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { decoded } from './listing.ts'
-import { abortedBy, nullWhenMissing } from './head.ts'
+import { inTime, nullWhenMissing } from './head.ts'
 
 /**
  * DELETE. Where the answer tells that the bucket keeps versions, every version and every marker of that key goes too, the marker that
@@ -15,11 +15,11 @@ export const deleteObject =
       const { sdk, patient } = connected
       const whole = bucket.keyOf(key)
       const remove = new sdk.DeleteObjectCommand({ Bucket: bucket.name, Key: whole })
-      const answer = await patient.send(remove, abortedBy(signal)).catch(nullWhenMissing)
+      const answer = await patient.send(remove, inTime(bucket, signal)).catch(nullWhenMissing)
       if (answer?.VersionId === undefined && !answer?.DeleteMarker) return
       for await (const version of versionsOf({ bucket, connected }, whole, signal)) {
         const forget = new sdk.DeleteObjectCommand({ Bucket: bucket.name, Key: whole, VersionId: version })
-        await patient.send(forget, abortedBy(signal)).catch(nullWhenMissing)
+        await patient.send(forget, inTime(bucket, signal)).catch(nullWhenMissing)
       }
     })
 
@@ -32,7 +32,7 @@ async function* versionsOf(
   let from: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {}
   for (;;) {
     const list = new sdk.ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: key, EncodingType: 'url', ...from })
-    const page = await patient.send(list, abortedBy(signal))
+    const page = await patient.send(list, inTime(bucket, signal))
     const keyOf = (listed: string | undefined): string => decoded(listed ?? '', page.EncodingType)
     const entries = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]
     for (const { Key, VersionId } of entries) if (VersionId !== undefined && keyOf(Key) === key) yield VersionId

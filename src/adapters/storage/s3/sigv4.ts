@@ -14,6 +14,11 @@ export interface RequestToPresign {
   readonly query: Readonly<Record<string, string>>
   /** Lower-case names; whoever sends the request must send exactly these. `host` is signed without being named. */
   readonly headers: Readonly<Record<string, string>>
+  /**
+   * Signed by their names alone: whoever sends the request must leave them out. For servers that skip what is signed and does not come, and
+   * for no others: those refuse the request.
+   */
+  readonly absentHeaders?: readonly string[]
   /** Its second counts, not its milliseconds. */
   readonly at: Date
   /** Seconds from `at`, at most a week. */
@@ -33,7 +38,7 @@ export const presign = (request: RequestToPresign, credentials: S3Credentials): 
   const seconds = Math.floor(request.at.getTime() / 1000)
   const signer = signerOf(credentials, Math.floor(seconds / daySeconds), region)
   const stamp = `${signer.day}T${timeOf(seconds % daySeconds)}Z`
-  const { lines, names, encodedNames } = canonicalHeaders(host, request.headers)
+  const { lines, names, encodedNames } = canonicalHeaders(host, request)
   const query = canonicalQuery(request, { stamp, signer, encodedNames, sessionToken: credentials.sessionToken })
   const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`
   const toSign = `AWS4-HMAC-SHA256\n${stamp}\n${signer.scope}\n${hash('sha256', canonical, 'hex')}`
@@ -47,15 +52,17 @@ const timeOf = (seconds: number): string =>
   `${twoDigits[Math.floor(seconds / 3600)]}${twoDigits[Math.floor(seconds / 60) % 60]}${twoDigits[seconds % 60]}`
 
 /** `host` at its place among the others, by name. */
-const canonicalHeaders = (host: string, headers: Readonly<Record<string, string>>) => {
+const canonicalHeaders = (host: string, { headers, absentHeaders }: Pick<RequestToPresign, 'headers' | 'absentHeaders'>) => {
   const named = Object.keys(headers)
   named.push('host')
+  if (absentHeaders) named.push(...absentHeaders)
   named.sort()
   let lines = ''
   let names = ''
   let encodedNames = ''
   for (const name of named) {
-    lines += `${name}:${name === 'host' ? host : trimmed(headers[name] ?? '')}\n`
+    const value = name === 'host' ? host : headers[name]
+    if (value !== undefined) lines += `${name}:${trimmed(value)}\n`
     names += names === '' ? name : `;${name}`
     encodedNames += encodedNames === '' ? name : `%3B${name}`
   }

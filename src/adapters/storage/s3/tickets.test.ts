@@ -27,6 +27,19 @@ describe('tickets of S3', () => {
     assert.equal(expiresAt.getTime(), at.getTime() + 900_000)
   })
 
+  it('name what may not come, for a server that takes what nobody signed', async () => {
+    const ceph = { endpoint: 'http://gateway:8080', service: 'ceph' } as const
+    const { url, headers } = await signPut(ceph)
+    const named = queryOf(url)['X-Amz-SignedHeaders']!.split(';')
+    for (const name of ['x-amz-copy-source', 'x-amz-acl', 'x-amz-grant-read', 'content-encoding']) assert.ok(named.includes(name), name)
+    assert.deepEqual(named, [...named].sort())
+    assert.deepEqual(Object.keys(headers), ['content-length', 'content-type', 'if-none-match'])
+    const get = { at, ttlSeconds: 60, contentType: 'image/png', contentDisposition: 'inline' }
+    assert.equal(queryOf((await s3With({ ...usual, ...ceph }).signGet!('sealed/a', get)).url)['X-Amz-SignedHeaders'], 'host')
+    const { endpoint } = ceph
+    assert.equal(queryOf((await signPut({ endpoint })).url)['X-Amz-SignedHeaders'], 'content-length;content-type;host;if-none-match')
+  })
+
   it('are for the address that browsers use', async () => {
     const placeOf = async (options: Partial<S3Options>, key?: string): Promise<string> => (await signPut(options, key)).url.split('?')[0]!
     assert.equal(await placeOf({}), 'https://photos.s3.eu-central-1.amazonaws.com/staging/a')
