@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { letGo, stopHolder } from './holder.ts'
 
 /** What a client needs to speak to the gateway, and no more. */
 export type GatewayAccess = {
@@ -15,7 +16,7 @@ export type GatewayAccess = {
   readonly guest: GatewayCredentials
 }
 
-export type GatewayCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
+type GatewayCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
 export type Gateway = GatewayAccess & {
   /** The process that holds the daemons and ends with them. */
@@ -40,7 +41,8 @@ export function hasGateway(): boolean {
 
 /**
  * Starts a real S3 server on loopback: Ceph's RADOS gateway with one monitor and one store in memory, which holds at most
- * `bytes` (4 GiB by default; the memory that it takes grows to twice of what it holds) and lets uploads hang when it is full. It never outlives its starter, even one that is killed.
+ * `bytes` (4 GiB by default; the memory that it takes grows to twice of what it holds) and lets uploads hang when it is full. It never outlives
+ * its starter, even one that is killed.
  *
  * It enforces signatures, signed headers, lengths, expiry and If-None-Match on PUT. It ignores If-None-Match when a multipart
  * upload is completed, the condition of a copy, checksums other than Content-MD5, and the limit of 10,000 parts.
@@ -60,7 +62,7 @@ export async function startGateway(options: { readonly bytes?: number } = {}): P
   const parsed: GatewayAccess = JSON.parse(access)
   letGo(holder)
   holder.stderr.off('data', listen).on('data', (chunk: Buffer) => process.stderr.write(chunk))
-  return { ...parsed, pid: holder.pid, stop: () => stop(holder) }
+  return { ...parsed, pid: holder.pid, stop: () => stopHolder(holder) }
 }
 
 async function firstLine(holder: ChildProcess): Promise<string | null> {
@@ -72,18 +74,4 @@ async function firstLine(holder: ChildProcess): Promise<string | null> {
     }),
   )
   return Promise.race([line, once(holder, 'close').then(() => null)])
-}
-
-/** The gateway must not keep a finished process waiting. */
-function letGo(holder: ChildProcess): void {
-  holder.unref()
-  for (const stream of holder.stdio) if (stream && 'unref' in stream && typeof stream.unref === 'function') stream.unref()
-}
-
-async function stop(holder: ChildProcess): Promise<void> {
-  if (holder.exitCode !== null || holder.signalCode !== null) return
-  holder.ref()
-  const ended = once(holder, 'exit')
-  holder.stdin?.end()
-  await ended
 }

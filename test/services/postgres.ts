@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { letGo, stopHolder } from '../../scripts/holder.ts'
 
 /** The environment variable in which the runner of all tests hands its server to the test files. */
 export const sharedServerVariable = 'RINDLE_TEST_POSTGRES'
@@ -81,7 +82,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   await untilReady(url, holder, () => log)
   letGo(holder)
-  return { url, pid, stop: () => stop(holder) }
+  return { url, pid, stop: () => stopHolder(holder) }
 }
 
 /** True when the run's server is there or a PostgreSQL is installed from which one can be started. */
@@ -180,18 +181,4 @@ async function untilReady(url: string, holder: ChildProcess, log: () => string):
       await sleep(50)
     }
   }
-}
-
-/** The server must not keep a finished test process waiting. */
-function letGo(holder: ChildProcess): void {
-  holder.unref()
-  for (const stream of holder.stdio) if (stream && 'unref' in stream && typeof stream.unref === 'function') stream.unref()
-}
-
-async function stop(holder: ChildProcess): Promise<void> {
-  if (holder.exitCode !== null || holder.signalCode !== null) return
-  holder.ref()
-  const ended = once(holder, 'exit')
-  holder.stdin?.end()
-  await ended
 }
