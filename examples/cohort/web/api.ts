@@ -1,3 +1,5 @@
+import type { AssetAnswer } from 'rindle/http'
+
 /** What the page knows about a member; `picture` is HTML that the server's pictureTag made, or empty. */
 export interface Member {
   readonly id: string
@@ -15,26 +17,6 @@ export interface Roster {
   /** From which size on a file goes in parts; null where it never does. */
   readonly uploads: { readonly partsFromBytes: number | null }
   readonly members: readonly Member[]
-}
-
-export interface AssetAnswer {
-  readonly id: string
-  readonly state: string
-  readonly width: number | null
-  readonly height: number | null
-  readonly error: { readonly code: string; readonly message: string } | null
-  readonly variants: Readonly<
-    Record<
-      string,
-      {
-        readonly state: string
-        readonly progress: number
-        readonly width: number | null
-        readonly height: number | null
-        readonly url: string | null
-      }
-    >
-  >
 }
 
 /** A refusal in words that can be shown as they are. */

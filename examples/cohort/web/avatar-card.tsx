@@ -1,5 +1,6 @@
 import { useRef, useState, type DragEvent } from 'react'
-import type { AssetAnswer, Member } from './api.ts'
+import type { AssetAnswer } from 'rindle/http'
+import type { Member } from './api.ts'
 import { Portrait } from './portrait.tsx'
 import { useAvatar, type Stage } from './use-avatar.ts'
 

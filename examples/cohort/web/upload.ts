@@ -1,3 +1,4 @@
+import type { CreatedUploadAnswer, PresignedAnswer, SignedUploadAnswer, UploadRequest, VerifiedUploadAnswer } from 'rindle/http'
 import { json, PassingRefusal, Refusal, wordsOf } from './api.ts'
 
 export interface Sending {
@@ -8,16 +9,7 @@ export interface Sending {
   readonly signal: AbortSignal
 }
 
-interface Cut {
-  readonly partBytes: number
-  readonly partCount: number
-}
-
-interface Presigned {
-  readonly url: string
-  readonly method: string
-  readonly headers: Readonly<Record<string, string>>
-}
+type Cut = NonNullable<CreatedUploadAnswer['multipart']>
 
 /** The least that S3 takes. */
 const partBytes = 5 * 2 ** 20
@@ -30,20 +22,21 @@ const triesOverNetwork = 4
  */
 export async function upload(profile: string, file: File, { partsFromBytes, onSent, signal }: Sending): Promise<string> {
   const inParts = partsFromBytes !== null && file.size >= partsFromBytes
-  const { session, multipart } = await json<{ session: { id: string }; multipart?: Cut }>('/media/uploads', 'POST', {
+  const wanted: UploadRequest = {
     profile,
     filename: file.name,
     byteSize: file.size,
     ...(file.type ? { contentType: file.type } : {}),
     ...(inParts ? { multipart: true, partBytes } : {}),
-  })
+  }
+  const { session, multipart } = await json<CreatedUploadAnswer>('/media/uploads', 'POST', wanted)
   const address = `/media/uploads/${session.id}`
   try {
     const total = (bytes: number) => onSent(file.size > 0 ? bytes / file.size : 1)
     if (multipart) await sendParts(address, file, multipart, total, signal)
     else await send(`${address}/sign`, file, total, signal)
     const { asset } = await patiently(signal, () =>
-      json<{ asset: { id: string } }>(`${address}/${multipart ? 'complete' : 'verify'}`, 'POST', {}),
+      json<VerifiedUploadAnswer>(`${address}/${multipart ? 'complete' : 'verify'}`, 'POST', {}),
     )
     signal.throwIfAborted()
     return asset.id
@@ -86,7 +79,7 @@ async function sendParts(
 async function send(ticketAddress: string, body: Blob, onSent: (bytes: number) => void, signal: AbortSignal): Promise<void> {
   const once = () =>
     patiently(signal, async () => {
-      const { presigned } = await json<{ presigned: Presigned }>(ticketAddress, 'POST', {})
+      const { presigned } = await json<SignedUploadAnswer>(ticketAddress, 'POST', {})
       await put(presigned, body, onSent, signal)
     })
   await once().catch((err: unknown) => {
@@ -110,7 +103,7 @@ async function patiently<T>(signal: AbortSignal, attempt: () => Promise<T>): Pro
 class TicketRefused extends Refusal {}
 
 /** XMLHttpRequest, because fetch still cannot say how many bytes have left. */
-function put({ method, url, headers }: Presigned, body: Blob, onSent: (bytes: number) => void, signal: AbortSignal): Promise<void> {
+function put({ method, url, headers }: PresignedAnswer, body: Blob, onSent: (bytes: number) => void, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
     const request = new XMLHttpRequest()

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { attachAvatar, fetchAsset, removeAvatar, type AssetAnswer } from './api.ts'
+import type { AssetAnswer } from 'rindle/http'
+import { attachAvatar, fetchAsset, removeAvatar } from './api.ts'
 import { upload } from './upload.ts'
 
 export type Stage =
