@@ -1,6 +1,7 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { RindleError } from '../../../core/errors.ts'
-import { bareEtag, planParts } from '../../../core/multipart.ts'
+import { bareEtag } from '../../../core/etag.ts'
+import { planParts } from '../../../core/multipart.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import { encodeKey, encodeText } from './address.ts'
 import { assemble } from './assemble.ts'
@@ -44,7 +45,11 @@ export const copyObject =
       try {
         return await (source.sizeBytes > bucket.sizes.copyBytes ? copyParts(copying) : copyOnce(copying))
       } catch (err) {
-        if (isPrecondition(err) && settings.conditionalCopy && (await lookAt({ bucket, connected }, copying.to, { operation: 'copy', signal })))
+        if (
+          isPrecondition(err) &&
+          settings.conditionalCopy &&
+          (await lookAt({ bucket, connected }, copying.to, { operation: 'copy', signal }))
+        )
           throw new RindleError('object_exists', {})
         if (isPrecondition(err)) return null
         if (!isMissing(err)) throw err
@@ -66,7 +71,7 @@ const copyOnce = async (copying: Copying): Promise<ObjectHead> => {
   const described = { MetadataDirective: 'REPLACE', ...describedAs(source.contentType ?? undefined) } as const
   const copy = new sdk.CopyObjectCommand({ Bucket: bucket.name, Key: to, ...copySource, ...described, ...createOnly })
   const { CopyObjectResult, VersionId } = await once.send(copy, abortedBy(signal))
-  const isSame = bareEtag(CopyObjectResult?.ETag ?? '') === source.etag
+  const isSame = bareEtag(CopyObjectResult?.ETag) === source.etag
   if (isSame && (VersionId !== undefined || source.version === null)) return { ...source, version: VersionId ?? null }
   return mustBeThere(await lookAt({ bucket, connected }, to, { operation: 'copy', signal }), 'copy', bucket)
 }

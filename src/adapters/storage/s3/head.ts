@@ -1,5 +1,5 @@
 import { RindleError } from '../../../core/errors.ts'
-import { bareEtag } from '../../../core/multipart.ts'
+import { bareEtag } from '../../../core/etag.ts'
 import type { ObjectHead, StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
@@ -16,7 +16,7 @@ interface ObjectAnswer {
 export const headOf = ({ ContentLength, ContentType, ETag, VersionId }: ObjectAnswer): ObjectHead => ({
   sizeBytes: ContentLength ?? 0,
   contentType: ContentType ?? null,
-  etag: bareEtag(ETag ?? ''),
+  etag: bareEtag(ETag),
   version: VersionId ?? null,
 })
 
@@ -31,9 +31,11 @@ export const abortedBy = (signal: AbortSignal | undefined): { abortSignal?: Abor
 export const inTime = (
   { connection }: Bucket,
   signal: AbortSignal | undefined,
+  /** How many times as long as usual. */
+  times = 1,
 ): { readonly abortSignal?: AbortSignal; readonly requestTimeout: number } => ({
   ...abortedBy(signal),
-  requestTimeout: connection.settings.timeouts.answerMs,
+  requestTimeout: connection.settings.timeouts.answerMs * times,
 })
 
 /**

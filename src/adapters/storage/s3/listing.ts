@@ -15,6 +15,9 @@ const isEncoded = (name: string): boolean => {
   }
 }
 
+/** A page takes longer than one object. */
+export const pageTimes = 2
+
 /** Page by page, for as long as somebody takes: what is written or removed meanwhile may be there or not. */
 export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
   async function* (prefix, { signal } = {}) {
@@ -28,7 +31,7 @@ export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
             EncodingType: 'url',
             ContinuationToken: token,
           }),
-          inTime(bucket, signal),
+          inTime(bucket, signal, pageTimes),
         ),
       )
       for (const { Key, Size, LastModified } of page.Contents ?? []) {

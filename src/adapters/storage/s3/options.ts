@@ -46,8 +46,8 @@ export interface S3Timeouts {
   /** Default: 5 seconds. */
   readonly connectMs: number
   /**
-   * How long what only looks, lists, reads or deletes may wait for its answer to begin before it is asked again, three times in all. Default:
-   * 8 seconds.
+   * How long what only looks, lists, reads or deletes may wait for its answer to begin before it is asked again, three times in all; pages of a
+   * list twice as long. Default: 8 seconds.
    */
   readonly answerMs: number
   /** How long a body may stand still at the storage's end, going up or coming down. Default: a minute. */

@@ -1,12 +1,12 @@
 import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3'
 import { RindleError } from '../../../core/errors.ts'
-import { bareEtag } from '../../../core/multipart.ts'
+import { bareEtag } from '../../../core/etag.ts'
 import type { MultipartStore, SignedRequest, StoredPart } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { answerOf, isMissing } from './failure.ts'
 import { abortedBy, inTime, nullWhenMissing } from './head.ts'
-import { decoded } from './listing.ts'
+import { decoded, pageTimes } from './listing.ts'
 import type { Ticket } from './tickets.ts'
 
 const changedCodes: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall'])
@@ -84,7 +84,7 @@ const uploadsPage = async (
   signal: AbortSignal | undefined,
 ): Promise<ListMultipartUploadsCommandOutput> => {
   const ask = (encoding: { readonly EncodingType?: 'url' }): Promise<ListMultipartUploadsCommandOutput> =>
-    patient.send(new sdk.ListMultipartUploadsCommand({ Bucket: bucket.name, ...asked, ...encoding }), inTime(bucket, signal))
+    patient.send(new sdk.ListMultipartUploadsCommand({ Bucket: bucket.name, ...asked, ...encoding }), inTime(bucket, signal, pageTimes))
   if (bucket.encodesUploads) {
     const page = await ask({ EncodingType: 'url' })
     if (page.EncodingType === 'url' || !page.Uploads?.length) return page
@@ -111,19 +111,14 @@ const partsOf = async (
     const page = await patient.send(list, inTime(bucket, signal)).catch(nullWhenMissing)
     if (!page) return null
     for (const { PartNumber, Size, ETag } of page.Parts ?? [])
-      parts.push({ partNumber: PartNumber ?? 0, sizeBytes: Size ?? 0, etag: bareEtag(ETag ?? '') })
+      parts.push({ partNumber: PartNumber ?? 0, sizeBytes: Size ?? 0, etag: bareEtag(ETag) })
     marker = page.IsTruncated ? page.NextPartNumberMarker : undefined
   } while (marker !== undefined)
   return parts
 }
 
 /** Servers differ in what they answer where there is no such upload: one that fails is asked whether there is. */
-const complete = async (
-  there: There,
-  upload: Upload,
-  parts: readonly StoredPart[],
-  signal: AbortSignal | undefined,
-): Promise<boolean> => {
+const complete = async (there: There, upload: Upload, parts: readonly StoredPart[], signal: AbortSignal | undefined): Promise<boolean> => {
   const { sdk, patient } = there.connected
   const Parts = parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: `"${etag}"` }))
   try {

@@ -158,8 +158,10 @@ describe('putting into S3', () => {
     assert.equal(trial.server.uploads.size, 0)
   })
 
-  it('says the largest object that one PUT may carry', async () => {
+  it('lets one PUT carry what Cloudflare R2 takes as well: 5 MiB less than 5 GiB, and 5 GiB less than 5 TiB in parts', async () => {
     await using trial = await openS3()
-    assert.equal(trial.store().maxPutBytes, 5 * 1024 * mebibyte)
+    const { maxPutBytes, multipart } = trial.store()
+    assert.equal(maxPutBytes, (5 * 1024 - 5) * mebibyte)
+    assert.deepEqual([multipart.limits.maxPartBytes, multipart.limits.maxObjectBytes], [maxPutBytes, 5 * 1023 * 1024 * mebibyte])
   })
 })
