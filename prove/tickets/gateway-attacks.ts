@@ -101,6 +101,24 @@ const otherHeader: Attack = ({ put }, random) => {
   }
 }
 
+/** What would make another request of a PUT, where a server does not ask that it be signed. */
+const addedHeader: Attack = (genuine, random) => {
+  const given = writing(genuine, random)
+  const source = random.pick(genuine.paths)
+  const change = random.pick<Record<string, string>>([
+    { 'x-amz-copy-source': source },
+    { 'x-amz-copy-source': source, 'x-amz-copy-source-range': 'bytes=0-1' },
+    { 'x-amz-acl': 'public-read' },
+    { 'x-amz-grant-read': 'uri="http://acs.amazonaws.com/groups/global/AllUsers"' },
+    { 'x-amz-website-redirect-location': 'https://elsewhere.example' },
+    { 'x-amz-tagging': 'a=b' },
+    { 'content-encoding': 'gzip' },
+    { 'content-disposition': 'inline' },
+  ])
+  const headers = { ...given.ticket.headers, ...change }
+  return { what: `${nameOf(given)} with ${JSON.stringify(change)} added`, request: use(given, { headers }), expected: refused }
+}
+
 const otherLength: Attack = (genuine, random) => {
   const given = writing(genuine, random)
   const { length } = given.bytes
@@ -264,6 +282,7 @@ export const attacks: Readonly<Record<string, { readonly attack: Attack; readonl
   'missing header': { attack: missingHeader, weight: 2 },
   'missing length': { attack: missingLength, weight: 1 },
   'other header': { attack: otherHeader, weight: 2 },
+  'added header': { attack: addedHeader, weight: 3 },
   'other length': { attack: otherLength, weight: 2 },
   'other type': { attack: otherType, weight: 2 },
   'other signature': { attack: otherSignatures, weight: 3 },

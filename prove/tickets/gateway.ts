@@ -124,7 +124,7 @@ const openGet = async (house: BucketHouse, random: Random): Promise<Given & { re
 }
 
 /** Headers that a client may send with its PUT although no ticket speaks of them, and that would change what is served. */
-const unsigned = { 'content-encoding': 'gzip', 'content-language': 'xx', 'cache-control': 'public, max-age=31536000' }
+const unsigned = { 'content-language': 'xx', 'cache-control': 'public, max-age=31536000' }
 
 const getTicket = async (house: BucketHouse, assetId: string): Promise<Given['ticket']> => ({
   url: await house.rindle.url(assetId),
