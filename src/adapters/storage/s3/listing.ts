@@ -2,16 +2,16 @@ import type { StorageAdapter } from '../../../core/ports/storage.ts'
 import type { Bucket } from './bucket.ts'
 import { inTime } from './head.ts'
 
-/** A name as a list gives it: encoded where that was asked for and is said to be so, since not every name can stand in XML. */
-export const decoded = (name: string, encodingType: string | undefined): string =>
-  encodingType === 'url' && isEncoded(name) ? decodeURIComponent(name.replaceAll('+', ' ')) : name
-
-/** One name that no server should give must not keep a list from its end. */
-const isEncoded = (name: string): boolean => {
+/**
+ * A name as a list gives it: encoded where that was asked for and is said to be so, since not every name can stand in XML. One that cannot be
+ * decoded stays as it is, so that it does not keep a list from its end.
+ */
+export const decoded = (name: string, encodingType: string | undefined): string => {
+  if (encodingType !== 'url') return name
   try {
-    return decodeURIComponent(name) !== ''
+    return decodeURIComponent(name.replaceAll('+', ' '))
   } catch {
-    return false
+    return name
   }
 }
 

@@ -123,4 +123,20 @@ describe('a multipart upload in S3', () => {
     )
     assert.ok(listed.every(({ startedAt }) => startedAt.getTime() === Date.UTC(2026, 0, 1)))
   })
+
+  for (const hidesEncoding of [false, true])
+    it(`lists uploads by their very names, whatever letters they have${hidesEncoding ? ', where the server encodes and does not say so' : ''}`, async () => {
+      await using trial = await openS3()
+      Object.assign(trial.server.settings, { pageSize: 2, hidesEncoding })
+      const { multipart } = trial.store({ prefix: 'production' })
+      const names = ['unmanaged/Zoë & <b>+ 漢.png', 'unmanaged/a b', 'unmanaged/a%41', 'unmanaged/a\u0001b', 'unmanaged/50% off']
+      for (const name of names) await multipart.create(name, { contentType })
+      for (let time = 0; time < 2; time++)
+        assert.deepEqual(
+          (await collect(multipart.list('unmanaged/'))).map((upload) => upload.key),
+          names,
+        )
+      const asked = trial.server.requests.filter(({ operation }) => operation === 'list-uploads')
+      assert.equal(asked.length, hidesEncoding ? 7 : 6)
+    })
 })

@@ -151,6 +151,25 @@ describe('putting into S3', () => {
     assert.ok(stopped())
   })
 
+  for (const [what, operation, length, announced] of [
+    ['nobody announced', 'put', 3 * mebibyte, false],
+    ['nobody announced, in parts', 'put-part', 12 * mebibyte, false],
+    ['nobody announced, and there is none', 'put', 0, false],
+    ['there is none of', 'put', 0, true],
+  ] as const)
+    it(`gives up on a server that takes nothing of a body that ${what}`, async () => {
+      await using trial = await openS3()
+      const store = trial.store({ timeouts: { silenceMs: 150 } }, small)
+      trial.server.fail(operation, 'stall')
+      const sizes = announced ? { sizeBytes: length } : {}
+      const stop = AbortSignal.timeout(20_000)
+      const putting = store.put('sealed/a', sourceOf(bytesOf(length)).stream, { contentType, ...sizes, signal: stop })
+      await assert.rejects(putting, { code: 'storage_failed' })
+      assert.equal(trial.server.uploads.size, 0)
+      const head = await store.put('sealed/a', sourceOf(bytesOf(length)).stream, { contentType, ...sizes })
+      assert.equal(head.sizeBytes, length)
+    })
+
   it('takes no more parts than a server counts', async () => {
     await using trial = await openS3()
     const store = trial.store({}, { ...small, limits: { ...usualSizes.limits, maxParts: 2 } })

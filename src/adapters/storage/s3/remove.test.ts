@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { collect, openS3, type S3Trial, sourceOf } from '../../../../test/services/s3-trial.ts'
+import { decoded } from './listing.ts'
 
 const contentType = 'image/png'
 const put = (trial: S3Trial, key: string) =>
@@ -68,6 +69,14 @@ describe('listing S3', () => {
       sorted,
     )
     assert.ok(listed.every(({ sizeBytes, modifiedAt }) => sizeBytes === 7 && modifiedAt.getTime() === Date.UTC(2026, 0, 1)))
+  })
+
+  it('takes a name that is not encoded although the server says so for what it is', () => {
+    assert.deepEqual(
+      ['a%20b+c', '50%', '%E0%A4%A'].map((name) => decoded(name, 'url')),
+      ['a b c', '50%', '%E0%A4%A'],
+    )
+    assert.equal(decoded('a%20b+c', undefined), 'a%20b+c')
   })
 
   it('asks again for a page that failed, three times in all', async () => {
