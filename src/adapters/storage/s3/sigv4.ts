@@ -24,26 +24,40 @@ export interface RequestToPresign {
   /** Seconds from `at`, at most a week. */
   readonly ttlSeconds: number
   readonly region: string
-  /** Also says in the address that the body is not signed, as the AWS SDK does. */
-  readonly namesPayload: boolean
 }
 
 /**
- * The address that makes the request good until its time is up, by AWS Signature Version 4 for S3 with an unsigned payload.
+ * The address that makes the request good until its time is up, by AWS Signature Version 4 for S3 with an unsigned payload, which it says as
+ * the AWS SDK does.
  *
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
  */
 export const presign = (request: RequestToPresign, credentials: S3Credentials): string => {
-  const { method, origin, host, path, region } = request
-  const seconds = Math.floor(request.at.getTime() / 1000)
-  const signer = signerOf(credentials, Math.floor(seconds / daySeconds), region)
-  const stamp = `${signer.day}T${timeOf(seconds % daySeconds)}Z`
+  const { method, origin, host, path } = request
+  const signing = signingOf(request, credentials)
   const { lines, names, encodedNames } = canonicalHeaders(host, request)
-  const query = canonicalQuery(request, { stamp, signer, encodedNames, sessionToken: credentials.sessionToken })
+  const query = canonicalQuery(request, { ...signing, encodedNames, sessionToken: credentials.sessionToken })
   const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`
+  return `${origin}${path}?${query}&X-Amz-Signature=${signatureOf(canonical, signing)}`
+}
+
+/** Who signs, and when. */
+export interface Signing {
+  readonly signer: DaySigner
+  /** `20130524T000000Z` */
+  readonly stamp: string
+}
+
+export const signingOf = ({ at, region }: Pick<RequestToPresign, 'at' | 'region'>, credentials: S3Credentials): Signing => {
+  const seconds = Math.floor(at.getTime() / 1000)
+  const signer = signerOf(credentials, Math.floor(seconds / daySeconds), region)
+  return { signer, stamp: `${signer.day}T${timeOf(seconds % daySeconds)}Z` }
+}
+
+/** In hexadecimal, of a request in its canonical form. */
+export const signatureOf = (canonical: string, { signer, stamp }: Signing): string => {
   const toSign = `AWS4-HMAC-SHA256\n${stamp}\n${signer.scope}\n${hash('sha256', canonical, 'hex')}`
-  const signature = createHmac('sha256', signer.key).update(toSign).digest('hex')
-  return `${origin}${path}?${query}&X-Amz-Signature=${signature}`
+  return createHmac('sha256', signer.key).update(toSign).digest('hex')
 }
 
 const daySeconds = 86_400
@@ -73,11 +87,10 @@ const trimmed = (value: string): string => (/^\s|\s$|\s\s/.test(value) ? value.t
 
 /** Sorted by bytes: what signing adds begins with a capital, and so stands before what the request brings. */
 const canonicalQuery = (
-  { query, ttlSeconds, namesPayload }: RequestToPresign,
-  made: { readonly stamp: string; readonly signer: DaySigner; readonly encodedNames: string; readonly sessionToken: string | undefined },
+  { query, ttlSeconds }: RequestToPresign,
+  made: Signing & { readonly encodedNames: string; readonly sessionToken: string | undefined },
 ): string => {
-  let text = 'X-Amz-Algorithm=AWS4-HMAC-SHA256'
-  if (namesPayload) text += '&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD'
+  let text = 'X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD'
   text += `&X-Amz-Credential=${made.signer.credential}&X-Amz-Date=${made.stamp}&X-Amz-Expires=${ttlSeconds}`
   if (made.sessionToken !== undefined) text += `&X-Amz-Security-Token=${encodeText(made.sessionToken)}`
   text += `&X-Amz-SignedHeaders=${made.encodedNames}`

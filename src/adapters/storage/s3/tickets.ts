@@ -2,6 +2,7 @@ import { RindleError } from '../../../core/errors.ts'
 import type { SignedRequest } from '../../../core/ports/storage.ts'
 import { type BucketAddress, encodeKey, publicAddressOf } from './address.ts'
 import type { Bucket } from './bucket.ts'
+import { credentialsOver } from './failure.ts'
 import type { S3Credentials } from './options.ts'
 import { presign } from './sigv4.ts'
 
@@ -17,8 +18,8 @@ export interface Ticket {
 }
 
 /**
- * Signs for the address that browsers use. A ticket ends with its time, or with the credentials that signed it; signatures know whole
- * seconds, so that it is refused up to one second before `expiresAt`, never after.
+ * Signs for the address that browsers use. A ticket ends with its time, or with the credentials that signed it, which may be minutes away;
+ * signatures know whole seconds, so that it is refused up to one second before `expiresAt`, never after.
  */
 export const ticketsOf = (bucket: Bucket): ((key: string, ticket: Ticket) => Promise<SignedRequest>) => {
   const { settings, credentials } = bucket.connection
@@ -29,7 +30,7 @@ export const ticketsOf = (bucket: Bucket): ((key: string, ticket: Ticket) => Pro
     const path = `${address.path}/${encodeKey(bucket.keyOf(key))}`
     const request = { method, origin: address.origin, host: address.host, path, query, headers, at, region: settings.region }
     const absent = method === 'PUT' && settings.service === 'ceph' ? { absentHeaders: neverSent } : {}
-    const url = presign({ ...request, ...absent, ttlSeconds: seconds, namesPayload: true }, signer)
+    const url = presign({ ...request, ...absent, ttlSeconds: seconds }, signer)
     return { url, method, headers, expiresAt: new Date(at.getTime() + seconds * 1000) }
   }
 }
@@ -48,6 +49,5 @@ const secondsLeft = ({ expiration }: S3Credentials, at: Date, ttlSeconds: number
   const wanted = Math.min(ttlSeconds, weekSeconds)
   const left = expiration === undefined ? wanted : Math.min(wanted, Math.floor((expiration.getTime() - at.getTime()) / 1000))
   if (left >= 1) return left
-  const reason = 'the temporary credentials have run out; give `credentials` as a function that gets fresh ones'
-  throw new RindleError('storage_refused', { operation: 'sign', store, reason })
+  throw new RindleError('storage_refused', { operation: 'sign', store, reason: credentialsOver })
 }
