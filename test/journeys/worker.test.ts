@@ -318,25 +318,23 @@ describe('the folder for jobs', () => {
   it('is rid of what killed workers left there an hour ago, and of nothing else', async () => {
     const scratchFolder = mkdtempSync(join(tmpdir(), 'rindle-scratch-'))
     const old = new Date(Date.now() - 2 * 3_600_000)
-    const [dead, busy, fresh] = ['1', '2', '3'].map((digit) => `rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae${digit}`) as [
-      string,
-      string,
-      string,
-    ]
-    for (const name of [dead, busy, 'rindle-elses', fresh]) {
+    const job = (digit: number) => `rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae${digit}`
+    const [dead, busy, fresh, receiving, decoding] = [job(1), job(2), job(3), job(4), job(5)]
+    for (const name of [dead, busy, 'rindle-elses', fresh, receiving, decoding]) {
       mkdirSync(join(scratchFolder, name, 'made'), { recursive: true })
       writeFileSync(join(scratchFolder, name, 'made', 'file'), 'bytes')
       for (const path of [join(name, 'made', 'file'), join(name, 'made'), name]) {
-        if (name === fresh || (name === busy && path.endsWith('file'))) continue
+        if (name === fresh || ((name === busy || name === decoding) && path.endsWith('file'))) continue
         utimesSync(join(scratchFolder, path), old, old)
       }
     }
-    for (const name of [`${dead}.received`, `${dead}.original`, `${fresh}.received`]) {
+    const beside = [`${fresh}.received`, `${receiving}.received`, `${decoding}.received`]
+    for (const name of [`${dead}.received`, `${dead}.original`, ...beside]) {
       writeFileSync(join(scratchFolder, name), 'bytes')
-      if (name.startsWith(dead)) utimesSync(join(scratchFolder, name), old, old)
+      if (name.startsWith(dead) || name.startsWith(decoding)) utimesSync(join(scratchFolder, name), old, old)
     }
     await clearScratch({ host: { scratchFolder } })
-    assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, `${fresh}.received`, 'rindle-elses'])
+    assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, receiving, decoding, ...beside, 'rindle-elses'].sort())
     rmSync(scratchFolder, { recursive: true })
   })
 })

@@ -4,18 +4,22 @@ import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
 
 /** What jobs call their folders, and the files beside them. */
-const ofJob = /^rindle-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.received|\.original)?$/
+const ofJob = /^(rindle-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.received|\.original)?$/
 
 /**
- * Removes the folders of jobs whose worker was killed, and the files that were being looked at. They are taken for abandoned when
- * nothing in them was written for an hour.
+ * Removes the folders of jobs whose worker was killed, and the files beside them. Both are taken for abandoned together, when nothing in any of
+ * them was written for an hour: a long download writes beside a folder that lies still.
  */
 export async function clearScratch(ctx: { readonly host: Pick<RindleContext['host'], 'scratchFolder'> }): Promise<void> {
   const { scratchFolder } = ctx.host
   const before = (await fileTime(scratchFolder)) - scratchSeconds * 1000
-  for (const name of (await readdir(scratchFolder)).filter((entry) => ofJob.test(entry))) {
-    const folder = join(scratchFolder, name)
-    if ((await lastWritten(folder)) < before) await rm(folder, { recursive: true, force: true })
+  const jobs = Map.groupBy(await readdir(scratchFolder), (name) => ofJob.exec(name)?.[1])
+  jobs.delete(undefined)
+  for (const names of jobs.values()) {
+    const paths = names.map((name) => join(scratchFolder, name))
+    const times = await Promise.all(paths.map(lastWritten))
+    if (Math.max(...times) >= before) continue
+    for (const path of paths) await rm(path, { recursive: true, force: true })
   }
 }
 
