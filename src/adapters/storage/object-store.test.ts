@@ -140,6 +140,23 @@ describe('the guarded front of a store', () => {
     assert.equal(cleaned.length, 6)
   })
 
+  it('gives a copy time by what it copies', async () => {
+    const slow: StorageAdapter = {
+      ...memory(),
+      copy: async (_from, _to, { signal } = {}) => {
+        await new Promise((resolve) => setTimeout(resolve, 120))
+        signal?.throwIfAborted()
+        return null
+      },
+    }
+    const store = guardedStore(slow, { copyMs: 20 })
+    const mebibyte = 1024 * 1024
+    assert.equal(await store.copy('staging/s/o', 'sealed/a/o', { sizeBytes: 8 * mebibyte }), null)
+    for (const options of [{}, { sizeBytes: 0.1 * mebibyte }])
+      await rejectsWith('storage_failed', () => store.copy('staging/s/o', 'sealed/a/o', options))
+    assert.equal(await guardedStore(slow).copy('staging/s/o', 'sealed/a/o', { sizeBytes: 2 ** 60 }), null, 'not even that ends at once')
+  })
+
   it('comes back even when the adapter does not hear its signal', { timeout: 3_000 }, async () => {
     const store = guardedStore(failing(forever), { headMs: 20, listMs: 20, graceMs: 20 })
     await rejectsWith('storage_failed', () => store.head('staging/s/o'))

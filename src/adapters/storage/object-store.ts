@@ -8,15 +8,20 @@ export interface ObjectStore extends StorageAdapter {
   signPut: NonNullable<StorageAdapter['signPut']>
   signGet: NonNullable<StorageAdapter['signGet']>
   publicUrl: NonNullable<StorageAdapter['publicUrl']>
+  /** `sizeBytes`, as far as it is known, gives what is large the time that it needs. */
+  copy(from: string, to: string, options?: CopyOptions & { readonly sizeBytes?: number }): ReturnType<StorageAdapter['copy']>
   multipart: MultipartStore
   supports(capability: StorageCapability): boolean
 }
+
+type CopyOptions = NonNullable<Parameters<StorageAdapter['copy']>[2]>
 
 /** How long one call may take, unless the caller's signal ends it earlier. `read` counts until the bytes begin to come. */
 export interface StorageTimeouts {
   readonly putMs: number
   readonly headMs: number
   readonly readMs: number
+  /** Besides a second for every 8 MiB. */
   readonly copyMs: number
   readonly deleteMs: number
   /** Until the next one of what is listed is there. */
@@ -43,6 +48,12 @@ export const defaultStorageTimeouts: StorageTimeouts = {
   graceMs: 5_000,
 }
 
+/** Slower than any store copies within itself. */
+const copyBytesASecond = 8 * 1024 * 1024
+
+/** What a timer holds: 24 days, in which 16 TiB are copied at that pace. */
+const longestTimerMs = 2 ** 31 - 1
+
 /**
  * The one way to storage. Nothing is touched while a transaction is open, no key leaves its folder, nothing is asked for that was
  * not claimed, no call lasts for ever, and a foreign error comes out once wrapped, its cause kept. The caller's own abort
@@ -67,7 +78,10 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
     head: (key, options) => call('head', [key], headMs, options, (signal) => adapter.head(key, { signal })),
     read: (key, options) =>
       call('read', [key], readMs, options, (signal) => adapter.read(key, { ...options, signal: bodySignal(options, signal) })),
-    copy: (from, to, options) => call('copy', [from, to], copyMs, options, (signal) => adapter.copy(from, to, { ...options, signal })),
+    copy(from, to, { sizeBytes = 0, ...options } = {}) {
+      const timeoutMs = Math.min(copyMs + (sizeBytes / copyBytesASecond) * 1000, longestTimerMs)
+      return call('copy', [from, to], timeoutMs, options, (signal) => adapter.copy(from, to, { ...options, signal }))
+    },
     delete: (key, options) => call('delete', [key], deleteMs, options, (signal) => adapter.delete(key, { signal })),
     list: (prefix, options) => guardedList(call, { operation: 'list', timeoutMs: listMs, options }, (given) => adapter.list(prefix, given)),
     signPut: (key, options) =>
