@@ -8,7 +8,7 @@ import type { Machine } from '../src/core/machine.ts'
 import { objectMachine } from '../src/core/object.ts'
 import { runMachine } from '../src/core/run.ts'
 import { uploadSessionMachine } from '../src/core/upload-session.ts'
-import { lookSeconds, reconcileAfterSeconds, strayLimit } from '../src/core/schedule.ts'
+import { lookSeconds, reconcileAfterSeconds, strayLimit, strayUnmanagedAfterSeconds } from '../src/core/schedule.ts'
 import { variantMachine } from '../src/core/variant.ts'
 import { commands } from '../src/doors/cli/commands/index.ts'
 import { exitCodes } from '../src/doors/cli/exit-code.ts'
@@ -91,18 +91,28 @@ Sweeping, publishing and reconciling are each done by one worker of a database a
 ### Storage held against the rows
 
 A row is written before any byte, so storage normally holds nothing that no row answers for. The exception is a process that was held up for hours
-between its decision and its request. What such requests leave is taken away by listing, in every store that the app names: objects below \`staging/\`,
-\`sealed/\` and \`variants/\` that no row knows, and uploads in parts below them that no open session names. Both only when they are older than a day,
-and only at keys of exactly the form that this library makes. Nothing below \`unmanaged/\` and nothing that others keep in a bucket is touched.
+between its decision and its request: what it sends comes back after it was deleted. Such things are found by listing, in every store that the app
+names, below \`staging/\`, \`sealed/\` and \`variants/\`, and are taken away when they are older than a day:
 
-- Most of what a store lists has no row: then it is another environment's bucket and prefix, or the database is another one. Nothing is touched, and
-  \`reconcile_refused\` is logged as an error, with the counts. Give every environment a prefix of its own.
+- objects whose row this very database deleted and forgot. Its history says so, and goes back thirty days.
+- uploads in parts of such objects, and of those that have a row, unless an open session names them.
+- uploads in parts below \`unmanaged/\` that are older than ${strayUnmanagedAfterSeconds / 86_400} days. Objects there are never touched.
+
+**Nothing is deleted that this database has not deleted before.** What neither a row nor the history knows was made by somebody else: by another
+database over the same bucket and prefix, or since the dump that this one was restored from. It is left alone, however little or much it is, and
+\`reconcile_foreign\` is logged as an error, once a day and store, with its number (\`foreign\`) and up to ten keys (\`examples\`). Give every environment
+a prefix of its own. After a restore these are the files that users sent since the dump: keep them for as long as a later dump may bring their rows
+back, then delete them by hand. The same goes for what came back only after the history of it was forgotten.
+
 - The clocks are doubted: nothing is touched until an hour after.
-- After a backup was restored, objects that were made since have no row, and go a day after they were made. Stop the workers while you sort that out.
 - At most ${strayLimit.toLocaleString('en')} objects and as many uploads of a store go at one time; the rest a day later.
+- Every key is logged before it goes, a hundred a line: \`strays_taken\`, a warning, with \`what\` and \`keys\`. Of what cannot be taken away the first
+  reason is logged, \`stray_kept\`; it is found again a day later.
+- What cannot be listed to its end is looked at as far as it goes, and named in \`reconcile_failed\`.
+- The database goes away in the middle: \`reconcile_broken_off\`, and again in an hour.
 
-Each time one line is logged for each store, \`storage_reconciled\`, with \`listed\`, \`unknown\`, \`deleted\`, \`aborted\` and \`left\`: as a warning when
-anything was found.
+Each time one line is logged for each store, \`storage_reconciled\`, with \`listed\`, \`unknown\`, \`foreign\`, \`deleted\`, \`aborted\`, \`left\` and
+\`unread\`: as a warning when anything was taken away, or should have been.
 `
 }
 

@@ -15,8 +15,10 @@ const libraryKey = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/
 const ordinaryKey = /^(?:staging|sealed|variants)(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){1,4}$/
 const id = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const ending = '(?:\\.[A-Za-z0-9._-]{1,32})?'
-/** Exactly what the three functions below make. */
-const ownKey = new RegExp(`^(?:staging/${id}/${id}|sealed/${id}/${id}${ending}|variants/${id}/[A-Za-z][A-Za-z0-9_-]{0,62}/${id}${ending})$`)
+/** Exactly what the three functions below make; the last id is the object's. */
+const ownKey = new RegExp(
+  `^(?:staging/${id}/(${id})|sealed/${id}/(${id})${ending}|variants/${id}/[A-Za-z][A-Za-z0-9_-]{0,62}/(${id})${ending})$`,
+)
 const controlCharacter = /\p{Cc}/u
 const loneSurrogate = /\p{Cs}/u
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
@@ -46,8 +48,8 @@ export const unmanagedKey = (key: string): string => {
 /** Where this library keeps what it makes. */
 export const ownRoles = ['staging', 'sealed', 'variants'] as const satisfies readonly KeyRole[]
 
-/** True for keys that only this library makes: nobody else's object can be meant. */
-export const isOwnKey = (key: string): boolean => ownKey.test(key)
+/** The id of the object that a key was made for; null unless it is one that only this library makes, so that nobody else's can be meant. */
+export const objectIdOfKey = (key: string): string | null => ownKey.exec(key)?.slice(1).find(Boolean) ?? null
 
 /** Whose a key is; null when it lies below none of the library's folders. */
 export const roleOfKey = (key: string): KeyRole | null => roles.find((role) => key.startsWith(`${role}/`)) ?? null

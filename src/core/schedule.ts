@@ -23,6 +23,8 @@ export const reconcileAfterSeconds = 300
 export const reconcileAgainSeconds = 3_600
 /** What is younger than this is never taken for abandoned. */
 export const strayAfterSeconds = 86_400
+/** The same of uploads in parts at keys that apps choose: longer than anything that was signed is good for. */
+export const strayUnmanagedAfterSeconds = 604_800
 /** So many objects, and so many uploads, of a store are taken away at one time at most. */
 export const strayLimit = 10_000
 

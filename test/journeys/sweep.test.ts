@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { assetMachine } from '../../src/core/asset.ts'
+import { RindleError } from '../../src/core/errors.ts'
 import { jobNames } from '../../src/core/jobs.ts'
 import { objectMachine } from '../../src/core/object.ts'
 import type { ClockReading } from '../../src/core/schedule.ts'
@@ -288,6 +289,36 @@ for (const engine of engines) {
       })
       assert.equal((await one('select state from rindle.media_objects where id = $1', lost))['state'], 'doomed')
       await store.delete(`unmanaged/${landed}`)
+    })
+
+    it('asks a storage that does not answer for one object a look, and still settles those of others', async () => {
+      const { ctx } = stage
+      const bornAt = ctx.clock.now()
+      const due_at = (index: number) => new Date(bornAt.getTime() + 10_000 + index)
+      const rows = ['memory:stage', 'memory:stage', 'memory:stage', 'memory:other'].map((store, index) => {
+        const id = ctx.ids.next()
+        return { id, role: 'unmanaged', store, key: `unmanaged/${id}`, due_at: due_at(index), fence: 0 }
+      })
+      await moves(ctx.db.pool, ctx, [born('objects', objectMachine, [], { rows })])
+      const asked: string[] = []
+      const at: typeof ctx.stores.at = (id) => ({
+        ...ctx.stores.at('memory:stage'),
+        async head(key) {
+          asked.push(key)
+          if (id === 'memory:other') return null
+          stage.clock.advance(30)
+          throw new RindleError('storage_failed', { operation: 'head', store: id })
+        },
+      })
+      await look()
+      await passTime(15)
+      await sweep({ ...ctx, stores: { ...ctx.stores, at } }, { holder: 'one', previous: previous.get('one') ?? null })
+      assert.deepEqual(asked.sort(), [rows[0]?.key, rows[3]?.key].sort())
+      const states = await stage.database.query('select state from rindle.media_objects order by store desc, due_at')
+      assert.deepEqual(
+        states.map(({ state }) => state),
+        ['reserved', 'reserved', 'reserved', 'doomed'],
+      )
     })
 
     it('is done by one worker at a time, and by another when that one falls silent', async () => {

@@ -17,7 +17,7 @@ export interface DueRows {
   readonly assets: readonly { readonly id: string; readonly state: AssetState }[]
   readonly variants: readonly { readonly id: string; readonly asset_id: string; readonly state: VariantState }[]
   readonly sessions: readonly { readonly id: string; readonly state: UploadSessionState }[]
-  readonly objects: readonly { readonly id: string; readonly state: ObjectState }[]
+  readonly objects: readonly { readonly id: string; readonly state: ObjectState; readonly store: string }[]
   readonly attachments: readonly { readonly id: string; readonly asset_id: string; readonly standing: 'current' | 'pending' | 'released' }[]
 }
 
@@ -38,7 +38,7 @@ export async function listDueRows(
     select ${due('t.id, t.state', 'media_assets', `t.state in ('validating', 'analyzing')`)} as assets,
            ${due('t.id, t.asset_id, t.state', 'media_variants', 'true')} as variants,
            ${due('t.id, t.state', 'media_upload_sessions', 'false')} as sessions,
-           ${due('t.id, t.state', 'media_objects', 'false')} as objects,
+           ${due('t.id, t.state, t.store', 'media_objects', 'false')} as objects,
            ${due('t.id, t.asset_id, t.standing', 'media_attachments', `t.standing <> 'released'`)} as attachments`.execute(db)
   const [row] = rows
   return row ?? { assets: [], variants: [], sessions: [], objects: [], attachments: [] }

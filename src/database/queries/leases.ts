@@ -33,7 +33,7 @@ const leaseOf = (name: LeaseName, row: LeaseRow | undefined): Lease | null =>
  *
  * @returns null while another holds it.
  */
-export async function holdLease(
+export async function claimLease(
   db: Queryable,
   { name, holder, at, seconds }: { readonly name: LeaseName; readonly holder: string; readonly at: Date; readonly seconds: number },
 ): Promise<Lease | null> {

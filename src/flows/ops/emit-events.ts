@@ -1,7 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { opsLeaseSeconds } from '../../core/schedule.ts'
 import { cursorAfterRestore, listEvents } from '../../database/queries/events.ts'
-import { type EventCursor, holdLease, type Lease, moveCursor } from '../../database/queries/leases.ts'
+import { claimLease, type EventCursor, type Lease, moveCursor } from '../../database/queries/leases.ts'
 
 const pageSize = 500
 
@@ -46,7 +46,7 @@ async function take(
   holder: string,
 ): Promise<EmitterHold | null> {
   const renewAtMs = ctx.clock.monotonicMs() + (opsLeaseSeconds * 1000) / 3
-  const lease = await holdLease(ctx.db.pool, { name: 'events', holder, at: ctx.clock.now(), seconds: opsLeaseSeconds })
+  const lease = await claimLease(ctx.db.pool, { name: 'events', holder, at: ctx.clock.now(), seconds: opsLeaseSeconds })
   if (!lease) return null
   if (hold && hold.lease.fence === lease.fence) return { ...hold, renewAtMs }
   const present = lease.cursor && (await cursorAfterRestore(ctx.db.pool, lease.cursor))

@@ -1,28 +1,20 @@
 import type { RindleContext } from '../../context.ts'
-import { isRindleError } from '../../core/errors.ts'
-import { isOwnKey, ownRoles } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
-import type { CallOptions } from '../../core/ports/storage.ts'
-import { reconcileEverySeconds, strayAfterSeconds, strayLimit } from '../../core/schedule.ts'
-import { listKnownKeys, listOpenUploads, type NamedUpload } from '../../database/queries/drift.ts'
-import { holdLease, isClockDoubted, leaveLease } from '../../database/queries/leases.ts'
+import { reconcileEverySeconds, strayAfterSeconds, strayUnmanagedAfterSeconds } from '../../core/schedule.ts'
+import { claimLease, isClockDoubted, leaveLease } from '../../database/queries/leases.ts'
+import { type Look, type Store, type Survey, surveyStore } from '../steps/survey-store.ts'
 
 type Context = Pick<RindleContext, 'db' | 'stores' | 'clock' | 'logger'>
-type Store = ReturnType<Context['stores']['at']>
 
 /** What a store lists that no row answers for, and what became of it. */
-export interface StoreDrift {
+export interface StoreDrift extends Pick<Survey, 'listed' | 'unknown' | 'foreign'> {
   readonly store: string
-  /** Objects with keys of the library's own making. */
-  readonly listed: number
-  /** Those of them that no row knows. */
-  readonly unknown: number
   readonly deleted: number
   readonly aborted: number
   /** What could not be taken away, or was too much for one time. The next time finds it again. */
   readonly left: number
-  /** True when so much is unknown that the store must be taken for somebody else's; then nothing was touched. */
-  readonly refused: boolean
+  /** What could not be listed to its end. */
+  readonly unread: readonly string[]
 }
 
 export interface Reconciliation {
@@ -32,13 +24,17 @@ export interface Reconciliation {
 }
 
 /**
- * Holds what every store lists against the rows, once a day for all workers of a database, and takes away what nothing answers for: objects
- * without a row, and uploads in parts that no open session names. Both only a day after they were begun, and only at keys that this library
- * alone makes: never below `unmanaged/`, never what others keep in the bucket. A store most of whose objects have no row here is another
- * environment's, and is left alone.
+ * Deletes nothing that this database has not deleted before. Holds what every store lists against the rows, once a day for all workers of a
+ * database, and takes away what came back: objects whose row it deleted and forgot, and uploads in parts of such, or that no open session
+ * names. Both only a day after they were begun, and only at keys that this library alone makes. What neither rows nor history know was made
+ * by another database over the same prefix, or since the dump that this one was restored from: it is left alone, and told of as an error,
+ * with its number and some keys. Below `unmanaged/` no object is touched, but uploads in parts that are older than any can be that is under
+ * way.
  *
  * Rows come before bytes, so there is normally nothing to find: only what a process began to write, was held up for hours, and then sent.
- * While the clocks are doubted nothing is touched. A store that fails is left until the next time.
+ * Every key is in a line of the log before it goes. While the clocks are doubted nothing is touched.
+ *
+ * @throws RindleError `database_unavailable`. The lease stays with its holder then, who may begin again.
  */
 export async function reconcileStorage(
   ctx: Context,
@@ -46,13 +42,21 @@ export async function reconcileStorage(
 ): Promise<Reconciliation> {
   const at = ctx.clock.now()
   if (await isClockDoubted(ctx.db.pool, at)) return { outcome: 'doubted', stores: [] }
-  if (!(await holdLease(ctx.db.pool, { name: 'reconcile', holder, at, seconds: reconcileEverySeconds })))
+  if (!(await claimLease(ctx.db.pool, { name: 'reconcile', holder, at, seconds: reconcileEverySeconds })))
     return { outcome: 'elsewhere', stores: [] }
 
   const stores: StoreDrift[] = []
+  const look: Look = {
+    before: secondsAfter(at, -strayAfterSeconds),
+    unmanagedBefore: secondsAfter(at, -strayUnmanagedAfterSeconds),
+    ...(signal ? { signal } : {}),
+  }
   for (const store of ctx.stores.all()) {
-    const drift = await reconcileStore(ctx, store, { before: secondsAfter(at, -strayAfterSeconds), ...(signal ? { signal } : {}) })
-    if (drift) stores.push(drift)
+    try {
+      stores.push(await reconcileStore(ctx, store, look))
+    } catch (err) {
+      if (!signal?.aborted) throw err
+    }
     if (!signal?.aborted) continue
     await leaveLease(ctx.db.pool, { name: 'reconcile', holder })
     return { outcome: 'stopped', stores }
@@ -60,118 +64,69 @@ export async function reconcileStorage(
   return { outcome: 'done', stores }
 }
 
-interface Look extends CallOptions {
-  /** What was begun later is none of our business yet. */
-  readonly before: Date
-}
-
-const reconcileStore = async (ctx: Context, store: Store, look: Look): Promise<StoreDrift | null> => {
-  try {
-    const drift = await takeAway(ctx, store, look)
-    report(ctx, drift)
-    return drift
-  } catch (err) {
-    if (look.signal?.aborted) return null
-    if (isRindleError(err) && (err.code === 'database_unavailable' || err.code === 'rindle_closed')) throw err
-    ctx.logger.error(
-      { event: 'reconcile_failed', store: store.id, err },
-      'A store could not be held against the rows; it is tried again tomorrow.',
-    )
-    return null
-  }
-}
-
-const report = (ctx: Context, drift: StoreDrift): void => {
-  const { refused, deleted, aborted, left } = drift
-  if (refused)
-    return ctx.logger.error(
-      { event: 'reconcile_refused', ...drift },
-      'Most of what this store lists has no row in this database, so nothing was deleted: does another environment use the same bucket and prefix?',
-    )
-  if (deleted + aborted + left === 0) return ctx.logger.info({ event: 'storage_reconciled', ...drift }, 'Storage holds what the rows say.')
-  ctx.logger.warn({ event: 'storage_reconciled', ...drift }, 'Storage held what no row answers for.')
-}
-
-const takeAway = async (ctx: Context, store: Store, look: Look): Promise<StoreDrift> => {
-  const { listed, unknown, strays } = await surveyObjects(ctx, store, look)
-  const nothing = { store: store.id, listed, unknown, deleted: 0, aborted: 0, left: 0, refused: false }
-  if (unknown * 2 > listed) return { ...nothing, refused: true }
-  const uploads = store.supports('multipart_upload') ? await surveyUploads(ctx, store, look) : []
+const reconcileStore = async (ctx: Context, store: Store, look: Look): Promise<StoreDrift> => {
+  const survey = await surveyStore(ctx, store, look)
+  const { objects, uploads, listed, unknown, foreign, unread } = survey
+  const found = objects.length + uploads.length + survey.over
   // Listing takes its time, and what it found is judged by age.
-  if (await isClockDoubted(ctx.db.pool, ctx.clock.now())) return { ...nothing, left: strays.length + uploads.length }
-
-  const aborted = await each(ctx, uploads, look, ({ key, uploadId }) => store.multipart.abort(key, uploadId, signalOf(look)))
-  const deleted = await each(ctx, strays, look, (key) => store.delete(key, signalOf(look)))
-  return { ...nothing, deleted, aborted, left: strays.length + uploads.length - deleted - aborted }
+  const isDoubted = await isClockDoubted(ctx.db.pool, ctx.clock.now())
+  const each = takingAway(ctx, store, look)
+  const aborted = isDoubted ? 0 : await each('uploads', uploads, ({ key, uploadId }) => store.multipart.abort(key, uploadId, look))
+  const again = objects.map((key) => ({ key }))
+  const deleted = isDoubted ? 0 : await each('objects', again, ({ key }) => store.delete(key, look))
+  const drift = { store: store.id, listed, unknown, foreign, deleted, aborted, left: found - deleted - aborted, unread }
+  report(ctx, drift, survey)
+  return drift
 }
 
-interface Survey {
-  readonly listed: number
-  readonly unknown: number
-  /** Keys of those that are old enough. */
-  readonly strays: readonly string[]
+const report = ({ logger }: Context, drift: StoreDrift, { examples, failure }: Survey): void => {
+  const { store, foreign, deleted, aborted, left, unread } = drift
+  if (unread.length > 0)
+    logger.error(
+      { event: 'reconcile_failed', store, unread, err: failure },
+      'A store could not be listed to its end; it is tried again tomorrow.',
+    )
+  if (foreign > 0)
+    logger.error(
+      { event: 'reconcile_foreign', store, foreign, examples },
+      'A store holds what neither a row nor the history of this database knows, and it was left alone: was the database restored from a backup, or does another one use the same bucket and prefix?',
+    )
+  const level = deleted + aborted + left > 0 ? 'warn' : 'info'
+  logger[level]({ event: 'storage_reconciled', ...drift }, 'What storage lists was held against the rows.')
 }
 
-const surveyObjects = async (ctx: Context, store: Store, look: Look): Promise<Survey> => {
-  const strays: string[] = []
-  let [listed, unknown] = [0, 0]
-  for (const role of ownRoles) {
-    for await (const page of pagesOf(store.list(`${role}/`, signalOf(look)))) {
-      const own = page.filter(({ key }) => isOwnKey(key))
-      const known = await listKnownKeys(ctx.db.pool, { store: store.id, keys: own.map(({ key }) => key) })
-      const strangers = own.filter(({ key }) => !known.has(key))
-      listed += own.length
-      unknown += strangers.length
-      for (const { key, modifiedAt } of strangers) if (modifiedAt < look.before && strays.length < strayLimit) strays.push(key)
-    }
-  }
-  return { listed, unknown, strays }
-}
-
-const surveyUploads = async (ctx: Context, store: Store, look: Look): Promise<readonly NamedUpload[]> => {
-  const abandoned: NamedUpload[] = []
-  for (const role of ownRoles) {
-    for await (const page of pagesOf(store.multipart.list(`${role}/`, signalOf(look)))) {
-      const old = page.filter(({ key, startedAt }) => isOwnKey(key) && startedAt < look.before)
-      const open = await listOpenUploads(ctx.db.pool, { store: store.id, uploads: old })
-      abandoned.push(...old.filter(({ uploadId }) => !open.has(uploadId)))
-      if (abandoned.length >= strayLimit) return abandoned.slice(0, strayLimit)
-    }
-  }
-  return abandoned
-}
-
-const signalOf = ({ signal }: Look): CallOptions => (signal ? { signal } : {})
-
-const pageSize = 1_000
-
-async function* pagesOf<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
-  let page: T[] = []
-  for await (const item of items) {
-    page.push(item)
-    if (page.length < pageSize) continue
-    yield page
-    page = []
-  }
-  yield page
-}
-
+const batchSize = 100
 const atOnce = 8
 
-/** @returns of how many it succeeded. One that fails does not keep the others waiting. */
-const each = async <T>(ctx: Context, items: readonly T[], { signal }: Look, run: (item: T) => Promise<void>): Promise<number> => {
-  const waiting = [...items]
-  let done = 0
-  const work = async (): Promise<void> => {
-    for (let item = waiting.pop(); item !== undefined && !signal?.aborted; item = waiting.pop()) {
-      try {
-        await run(item)
-        done += 1
-      } catch (err) {
-        if (!signal?.aborted) ctx.logger.warn({ event: 'stray_kept', err }, 'What no row answers for could not be taken away.')
+/** Says which keys, then takes them away. @returns of how many it succeeded. One that fails does not keep the others waiting. */
+const takingAway = ({ logger }: Context, store: Store, { signal }: Look) => {
+  let isTold = false
+  return async <T extends { readonly key: string }>(
+    what: 'objects' | 'uploads',
+    items: readonly T[],
+    run: (item: T) => Promise<void>,
+  ): Promise<number> => {
+    let done = 0
+    const work = async (waiting: T[]): Promise<void> => {
+      for (let item = waiting.pop(); item !== undefined && !signal?.aborted; item = waiting.pop()) {
+        try {
+          await run(item)
+          done += 1
+        } catch (err) {
+          if (isTold || signal?.aborted) continue
+          isTold = true
+          logger.warn({ event: 'stray_kept', store: store.id, err }, 'Not everything could be taken away; `left` says how much stayed.')
+        }
       }
     }
+    for (let from = 0; from < items.length && !signal?.aborted; from += batchSize) {
+      const batch = items.slice(from, from + batchSize)
+      logger.warn(
+        { event: 'strays_taken', store: store.id, what, keys: batch.map(({ key }) => key) },
+        'What came back is taken away again.',
+      )
+      await Promise.all(Array.from({ length: Math.min(atOnce, batch.length) }, () => work(batch)))
+    }
+    return done
   }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work))
-  return done
 }

@@ -6,7 +6,7 @@ import { clockDoubtSeconds, type ClockReading, compareClocks, opsLeaseSeconds, s
 import { openSessionStates } from '../../core/upload-session.ts'
 import { followDatabase } from '../../database/clock.ts'
 import { type DueRows, forgetSessions, giveBackAssets, giveBackVariants, listDueRows, wakeAgain } from '../../database/queries/due-rows.ts'
-import { doubtClock, holdLease } from '../../database/queries/leases.ts'
+import { claimLease, doubtClock } from '../../database/queries/leases.ts'
 import { endSession } from '../steps/end-session.ts'
 import { settleUnmanagedObject } from '../steps/settle-unmanaged-object.ts'
 
@@ -32,7 +32,8 @@ interface Sweep {
 
 /**
  * Sets the clock to the database's and, when this worker holds the sweep's lease, cures what is due as the tables of the machines say:
- * gives back, expires, forgets, or enqueues again with a later due date. At most 200 rows of a table a look.
+ * gives back, expires, forgets, or enqueues again with a later due date. At most 200 rows of a table a look, and none is begun when the lease
+ * has run out: what is left is due at the next one.
  *
  * Acts only when the database's clock and the machine's went equally far since the previous look. A difference is written down for all
  * workers, and for an hour nothing is expired or deleted.
@@ -51,19 +52,27 @@ export async function sweep(ctx: SweepContext, { holder, previous, signal }: Swe
   }
   if (verdict !== 'agree') return { reading, swept: false, doubted: verdict === 'differ', due: 0 }
 
-  const lease = await holdLease(ctx.db.pool, { name: 'sweep', holder, at, seconds: opsLeaseSeconds })
+  const lease = await claimLease(ctx.db.pool, { name: 'sweep', holder, at, seconds: opsLeaseSeconds })
   if (!lease) return { reading, swept: false, doubted: false, due: 0 }
   const doubted = lease.clockDoubtedUntil !== null && lease.clockDoubtedUntil > at
   const due = await listDueRows(ctx.db.pool, { at, limit: sweepLimit, scope: doubted ? 'harmless' : 'all' })
   const endsMs = reading.monotonicMs + opsLeaseSeconds * 1000
+  const isOver = (): boolean => signal?.aborted === true || ctx.clock.monotonicMs() >= endsMs
   for (const [name, cure] of Object.entries(cures)) {
-    if (signal?.aborted || ctx.clock.monotonicMs() >= endsMs) break
-    await attempt(ctx, name, () => cure(ctx, due, { at, signal }))
+    if (isOver()) break
+    await attempt(ctx, name, () => cure(ctx, due, { at, isOver, signal }))
   }
   return { reading, swept: true, doubted, due: Object.values(due).reduce((sum, rows) => sum + rows.length, 0) }
 }
 
-type Cure = (ctx: SweepContext, due: DueRows, options: { readonly at: Date; readonly signal: AbortSignal | undefined }) => Promise<void>
+interface Curing {
+  readonly at: Date
+  /** True when the lease has run out, or the worker stops. */
+  readonly isOver: () => boolean
+  readonly signal: AbortSignal | undefined
+}
+
+type Cure = (ctx: SweepContext, due: DueRows, options: Curing) => Promise<void>
 
 /** What is done about each kind of due row. Those that take nothing away come first. */
 const cures: Readonly<Record<string, Cure>> = {
@@ -81,9 +90,9 @@ const cures: Readonly<Record<string, Cure>> = {
     const unsettled = attachments.filter(({ standing }) => standing !== 'released')
     return wake(ctx, 'settle_slots', { table: 'media_attachments', ids: idsOf(unsettled), subjects: assetsOf(unsettled) })
   },
-  expireSessions: async (ctx, { sessions }, { signal }) => {
+  expireSessions: async (ctx, { sessions }, { isOver }) => {
     for (const id of idsIn(sessions, openSessionStates)) {
-      if (signal?.aborted) return
+      if (isOver()) return
       await attempt(ctx, 'expire', () => ctx.db.transaction((tx) => endSession(ctx, tx, id, 'expire')))
     }
   },
@@ -100,11 +109,16 @@ const cures: Readonly<Record<string, Cure>> = {
     return wake(ctx, 'purge_asset', { table: 'media_attachments', ids: idsOf(released), subjects: assetsOf(released) })
   },
   deleteObjects: (ctx, { objects }) => wake(ctx, 'delete_object', { table: 'media_objects', ids: idsIn(objects, ['doomed', 'watched']) }),
-  settleUnmanaged: async (ctx, { objects }, { signal }) => {
-    for (const id of idsIn(objects, ['reserved'])) {
-      if (signal?.aborted) return
-      await attempt(ctx, 'settle', () => settleUnmanagedObject(ctx, id, signal ? { signal } : {}))
+  // A storage that does not answer takes up the whole look, but no other storage's.
+  settleUnmanaged: async (ctx, { objects }, { isOver, signal }) => {
+    const settle = async (ids: readonly string[]): Promise<void> => {
+      for (const id of ids) {
+        if (isOver()) return
+        await attempt(ctx, 'settle', () => settleUnmanagedObject(ctx, id, signal ? { signal } : {}))
+      }
     }
+    const stores = Map.groupBy(objects, ({ store }) => store)
+    await Promise.all([...stores.values()].map((ofStore) => settle(idsIn(ofStore, ['reserved']))))
   },
 }
 
