@@ -1,5 +1,4 @@
 import { spokenType } from './content-type.ts'
-import type { UploadStrategy } from './upload-session.ts'
 
 /** What every door needs to know about one kind of failure. */
 interface ErrorSpec<D> {
@@ -14,7 +13,7 @@ interface ErrorSpec<D> {
 const spec = <D>(status: number, retryable: boolean, message: (details: D) => string): ErrorSpec<D> => ({ status, retryable, message })
 
 /** How each kind of upload session was opened, and what to call for it. */
-const waysToSend: Readonly<Record<UploadStrategy, string>> = {
+const waysToSend = {
   presigned_put: 'by initiateUpload, so its ticket comes from signUpload and its end from verifyCompletion',
   multipart: 'by initiateMultipartUpload, so its tickets come from signMultipartPart and its end from completeMultipartUpload',
   resumable: 'for a client that resumes it by itself',
@@ -65,10 +64,10 @@ export const errorCatalog = {
     false,
     (d) => `Objects are kept in ${d.store}, which no profile uses: name it in createRindle({ stores: [...] }).`,
   ),
-  schema_version_mismatch: spec<{ found: string; expected: string }>(
-    500,
-    false,
-    (d) => `The database schema is ${d.found}, this version needs ${d.expected}: run \`rindle migrate\` with the version you deploy.`,
+  schema_version_mismatch: spec<{ found: string; expected: string } | { found: string; expected: string; newer: true }>(500, false, (d) =>
+    'newer' in d
+      ? `The database schema is ${d.found}, this version only knows ${d.expected}: deploy the newer version that brought it there.`
+      : `The database schema is ${d.found}, this version needs ${d.expected}: run \`rindle migrate\` with the version you deploy.`,
   ),
   database_in_use: spec<{ directory: string; pid: number | null }>(
     500,
@@ -193,7 +192,7 @@ export const errorCatalog = {
     false,
     (d) => `This idempotency key belongs to upload session ${d.sessionId}, which declared something else: use another key.`,
   ),
-  upload_unsupported: spec<{ capability: string; store: string } | { capability: string; uploadStrategy: UploadStrategy }>(
+  upload_unsupported: spec<{ capability: string; store: string } | { capability: string; uploadStrategy: keyof typeof waysToSend }>(
     422,
     false,
     (d) =>

@@ -142,6 +142,7 @@ const mismatch = (found: number): RindleError =>
   new RindleError('schema_version_mismatch', {
     found: found === 0 ? 'not there' : `at version ${found}`,
     expected: `version ${latestVersion}`,
+    ...(found > latestVersion ? { newer: true } : {}),
   })
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -8,6 +8,7 @@ import { objectMachine } from '../../src/core/object.ts'
 import { runMachine } from '../../src/core/run.ts'
 import { uploadSessionMachine } from '../../src/core/upload-session.ts'
 import { variantMachine } from '../../src/core/variant.ts'
+import { typeOfColumn } from '../../src/database/column-types.ts'
 import type { Database } from '../../src/database/database.ts'
 import { checkSchemaVersion, grantTo, migrate, printMigrations, schemaVersion } from '../../src/database/migrate.ts'
 import { latestVersion } from '../../src/database/migrations/index.ts'
@@ -60,6 +61,25 @@ for (const engine of engines) {
         const rows = owed.length === 0 ? [] : await statesThatNeedADueDate(db, machine)
         assert.deepEqual(rows, [...owed].sort(), machine.table)
         if (owed.length === 0) assert.equal(await constraintOf(`${machine.table}_owed`), null)
+      }
+    })
+
+    it('has the columns of each machine typed as the migrations are read', async () => {
+      for (const machine of machines) {
+        const columns = await query(
+          db,
+          `select attname as column, atttypid::integer as type from pg_attribute
+            where attrelid = 'rindle.${machine.table}'::regclass and attnum > 0 and not attisdropped order by attname`,
+        )
+        assert.ok(columns.length > 9, machine.table)
+        const read = columns.map(
+          ({ column }) => `('${String(column)}', '${typeOfColumn(machine.table, String(column))}'::regtype::oid::integer)`,
+        )
+        const known = await query(
+          db,
+          `select c.name as column, c.type from (values ${read.join(', ')}) c (name, type) order by c.name::name`,
+        )
+        assert.deepEqual(known, columns, machine.table)
       }
     })
 
@@ -165,7 +185,11 @@ describe('migrate', { skip: withoutServer }, () => {
     for (const attempt of [() => checkSchemaVersion(db.pool), () => migrate(db)]) {
       await assert.rejects(
         attempt,
-        (err) => isRindleError(err) && err.code === 'schema_version_mismatch' && err.details.found === `at version ${latestVersion + 1}`,
+        (err) =>
+          isRindleError(err) &&
+          err.code === 'schema_version_mismatch' &&
+          err.details.found === `at version ${latestVersion + 1}` &&
+          /: deploy the newer version/.test(err.message),
       )
     }
     await close()

@@ -14,7 +14,7 @@ export const queueMigrations: QueueMigrations = {
     const expected = queueSchemaVersion()
     const found = (await boss.isInstalled()) ? await boss.schemaVersion() : null
     if (found !== null && found > expected) {
-      throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected: `queue ${expected}` })
+      throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected: `queue ${expected}`, newer: true })
     }
     const there = found === null ? [] : (await boss.getQueues()).map(({ name }) => name)
     const missing = queueNames.filter((name) => !there.includes(name))

@@ -85,7 +85,10 @@ async function checkInstalled(boss: PgBoss): Promise<void> {
   const expected = `queue ${queueSchemaVersion()}`
   if (!(await boss.isInstalled())) throw new RindleError('schema_version_mismatch', { found: 'without a queue', expected })
   const found = await boss.schemaVersion()
-  if (found !== queueSchemaVersion()) throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected })
+  if (found !== queueSchemaVersion()) {
+    const newer = (found ?? 0) > queueSchemaVersion() ? { newer: true as const } : {}
+    throw new RindleError('schema_version_mismatch', { found: `queue ${found}`, expected, ...newer })
+  }
   const there = new Set((await boss.getQueues()).map(({ name }) => name))
   const missing = queueNames.filter((name) => !there.has(name))
   if (missing.length > 0) throw new RindleError('schema_version_mismatch', { found: `without the queue ${missing.join(', ')}`, expected })

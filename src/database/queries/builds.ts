@@ -9,8 +9,8 @@ import type { Queryable } from '../database.ts'
 import { born, moved } from '../move.ts'
 import { moves, type Recorder } from '../statement.ts'
 import { heldAsset } from './build-settlement.ts'
-import { doomed } from './doomed.ts'
-import type { GateObject } from './gate-claim.ts'
+import { lapsedVariantObjects } from './doomed.ts'
+import type { StoredObject } from './gate-claim.ts'
 import { type AssetJson, assetOf } from './json-rows.ts'
 import type { VariantHold } from './variants.ts'
 
@@ -28,16 +28,17 @@ export interface BuildVariant extends VariantHold {
 export interface BuildLook {
   readonly asset: Asset
   /** The original that is served. */
-  readonly original: GateObject | null
+  readonly original: StoredObject | null
   readonly variants: readonly BuildVariant[]
   readonly isAttached: boolean
 }
 
 /** An asset with what is to be built from it, in one snapshot; null when there is no row. */
 export async function findBuild(db: Queryable, assetId: string, at: Date): Promise<BuildLook | null> {
-  const { rows } = await sql<{ asset: AssetJson; original: GateObject | null; variants: BuildVariant[]; attached: boolean }>`
+  const { rows } = await sql<{ asset: AssetJson; original: StoredObject | null; variants: BuildVariant[]; attached: boolean }>`
     select to_jsonb(a) as asset,
-           (select jsonb_build_object('id', o.id, 'role', o.role, 'store', o.store, 'key', o.key, 'etag', o.etag, 'version', o.version)
+           (select jsonb_build_object('id', o.id, 'role', o.role, 'store', o.store, 'key', o.key, 'etag', o.etag, 'version', o.version,
+                                      'byteSize', o.byte_size)
               from rindle.media_objects o where o.id = a.object_id and o.state = 'present') as original,
            (select coalesce(jsonb_agg(jsonb_build_object(
                      'id', v.id, 'name', v.name, 'state', v.state, 'fence', v.fence, 'outputKind', v.output_kind,
@@ -93,12 +94,7 @@ export async function claimBuild(
         expect: sql`${bid.variants.length}::int`,
         returning: ['name', 'fence', 'recipe_digest'],
       }),
-      moved('lapsed', objectMachine, ['doom'], {
-        set: doomed(at),
-        from: sql`"variants" n`,
-        where: sql`t.variant_id = n.id and t.state = 'reserved' and t.fence < n.fence`,
-        expect: null,
-      }),
+      lapsedVariantObjects(at),
       born('objects', objectMachine, [], {
         rows: bid.variants.map((variant) => objectRow(bid, variant)),
         columns: { fence: sql`n.fence`, recipe_digest: sql`n.recipe_digest` },

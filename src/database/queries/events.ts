@@ -48,12 +48,11 @@ export async function listEvents(db: Queryable, cursor: EventCursor | null, limi
  * rows that came with the dump lie below its floor. Null when the cursor is sound.
  */
 export async function cursorAfterRestore(db: Queryable, cursor: EventCursor): Promise<EventCursor | null> {
-  const { rows } = await sql<{ ahead: boolean; xid: string; seq: string }>`
-    select ${cursor.xid}::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) as ahead,
-           pg_snapshot_xmin(pg_current_snapshot())::text as xid,
-           coalesce((select max(m.seq) from rindle.state_moves m), 0)::text as seq`.execute(db)
-  const [row] = rows
-  return row?.ahead ? { xid: '0', seq: '0', floor: row.seq } : null
+  const { rows } = await sql<{ floor: string | null }>`
+    select case when ${cursor.xid}::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot())
+           then coalesce((select max(m.seq) from rindle.state_moves m), 0)::text end as floor`.execute(db)
+  const floor = rows[0]?.floor ?? null
+  return floor === null ? null : { xid: '0', seq: '0', floor }
 }
 
 /** Forgets history older than `before`, at most `limit` rows, oldest first. @returns how many. */

@@ -23,13 +23,18 @@ export interface GateObject {
   readonly version: string | null
 }
 
+/** One whose bytes are there. */
+export interface StoredObject extends GateObject {
+  readonly byteSize: number | null
+}
+
 /** What a worker holds once it has taken an asset to the gate. */
 export interface GateClaim {
   readonly asset: Asset
   readonly fence: number
   readonly runId: string
   /** Where the bytes to judge are: what was kept, else what was verified. Null when neither is on record. */
-  readonly source: GateObject | null
+  readonly source: StoredObject | null
   /** The key that this attempt alone may copy them to. */
   readonly sealed: GateObject | null
   /** Newest first. */
@@ -152,7 +157,7 @@ const pastRuns = sql`
    limit 24`
 
 const sourceOf = sql`
-  select o.id, o.asset_id, o.role, o.store, o.key, o.etag, o.version
+  select o.id, o.asset_id, o.role, o.store, o.key, o.etag, o.version, o.byte_size as "byteSize"
     from rindle.media_objects o
     join "asset" a on a.id = o.asset_id
    where o.state = 'present' and (o.id = a.object_id or (a.object_id is null and o.role = 'staging'))
@@ -173,13 +178,11 @@ const claimOf = (bid: GateBid, written: Written): GateClaim | null => {
     asset: assetOf(row),
     fence: row.fence,
     runId: bid.runId,
-    source: objectOf(written['source']),
-    sealed: objectOf(written['sealed']),
+    source: (written['source']?.[0] as unknown as StoredObject | undefined) ?? null,
+    sealed: (written['sealed']?.[0] as unknown as GateObject | undefined) ?? null,
     past: past.map(({ state, error_code }) => ({ state, errorCode: error_code })),
     declaredSha256: hexOf(around.declared_sha256),
     hasVariants: around.has_variants,
     isAttached: around.is_attached,
   }
 }
-
-const objectOf = (rows: Written[string] | undefined): GateObject | null => (rows?.[0] as unknown as GateObject | undefined) ?? null
