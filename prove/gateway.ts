@@ -1,4 +1,4 @@
-import { skipWithoutGateway } from '../test/services/gateway.ts'
+import { skipWithoutGateway } from '../test/services/bucket.ts'
 import type { ProofContext } from './harness.ts'
 
 /**

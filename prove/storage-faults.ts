@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createProcessor } from '../src/adapters/processing/processor.ts'
 import { isRindleError } from '../src/core/errors.ts'
-import { openBucket, skipWithoutGateway, type TestBucket } from '../test/services/gateway.ts'
+import { openBucket, skipWithoutGateway, type TestBucket } from '../test/services/bucket.ts'
 import { chosenEngine, withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { type Call, calls, Waiting } from './storage-faults/calls.ts'
@@ -107,6 +107,7 @@ const tryOne = async (context: ProofContext, lane: Lane, bucket: TestBucket, { f
   const problem = judge({ fault, call }, outcome)
   if (problem) breach(problem)
   if (ms > boundMs) breach(`it took ${ms} ms`)
+  else if (ms > boundMs / 3) context.note(`${fault.name}, ${call.name}: ${ms} ms`)
   const failed = outcome instanceof Thrown || outcome instanceof Waiting
   const left = failed ? await prepared.left?.() : null
   if (left) breach(`afterwards ${left}`)

@@ -1,4 +1,4 @@
-import { skipWithoutGateway } from '../test/services/gateway.ts'
+import { skipWithoutGateway } from '../test/services/bucket.ts'
 import type { Proof } from './harness.ts'
 import { tryOnGateway } from './tickets/gateway.ts'
 import { tryHosted } from './tickets/hosted.ts'

@@ -14,7 +14,7 @@ import { createSettableClock, type SettableClock } from '../../src/testing/clock
 import { type BucketHonours, createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { createPlainProcessor } from '../../test/journeys/fixtures/plain-processor.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
-import { openBucket, type TestBucket } from '../../test/services/gateway.ts'
+import { openBucket, type TestBucket } from '../../test/services/bucket.ts'
 import type { Random } from '../harness.ts'
 import { type Ending, vanishing } from './vanishing.ts'
 

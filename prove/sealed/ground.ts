@@ -3,7 +3,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { MultipartStore, StorageAdapter } from '../../src/core/ports/storage.ts'
 import { type ClientAnswer, type ClientRequest, sendByFetch } from '../../src/testing/client-request.ts'
 import { type BucketHonours, createMemoryBucket, type Landing, type LandingHook, type LateCall } from '../../src/testing/memory-bucket.ts'
-import type { TestBucket } from '../../test/services/gateway.ts'
+import type { TestBucket } from '../../test/services/bucket.ts'
 
 /** Who is asked between any two calls, and about every call on its way. Another one for each interleaving. */
 export type Director = {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { S3Credentials, S3Options } from '../../src/adapters/storage/s3.ts'
-import type { TestBucket } from '../../test/services/gateway.ts'
+import type { TestBucket } from '../../test/services/bucket.ts'
 import type { Answer, Behaviour, Operation } from './proxy.ts'
 
 /** What a call may need of storage. `sign` needs credentials, and no network. */

@@ -7,7 +7,7 @@ import { deleteObject } from '../../src/flows/assets/delete-object.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
 import { type EngineDatabase, engines } from '../../test/services/engines.ts'
-import { openBucket, type TestBucket } from '../../test/services/gateway.ts'
+import { openBucket, type TestBucket } from '../../test/services/bucket.ts'
 import { rowReader } from '../rows.ts'
 
 /** An app that keeps its files in a real bucket, and a clock that signs for whatever time it is set to. */

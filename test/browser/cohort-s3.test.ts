@@ -8,7 +8,7 @@ import type { Browser, Page, Route } from 'playwright-core'
 import { trialBucket } from '../../examples/cohort/bucket.ts'
 import { type Cohort, startCohort } from '../../examples/cohort/server.ts'
 import { launchChromium } from '../services/chromium.ts'
-import { openBucket, skipWithoutGateway, type TestBucket } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway, type TestBucket } from '../services/bucket.ts'
 import { buildPage, drawing, until } from './members-page.ts'
 
 const partBytes = 5 * 2 ** 20

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { openBucket, skipWithoutGateway } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway } from '../services/bucket.ts'
 
 const program = fileURLToPath(new URL('../../scripts/start.ts', import.meta.url))
 const root = dirname(dirname(program))

@@ -18,7 +18,7 @@ import { cancelUpload } from '../../src/flows/uploads/cancel-upload.ts'
 import { uploadSession } from '../../src/flows/uploads/upload-session.ts'
 import { sendByFetch } from '../../src/testing/client-request.ts'
 import { engines } from '../services/engines.ts'
-import { openBucket, skipWithoutGateway, type TestBucket } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway, type TestBucket } from '../services/bucket.ts'
 import { partsClient, patchedPicture } from './fixtures/parts.ts'
 import { openStand, type Stand, withCode } from './fixtures/uploads.ts'
 

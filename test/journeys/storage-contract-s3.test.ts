@@ -3,7 +3,7 @@ import { guardedStore } from '../../src/adapters/storage/object-store.ts'
 import { s3 } from '../../src/adapters/storage/s3.ts'
 import type { StorageAdapter, StorageCapability } from '../../src/core/ports/storage.ts'
 import { storageContract } from '../../src/testing/storage-contract.ts'
-import { openBucket, skipWithoutGateway } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway } from '../services/bucket.ts'
 
 /** The guarded front offers every method and throws where the adapter behind it cannot: it is no adapter by shape. */
 const isAboutShape = (name: string): boolean => name.startsWith('has an id')

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { s3, type S3Options } from '../../src/adapters/storage/s3.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
-import { openBucket, skipWithoutGateway, type TestBucket } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway, type TestBucket } from '../services/bucket.ts'
 
 const guide = readFileSync(new URL('../../docs/guides/storage.md', import.meta.url), 'utf8')
 const origin = 'https://cohort.example'

@@ -4,7 +4,7 @@ import { DeleteObjectCommand, ListMultipartUploadsCommand, ListObjectVersionsCom
 import { s3, type S3Options } from '../../src/adapters/storage/s3.ts'
 import type { Sizes } from '../../src/adapters/storage/s3/bucket.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
-import { openBucket, skipWithoutGateway, type TestBucket } from '../services/gateway.ts'
+import { openBucket, skipWithoutGateway, type TestBucket } from '../services/bucket.ts'
 import { collect, s3With, sourceOf } from '../services/s3-trial.ts'
 
 const mebibyte = 1024 * 1024

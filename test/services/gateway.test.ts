@@ -15,7 +15,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { startGateway } from '../../scripts/gateway.ts'
-import { openBucket, skipWithoutGateway } from './gateway.ts'
+import { openBucket, skipWithoutGateway } from './bucket.ts'
 import { descendants, isAlive } from './processes.ts'
 
 describe('the gateway of the tests', { skip: skipWithoutGateway }, () => {
