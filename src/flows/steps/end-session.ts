@@ -2,7 +2,8 @@ import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { UploadSessionState } from '../../core/upload-session.ts'
 import type { Queryable } from '../../database/database.ts'
-import { type EndMove, endUpload, findUploadSession, lockAssetOfSession } from '../../database/queries/upload-sessions.ts'
+import { type EndMove, endUpload, lockAssetOfSession } from '../../database/queries/upload-ends.ts'
+import { findUploadSession } from '../../database/queries/upload-sessions.ts'
 
 /**
  * Ends an open upload: its asset goes, its session is over, and what was or still is being written is deleted, an hour later at the
