@@ -11,7 +11,7 @@ import { formsOf, secretIn } from './storage-faults/secrecy.ts'
 
 const lanesAtMost = 3
 /** The longest any call may take, the wrongest storage included. */
-const boundMs = 15_000
+const boundMs = 30_000
 
 /** One thing goes wrong, and one call is made. */
 interface Trial {
@@ -107,7 +107,7 @@ const tryOne = async (context: ProofContext, lane: Lane, bucket: TestBucket, { f
   const problem = judge({ fault, call }, outcome)
   if (problem) breach(problem)
   if (ms > boundMs) breach(`it took ${ms} ms`)
-  else if (ms > boundMs / 3) context.note(`${fault.name}, ${call.name}: ${ms} ms`)
+  else if (ms > boundMs / 6) context.note(`${fault.name}, ${call.name}: ${ms} ms`)
   const failed = outcome instanceof Thrown || outcome instanceof Waiting
   const left = failed ? await prepared.left?.() : null
   if (left) breach(`afterwards ${left}`)
