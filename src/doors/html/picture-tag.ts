@@ -17,7 +17,7 @@ export interface PictureTagOptions<N extends string = string> extends PictureWis
   readonly expiresInSeconds?: number
 }
 
-type Context = Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock'>
+type Context = Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>
 
 /**
  * A `<picture>` as HTML, everything in it escaped: real sizes, files to choose from by width and type, the blurred colours of the

@@ -12,7 +12,7 @@ import { mintUrl, type UrlOptions } from '../steps/mint-url.ts'
  * `delivery_unsupported`
  */
 export async function url(
-  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock'>,
+  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>,
   asset: AssetRef,
   options: UrlOptions = {},
 ): Promise<string> {

@@ -13,7 +13,7 @@ import { mintUrl, type UrlOptions } from '../steps/mint-url.ts'
  * `url` throws
  */
 export async function variantUrl(
-  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock'>,
+  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>,
   asset: AssetRef,
   variant: string,
   options: UrlOptions = {},

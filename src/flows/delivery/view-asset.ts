@@ -31,7 +31,7 @@ export interface AssetView {
  * @throws RindleError `profile_unknown`, `delivery_unsupported`
  */
 export async function viewAsset(
-  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock'>,
+  ctx: Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>,
   asset: AssetRef,
   options: UrlOptions = {},
 ): Promise<AssetView | null> {
