@@ -114,7 +114,7 @@ export const urlTimes = (
 
 /**
  * How a public profile's file is signed where it cannot do without: for the longest time there is, counted from the day's beginning, so that
- * everybody gets the same URL all day long and caches keep working. It lives six days at least.
+ * everybody gets the same URL all day long and caches keep working. It lives six days at least, unless the credentials that sign it end before.
  */
 export const publicSignature = (now: Date): { readonly at: Date; readonly ttlSeconds: number } => ({
   at: new Date(now.getTime() - (now.getTime() % 86_400_000)),
