@@ -103,6 +103,27 @@ describe('S3 on a real server', { skip: skipWithoutGateway }, () => {
     assert.ok(await production.head('unmanaged/a'))
   })
 
+  it('lists unfinished uploads by their very names, whatever letters they have', async () => {
+    const { multipart } = storeWith({ prefix: 'uploads' })
+    const names = ['unmanaged/50% off', 'unmanaged/Zoë & <b>+ 漢.png', 'unmanaged/a\u0001b', 'unmanaged/a b', 'unmanaged/a%41']
+    const begun: string[] = []
+    for (const name of names) begun.push(await multipart!.create(name, { contentType }))
+    for (let time = 0; time < 2; time++) {
+      const listed = await collect(multipart!.list('unmanaged/'))
+      assert.deepEqual(listed.map(({ key }) => key).sort(), names)
+      for (const { key, uploadId } of listed) assert.equal(uploadId, begun[names.indexOf(key)])
+    }
+    for (const { key, uploadId } of await collect(multipart!.list(''))) await multipart!.abort(key, uploadId)
+    assert.equal(await uploadsLeft(), 0)
+  })
+
+  for (const announced of [true, false])
+    it(`puts nothing at all, its length ${announced ? 'known' : 'unknown'}`, async () => {
+      const key = `unmanaged/nothing/${announced}`
+      const head = await storeWith().put(key, sourceOf(new Uint8Array()).stream, { contentType, ...(announced ? { sizeBytes: 0 } : {}) })
+      assert.deepEqual([head.sizeBytes, (await bytesAt(storeWith(), key)).byteLength], [0, 0])
+    })
+
   it('signs for the address that browsers use, whatever letters the key has', async () => {
     const { port } = new URL(bucket.endpoint)
     const store = storeWith({ publicEndpoint: `http://localhost:${port}`, prefix: 'production' })
