@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import sharp from 'sharp'
 import { findPlace } from '../src/adapters/storage/local/paths.ts'
-import { type Engine, type EngineDatabase, engines } from '../test/services/engines.ts'
+import type { EngineDatabase } from '../test/services/engines.ts'
 import { descendants, isAlive } from '../test/services/processes.ts'
+import { engineNamed } from './database.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 import { openScene, type Scene } from './kills/scene.ts'
 
@@ -118,12 +119,6 @@ async function appOnPglite(proof: ProofContext, photo: string): Promise<Lane> {
       await database.close()
     },
   }
-}
-
-const engineNamed = (wanted: string): Engine => {
-  const engine = engines.find(({ name }) => name === wanted)
-  if (!engine || engine.skip) throw new Error(`${wanted} is needed: ${engine ? engine.skip : 'no such engine'}`)
-  return engine
 }
 
 const sceneIn = (proof: ProofContext, name: string): Scene => {

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { engines } from '../test/services/engines.ts'
-import { skipWithoutGateway } from '../test/services/bucket.ts'
+import { engineNamed } from './database.ts'
+import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { multipartMebibytes, sendInParts } from './memory/multipart.ts'
 import type { UploadFigures } from './memory/uploader.ts'
@@ -20,9 +20,7 @@ export const memory: Proof = {
   unit: 'MiB',
   amount: { ci: 512, full: 2048 },
   async run(context) {
-    const engine = engines.find(({ name }) => name === 'postgres')
-    if (!engine || engine.skip) throw new Error(`PostgreSQL is needed: ${engine ? engine.skip : 'no such engine'}`)
-    const database = await engine.open()
+    const database = await engineNamed('postgres').open()
     try {
       const sent = await uploadInParts(context, database.place)
       const uploaded = await uploadThroughServer(context, database.place)
@@ -44,12 +42,8 @@ const uploadThroughServer = async ({ amount, folder, signal, breach, note }: Pro
 }
 
 const uploadInParts = async (context: ProofContext, url: string) => {
-  const { size, breach, note } = context
-  if (skipWithoutGateway) {
-    if (size === 'full' || process.env['CI'] === 'true') throw new Error(skipWithoutGateway)
-    note(`nothing is sent in parts: ${skipWithoutGateway}`)
-    return null
-  }
+  const { size, breach } = context
+  if (amountOnGateway(context, 1, 'sent in parts') === 0) return null
   const { webGrowthBytes, workerGrowthBytes, scratchBytes, ms } = await sendInParts(context, url)
   const growths = { 'web process': webGrowthBytes, worker: workerGrowthBytes }
   for (const [name, bytes] of Object.entries(growths))

@@ -15,7 +15,8 @@ import { purge } from '../src/flows/assets/purge.ts'
 import { settleSlots } from '../src/flows/assets/settle-slots.ts'
 import { upload } from '../src/flows/uploads/upload.ts'
 import { createTestRindle } from '../src/rindle.ts'
-import { engines, type EngineDatabase } from '../test/services/engines.ts'
+import type { EngineDatabase } from '../test/services/engines.ts'
+import { engineNamed } from './database.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 
 const callers = 32
@@ -35,9 +36,7 @@ export const slots: Proof = {
   unit: 'rounds',
   amount: { ci: 6, full: 300 },
   async run(proof) {
-    const engine = engines.find(({ name }) => name === 'postgres')
-    if (!engine || engine.skip) throw new Error(`PostgreSQL is needed: ${engine ? engine.skip : 'no such engine'}`)
-    const database = await engine.open()
+    const database = await engineNamed('postgres').open()
     const pool = new pg.Pool({ connectionString: database.place, max: callers + 16 })
     const rindle = createTestRindle(
       {

@@ -1,4 +1,4 @@
-import { skipWithoutGateway } from '../test/services/bucket.ts'
+import { amountOnGateway } from './gateway.ts'
 import type { Proof } from './harness.ts'
 import { tryOnGateway } from './tickets/gateway.ts'
 import { tryHosted } from './tickets/hosted.ts'
@@ -14,10 +14,7 @@ export const tickets: Proof = {
   unit: 'tickets',
   amount: { ci: 200, full: 10_000 },
   async run(context) {
-    const withGateway = !skipWithoutGateway
-    if (!withGateway && (context.size === 'full' || process.env['CI'] === 'true')) throw new Error(String(skipWithoutGateway))
-    if (!withGateway) context.note(`nothing is tried on a real server: ${String(skipWithoutGateway)}`)
-    const onGateway = withGateway ? Math.round(context.amount * gatewayShare) : 0
+    const onGateway = amountOnGateway(context, gatewayShare, 'tried')
     const { random } = context
     const [hosted, gateway] = await Promise.all([
       tryHosted({ ...context, random: random.fork('hosted') }, context.amount - onGateway),
