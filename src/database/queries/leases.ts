@@ -50,8 +50,6 @@ export async function claimLease(
   return leaseOf(name, rows[0])
 }
 
-export const holdLease = claimLease
-
 /** Lets go of a lease, so that another need not wait for its end. */
 export async function leaveLease(db: Queryable, { name, holder }: { readonly name: LeaseName; readonly holder: string }): Promise<void> {
   await sql`update rindle.leases t set until = '-infinity' where t.name = ${name}::text and t.holder = ${holder}::text`.execute(db)
