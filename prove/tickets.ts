@@ -1,6 +1,6 @@
 import { amountOnGateway } from './gateway.ts'
 import type { Proof } from './harness.ts'
-import { tryOnGateway } from './tickets/gateway.ts'
+import { tryOnGateway } from './tickets/on-gateway.ts'
 import { tryHosted } from './tickets/hosted.ts'
 
 /** Of five tickets two are tried on a real S3 server, three at our own http door. */
