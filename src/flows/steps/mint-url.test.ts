@@ -31,9 +31,17 @@ const trial = (storage: StorageAdapter, options: { readonly open: boolean; reado
   const stores = createStores({ profiles: { photo: profile } })
   const keys = createKeyRing(['a secret of at least thirty-two characters'])
   const object = { id: 'o', store: storage.id, key: 'sealed/a/o.png', contentType: 'image/png', byteSize: 10 }
+  const warnings: object[] = []
+  const quiet = (): void => undefined
+  const logger = { debug: quiet, info: quiet, error: quiet, warn: (fields: object) => void warnings.push(fields) }
   const url = (wish: UrlOptions = {}) =>
-    mintUrl({ stores, keys, clock, baseUrl: 'https://app.example/media' }, profile, { name: null, object, filename: 'Zoë.png' }, wish)
-  return { clock, url }
+    mintUrl(
+      { stores, keys, clock, logger, baseUrl: 'https://app.example/media' },
+      profile,
+      { name: null, object, filename: 'Zoë.png' },
+      wish,
+    )
+  return { clock, url, warnings }
 }
 
 const queryOf = (address: string): Record<string, string> => Object.fromEntries(new URL(address).searchParams)
@@ -80,6 +88,27 @@ describe('the address of a stored object', () => {
     const query = queryOf(await url({ expiresInSeconds: 60 }))
     assert.deepEqual([query['X-Amz-Expires'], query['X-Amz-Date']], ['60', '20260101T120000Z'])
     assert.match(query['response-content-disposition'] ?? '', /^inline; filename="Zoe\.png"/)
+  })
+
+  it('ends with the credentials that sign it, which is said once for each store', async () => {
+    const expiration = new Date('2026-01-01T12:06:00Z')
+    const role = (name: string) => {
+      const credentials = { accessKeyId: 'ASIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token', expiration }
+      return s3({ bucket: name, region: 'eu-central-1', credentials })
+    }
+    const open = trial(role('photos'), { open: true })
+    const { 'X-Amz-Date': signed, 'X-Amz-Expires': seconds } = queryOf(await open.url({ filename: 'me.png' }))
+    assert.deepEqual([signed, seconds], ['20260101T000000Z', String(12 * 3_600 + 360)])
+    await open.url({ filename: 'me.png' })
+    const said = { event: 'url_cut_short', store: 's3:photos', public: true, askedSeconds: 604_800, livesSeconds: 360 }
+    assert.deepEqual(open.warnings, [said])
+
+    const closed = trial(role('letters'), { open: false })
+    await closed.url({ expiresInSeconds: 360 })
+    assert.deepEqual(closed.warnings, [])
+    await closed.url({ expiresInSeconds: 361 })
+    await closed.url({ expiresInSeconds: 600 })
+    assert.deepEqual(closed.warnings, [{ ...said, store: 's3:letters', public: false, askedSeconds: 361 }])
   })
 
   it('is refused for a public profile whose store serves nothing unsigned', async () => {

@@ -7,6 +7,7 @@ import {
   urlTimes,
 } from '../../core/delivery-policy.ts'
 import { RindleError } from '../../core/errors.ts'
+import { secondsAfter } from '../../core/patience.ts'
 import type { Profile } from '../../core/profile.ts'
 import { mintTicket } from '../../core/ticket.ts'
 import type { RindleContext } from '../../context.ts'
@@ -28,10 +29,13 @@ export interface UrlOptions extends DispositionWish {
  * runs nothing. So what must arrive as an attachment, or under a name that was asked for, is signed there, for as long as stores sign: a
  * page that is kept longer than six days has to ask again.
  *
+ * No signature outlives the credentials that made it, and a role's end within hours: such an address, public or private, may live minutes only.
+ * The first one of each store that ends before its time is logged as a warning.
+ *
  * @throws RindleError `delivery_unsupported`, `options_invalid` when the app did not say where its http door is, `argument_invalid`
  */
 export async function mintUrl(
-  ctx: Pick<RindleContext, 'stores' | 'keys' | 'baseUrl' | 'clock'>,
+  ctx: Pick<RindleContext, 'stores' | 'keys' | 'baseUrl' | 'clock' | 'logger'>,
   profile: Profile,
   choice: Choice & { readonly filename: string },
   options: UrlOptions,
@@ -49,6 +53,7 @@ export async function mintUrl(
       return store.publicUrl(object.key)
     const times = isPublic ? publicSignature(now) : { at: now, ttlSeconds }
     const signed = await store.signGet(object.key, { ...times, contentType: object.contentType, contentDisposition })
+    warnOfShortLife(ctx, store, { ...times, endsAt: signed.expiresAt, isPublic })
     return signed.url
   }
   if (ctx.baseUrl === null) throw new RindleError('options_invalid', { problems: [missingBaseUrl] })
@@ -63,6 +68,25 @@ export async function mintUrl(
     expiresAt,
   })
   return `${ctx.baseUrl}/objects/${ticket}`
+}
+
+type Store = ReturnType<RindleContext['stores']['at']>
+
+const warned = new WeakSet<Store>()
+
+const warnOfShortLife = (
+  { logger, clock }: Pick<RindleContext, 'logger' | 'clock'>,
+  store: Store,
+  life: { readonly at: Date; readonly ttlSeconds: number; readonly endsAt: Date; readonly isPublic: boolean },
+): void => {
+  const { at, ttlSeconds, endsAt, isPublic } = life
+  if (endsAt >= secondsAfter(at, ttlSeconds) || warned.has(store)) return
+  warned.add(store)
+  const livesSeconds = Math.floor((endsAt.getTime() - clock.now().getTime()) / 1000)
+  logger.warn(
+    { event: 'url_cut_short', store: store.id, public: isPublic, askedSeconds: ttlSeconds, livesSeconds },
+    'The credentials that sign URLs of this store end before the URLs should, as those of a role do: sign with lasting ones, or keep no URL for longer. Said once for each store.',
+  )
 }
 
 const missingBaseUrl =
