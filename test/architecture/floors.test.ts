@@ -96,6 +96,20 @@ describe('the floors', () => {
     })
   }
 
+  it('lead no file back to itself, types included', () => {
+    const imports = new Map(sources.map((source) => [source.name, importsOf(source).map(({ target }) => target)]))
+    const seen = new Set<string>()
+    const circles: string[] = []
+    const follow = (name: string, path: readonly string[]) => {
+      if (path.includes(name)) circles.push([...path.slice(path.indexOf(name)), name].join(' → '))
+      if (seen.has(name)) return
+      seen.add(name)
+      for (const target of imports.get(name) ?? []) if (target !== null) follow(target, [...path, name])
+    }
+    for (const { name } of sources) follow(name, [])
+    assert.deepEqual(circles, [])
+  })
+
   it('import relative files by their full name', () => {
     const short = sources.flatMap((source) =>
       importsOf(source)

@@ -263,5 +263,3 @@ export const endedRun = (at: Date, { runId, figures, code = null }: EndedRun, ho
   })
 
 export const bytesOf = (hex: unknown) => sql`decode(${hex}::text, 'hex')`
-
-export { refuseAsset, returnAsset } from './gate-refusal.ts'

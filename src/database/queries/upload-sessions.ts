@@ -309,5 +309,3 @@ export async function findReceivable(
   const row = rows[0]
   return row ? { objectState: row.object_state, sessionState: row.session_state } : null
 }
-
-export { type EndMove, endUpload, lockAssetOfSession, retryUpload } from './upload-ends.ts'

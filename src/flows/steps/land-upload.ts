@@ -6,7 +6,8 @@ import { stagingKey } from '../../core/object-key.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import { problemOfSession, type UploadSession, type VerifiedUpload } from '../../core/upload-session.ts'
 import { lookAgainOnMiss } from '../../database/move.ts'
-import { completeUpload, findUpload, type LandingObject, retryUpload } from '../../database/queries/upload-sessions.ts'
+import { retryUpload } from '../../database/queries/upload-ends.ts'
+import { completeUpload, findUpload, type LandingObject } from '../../database/queries/upload-sessions.ts'
 
 type Context = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'changes'>
 
