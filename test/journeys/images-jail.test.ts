@@ -243,6 +243,14 @@ describe('the jail', () => {
     assert.equal(said.match(/peer_missing decoders cannot open pictures, so they wait: npm install sharp/g)?.length, 1, said)
   })
 
+  it('says nothing of children that were still starting when it is closed', async () => {
+    const brief = await openPlace({ concurrency: 2 })
+    const warming = brief.processor.warm()
+    await brief.processor.close()
+    await warming
+    await brief.close()
+  })
+
   it('leaves no child behind when it is closed, and refuses from then on', async () => {
     const brief = await openPlace({ concurrency: 2 })
     const others = new Set(await decodersOf(process.pid))

@@ -11,6 +11,7 @@ import { replyFrom } from './reply.ts'
 export type Outcome = Exclude<Reply, { kind: 'warm' | 'ask' }> | { readonly kind: 'killed'; readonly reason: string }
 
 export interface VisitLimits {
+  /** For the child alone: what `read` takes does not count. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
   /** Brings what a visit to an excerpt needs of the whole. */
@@ -23,8 +24,10 @@ export interface Decoder {
   readonly alive: boolean
   /** Waits for the child to say that it is warm. @returns why it cannot open pictures, or null. @throws RindleError `decoder_unavailable` */
   ready(timeoutMs: number): Promise<string | null>
-  /** Out of time, or aborted: the child is killed, gone and reaped before this settles. */
-  /** When what the child asks for cannot be read, it is killed and the reason thrown. */
+  /**
+   * Out of time, or aborted: the child is killed, gone and reaped before this settles. When what it asks for cannot be read, it is killed and
+   * the reason thrown.
+   */
   ask(visit: VisitRequest, limits: VisitLimits): Promise<Outcome>
   /** Kills the child's whole group; settles when it is gone. */
   kill(): Promise<void>
@@ -59,11 +62,12 @@ export const startDecoder = (): Decoder => {
   const ask: Decoder['ask'] = async (visit, { timeoutMs, signal, read }) => {
     hold(child, true)
     const ended = Promise.withResolvers<string>()
-    const timer = setTimeout(() => ended.resolve(`it took longer than ${timeoutMs} ms`), timeoutMs)
+    const time = stopwatch(timeoutMs, () => ended.resolve(`it took longer than ${timeoutMs} ms`))
     const abort = (): void => ended.resolve('it was told to stop')
     signal?.addEventListener('abort', abort, { once: true })
     try {
       say({ visit })
+      time.run()
       for (let asks = 0; ; asks += 1) {
         const said = await Promise.race([inbox.next(), ended.promise])
         if (typeof said === 'string' || said === null || said.kind === 'warm' || (said.kind === 'ask' && !mayAsk(visit, said.end, asks))) {
@@ -71,14 +75,16 @@ export const startDecoder = (): Decoder => {
           return { kind: 'killed', reason: typeof said === 'string' ? said : endOf(child) }
         }
         if (said.kind !== 'ask') return said
+        time.rest()
         const bytes = await Promise.race([read?.(said.start, said.end), ended.promise])
+        time.run()
         if (bytes instanceof Uint8Array) say({ bytes: Buffer.from(bytes).toString('base64') })
       }
     } catch (err) {
       await kill()
       throw err
     } finally {
-      clearTimeout(timer)
+      time.rest()
       signal?.removeEventListener('abort', abort)
       hold(child, false)
     }
@@ -91,6 +97,23 @@ export const startDecoder = (): Decoder => {
     ready: (timeoutMs) => warm(child, inbox, kill, timeoutMs),
     ask,
     kill,
+  }
+}
+
+/** Rings once it has run for so long altogether. */
+const stopwatch = (ms: number, ring: () => void): { run(): void; rest(): void } => {
+  let leftMs = ms
+  let startedMs = 0
+  let timer: NodeJS.Timeout | undefined
+  return {
+    run: () => {
+      startedMs = performance.now()
+      timer = setTimeout(ring, leftMs)
+    },
+    rest: () => {
+      clearTimeout(timer)
+      leftMs -= performance.now() - startedMs
+    },
   }
 }
 

@@ -21,6 +21,7 @@ export interface PoolOptions {
 export interface Pool {
   /** Waits for a child, gives it the visit, and puts it back or ends it. @throws RindleError `decoder_unavailable` */
   visit(visit: VisitRequest, limits: VisitLimits): Promise<Outcome>
+  /** Starts what is missing. That it is closed meanwhile is no failure. @throws RindleError `decoder_unavailable` */
   warm(): Promise<void>
   close(): Promise<void>
 }
@@ -104,7 +105,11 @@ export const createPool = (options: PoolOptions): Pool => {
     warm: async () => {
       refuseIfClosed()
       const missing = Math.max(0, options.concurrency - members.size)
-      idle.push(...(await Promise.all(Array.from({ length: missing }, start))))
+      try {
+        idle.push(...(await Promise.all(Array.from({ length: missing }, start))))
+      } catch (err) {
+        if (!closed) throw err
+      }
     },
     close: async () => {
       closed = true
