@@ -13,13 +13,12 @@ import type { Sharp } from './sharp.ts'
  * @throws RindleError `decode_failed`, `decode_too_large`
  */
 export const decodeStill = async (sharp: Sharp, path: string, header: ImageHeader, size: Size): Promise<Raw> => {
-  const source = sourceOf(path, header, size)
   try {
-    return await decodeOnce(sharp, source, size, false)
+    return await decodeOnce(sharp, path, size, false)
   } catch (err) {
     if (!(err instanceof Error) || !/icc|profile/i.test(err.message)) throw decodeProblem(header.contentType, err)
   }
-  return decodeOnce(sharp, source, size, true).catch((err: unknown) => {
+  return decodeOnce(sharp, path, size, true).catch((err: unknown) => {
     throw decodeProblem(header.contentType, err)
   })
 }
@@ -40,22 +39,9 @@ export const decodeOtherFrames = async (sharp: Sharp, path: string, header: Imag
   }
 }
 
-/** Less for the scaling to average would show as softness: 1.5 is where sharp itself begins to halve while loading. */
-const leastLeftToScale = 1.4
-
-/**
- * sharp has a JPEG halved by its decoder where a third or less is wanted, and above that, such as 6000 to 2048, transforms and scales
- * every pixel. Asked for in the name it is halved a little earlier: a quarter of the decode less, and half when the picture lies on its
- * side. For 2048 the PSNR against the scaling of every pixel is 44.9 dB, where sharp's own halving begins 45.4.
- */
-const sourceOf = (path: string, header: ImageHeader, size: Size): string => {
-  const scale = Math.min(header.width / size.width, header.height / size.height)
-  return header.contentType === 'image/jpeg' && scale >= 2 * leastLeftToScale && scale < 3 ? `${path}[shrink=2]` : path
-}
-
-const decodeOnce = (sharp: Sharp, source: string, size: Size, ignoreIcc: boolean): Promise<Raw> =>
+const decodeOnce = (sharp: Sharp, path: string, size: Size, ignoreIcc: boolean): Promise<Raw> =>
   rawOf(
-    sharp(source, { failOn: 'warning', limitInputPixels: false, sequentialRead: true, ignoreIcc })
+    sharp(path, { failOn: 'warning', limitInputPixels: false, sequentialRead: true, ignoreIcc })
       .autoOrient()
       .resize(size.width, size.height, { fit: 'fill' })
       .toColourspace('srgb'),
