@@ -1,3 +1,5 @@
+import { objectPath } from '../core/object-path.ts'
+
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
 
 /** What `authorize` is asked about. */
@@ -32,9 +34,9 @@ export const routes = {
   verifyUpload: { method: 'POST', path: '/uploads/:id/verify', action: 'upload.verify', means: 'Say that the bytes are sent.' },
   cancelUpload: { method: 'DELETE', path: '/uploads/:id', action: 'upload.cancel', means: 'Give an open upload up.' },
   readAsset: { method: 'GET', path: '/assets/:id', action: 'asset.read', means: 'See how far an asset is, and its URLs.' },
-  putObject: { method: 'PUT', path: '/objects/:ticket', action: 'ticket', means: 'Send bytes to a hosted store.' },
-  getObject: { method: 'GET', path: '/objects/:ticket', action: 'ticket', means: 'Read bytes from a hosted store, whole or one range.' },
-  headObject: { method: 'HEAD', path: '/objects/:ticket', action: 'ticket', means: 'Ask about bytes in a hosted store.' },
+  putObject: { method: 'PUT', path: objectPath, action: 'ticket', means: 'Send bytes to a hosted store.' },
+  getObject: { method: 'GET', path: objectPath, action: 'ticket', means: 'Read bytes from a hosted store, whole or one range.' },
+  headObject: { method: 'HEAD', path: objectPath, action: 'ticket', means: 'Ask about bytes in a hosted store.' },
 } as const satisfies Record<string, Route>
 
 export type RouteName = keyof typeof routes

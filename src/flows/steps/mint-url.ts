@@ -8,6 +8,7 @@ import {
 } from '../../core/delivery-policy.ts'
 import { RindleError } from '../../core/errors.ts'
 import { secondsAfter } from '../../core/patience.ts'
+import { mountOf, objectUrl } from '../../core/object-url.ts'
 import type { Profile } from '../../core/profile.ts'
 import { mintTicket } from '../../core/ticket.ts'
 import type { RindleContext } from '../../context.ts'
@@ -56,7 +57,7 @@ export async function mintUrl(
     warnOfShortLife(ctx, store, { ...times, endsAt: signed.expiresAt, isPublic })
     return signed.url
   }
-  if (ctx.baseUrl === null) throw new RindleError('options_invalid', { problems: [missingBaseUrl] })
+  const mount = mountOf(ctx)
   const ticket = mintTicket(ctx.keys, 'get', {
     store: object.store,
     key: object.key,
@@ -67,7 +68,7 @@ export async function mintUrl(
     issuedAt,
     expiresAt,
   })
-  return `${ctx.baseUrl}/objects/${ticket}`
+  return objectUrl(mount, ticket)
 }
 
 type Store = ReturnType<RindleContext['stores']['at']>
@@ -88,6 +89,3 @@ const warnOfShortLife = (
     'The credentials that sign URLs of this store end before the URLs should, as those of a role do: sign with lasting ones, or keep no URL for longer. Said once for each store.',
   )
 }
-
-const missingBaseUrl =
-  "baseUrl is missing, and files of this store are served by the http door: createRindle({ baseUrl: 'https://…' }) says where it is mounted"

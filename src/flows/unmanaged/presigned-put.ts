@@ -3,11 +3,13 @@ import { profileNamed } from '../../core/admission.ts'
 import { RindleError } from '../../core/errors.ts'
 import { refuseLargePut } from '../../core/multipart.ts'
 import { unmanagedKey } from '../../core/object-key.ts'
+import { mountOf } from '../../core/object-url.ts'
 import { hostedWatchSeconds, secondsAfter, signedWatchSeconds } from '../../core/patience.ts'
 import type { SignedRequest } from '../../core/ports/storage.ts'
-import { maxPutTicketSeconds, mintTicket } from '../../core/ticket.ts'
+import { maxPutTicketSeconds } from '../../core/ticket.ts'
 import { prolongReservation, reserveUnmanaged } from '../../database/queries/unmanaged-objects.ts'
 import { typeForKey } from '../../core/stored-object.ts'
+import { putTicket } from '../steps/put-ticket.ts'
 
 export interface PresignedPutOptions {
   /** How many bytes will be sent: the ticket takes no other number. */
@@ -39,10 +41,7 @@ export async function presignedPut(
   const hosted = store.supports('hosted')
   if (!hosted && !store.supports('presigned_put'))
     throw new RindleError('upload_unsupported', { capability: 'presigned_put', store: store.id })
-  if (hosted && ctx.baseUrl === null)
-    throw new RindleError('options_invalid', {
-      problems: ['baseUrl: say where the http door is mounted, since its tickets are served there'],
-    })
+  if (hosted) mountOf(ctx)
   checkWhole('expiresInSeconds', expiresInSeconds, 1, maxPutTicketSeconds)
   checkWhole('byteSize', options.byteSize, 0, Number.MAX_SAFE_INTEGER)
   refuseLargePut(store, options.byteSize)
@@ -54,21 +53,7 @@ export async function presignedPut(
   const expiresAt = secondsAfter(issuedAt, expiresInSeconds)
   const watchUntil = secondsAfter(expiresAt, hosted ? hostedWatchSeconds : signedWatchSeconds)
   const objectId = await reserve(ctx, { ...place, contentType, watchUntil })
-
-  const bound = { contentType, sizeBytes: options.byteSize }
-  if (!hosted)
-    return store.signPut(place.key, { at: issuedAt, ttlSeconds: expiresInSeconds, ...bound, ...(sha256 === null ? {} : { sha256 }) })
-  const ticket = mintTicket(ctx.keys, 'put', {
-    ...place,
-    ...bound,
-    objectId,
-    sessionId: null,
-    sha256,
-    createOnly: true,
-    issuedAt,
-    expiresAt,
-  })
-  return { url: `${ctx.baseUrl}/objects/${ticket}`, method: 'PUT', headers: { 'content-type': contentType }, expiresAt }
+  return putTicket(ctx, { ...place, contentType, sizeBytes: options.byteSize, objectId, sessionId: null, sha256, issuedAt, expiresAt })
 }
 
 const reserve = async (

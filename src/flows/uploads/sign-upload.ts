@@ -1,10 +1,10 @@
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import { secondsAfter } from '../../core/patience.ts'
-import type { SignedRequest } from '../../core/ports/storage.ts'
-import { maxPutTicketSeconds, mintTicket } from '../../core/ticket.ts'
-import { problemOfSession, type SignedUpload, type UploadSession } from '../../core/upload-session.ts'
-import { findUploadSession, signSession, type StagingObject } from '../../database/queries/upload-sessions.ts'
+import { maxPutTicketSeconds } from '../../core/ticket.ts'
+import { problemOfSession, type SignedUpload } from '../../core/upload-session.ts'
+import { findUploadSession, signSession } from '../../database/queries/upload-sessions.ts'
+import { putTicket } from '../steps/put-ticket.ts'
 
 /**
  * Gives out a ticket for the bytes of an upload: one PUT of the announced length and type to a key that has nothing yet. It lives at
@@ -29,36 +29,13 @@ export async function signUpload(
 
   const { session, object } = signed
   const expiresAt = ticketEnd < session.expiresAt ? ticketEnd : session.expiresAt
-  return { session, presigned: await ticketFor(ctx, session, object, expiresAt) }
-}
-
-const ticketFor = async (
-  ctx: Pick<RindleContext, 'stores' | 'clock' | 'keys' | 'baseUrl'>,
-  session: UploadSession,
-  object: StagingObject,
-  expiresAt: Date,
-): Promise<SignedRequest> => {
-  const store = ctx.stores.at(object.store)
-  const issuedAt = ctx.clock.now()
-  const sizeBytes = session.declaredBytes
+  const { declaredBytes: sizeBytes, declaredType: contentType, declaredSha256: sha256 } = session
   if (sizeBytes === null) throw new RindleError('upload_byte_size_required', {})
-  const bound = { contentType: session.declaredType, sizeBytes }
-  if (!store.supports('hosted')) {
-    const ttlSeconds = Math.max(1, Math.floor((expiresAt.getTime() - issuedAt.getTime()) / 1000))
-    return store.signPut(object.key, {
-      at: issuedAt,
-      ttlSeconds,
-      ...bound,
-      ...(session.declaredSha256 === null ? {} : { sha256: session.declaredSha256 }),
-    })
-  }
-  if (ctx.baseUrl === null)
-    throw new RindleError('options_invalid', {
-      problems: ['baseUrl: say where the http door is mounted, since its tickets are served there'],
-    })
-  const names = { store: object.store, key: object.key, objectId: object.id, sessionId: session.id }
-  const ticket = mintTicket(ctx.keys, 'put', { ...names, ...bound, sha256: session.declaredSha256, createOnly: true, issuedAt, expiresAt })
-  return { url: `${ctx.baseUrl}/objects/${ticket}`, method: 'PUT', headers: { 'content-type': session.declaredType }, expiresAt }
+  const presigned = await putTicket(ctx, {
+    ...{ store: object.store, key: object.key, objectId: object.id, sessionId: session.id },
+    ...{ contentType, sizeBytes, sha256, issuedAt: ctx.clock.now(), expiresAt },
+  })
+  return { session, presigned }
 }
 
 const whyNot = async (ctx: Pick<RindleContext, 'db' | 'stores' | 'clock'>, sessionId: string): Promise<RindleError> => {

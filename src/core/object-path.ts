@@ -1,0 +1,2 @@
+/** Where the http door serves the tickets of hosted stores, below the place where it is mounted. */
+export const objectPath = '/objects/:ticket'
