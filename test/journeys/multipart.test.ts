@@ -23,6 +23,7 @@ for (const engine of engines) {
     let stand: Stand
     let bucket: MemoryBucket
     let landing: LandingHook = () => 'now'
+    let isBlind = false
     const storage = (): StorageAdapter => bucket.adapter
     const client = partsClient(
       () => stand,
@@ -39,9 +40,13 @@ for (const engine of engines) {
         limits: { minPartBytes: partBytes },
         landing: (call) => landing(call),
       })
-      stand = await openStand(engine, { storage: bucket.adapter })
+      stand = await openStand(engine, {
+        storage: bucket.adapter,
+        wrap: (adapter) => ({ ...adapter, head: async (...given) => (isBlind ? null : adapter.head(...given)) }),
+      })
     })
     afterEach(async () => {
+      isBlind = false
       landing = () => 'now'
       while (bucket.late[0]) bucket.late[0].land()
       await stand.empty()
@@ -92,6 +97,18 @@ for (const engine of engines) {
       assert.equal(row['sha256'], sha256)
       assert.deepEqual(await awaited(), [])
       await stand.assertLedger()
+    })
+
+    it('throws nothing away when storage does not find at once what it has just put together', async () => {
+      const { session } = await open(bytes)
+      for (const partNumber of [1, 2, 3, 4]) await send(session.id, bytes, partNumber)
+      isBlind = true
+      const before = await everything()
+      await assert.rejects(complete(session.id), (err: unknown) => isRindleError(err) && err.code === 'storage_failed' && err.retryable)
+      const after = await everything()
+      assert.deepEqual(after.rows, before.rows)
+      isBlind = false
+      assert.equal((await complete(session.id)).session.state, 'completed')
     })
 
     it('signs each part for exactly its bytes, and for no part that there is not', async () => {

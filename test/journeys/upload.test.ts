@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { createHash } from 'node:crypto'
+import { cancelUpload } from '../../src/flows/uploads/cancel-upload.ts'
 import { upload } from '../../src/flows/uploads/upload.ts'
 import { settled } from '../../src/flows/assets/settled.ts'
 import { engines } from '../services/engines.ts'
@@ -52,6 +54,24 @@ for (const engine of engines) {
       assert.deepEqual(await stand.history(session.id), ['born', 'sign', 'verify', 'complete'])
       assert.match((await stand.keys()).join(' '), /^sealed\/\S+\.png variants\/\S+\/large\/\S+\.png variants\/\S+\/thumb\/\S+\.png$/)
       await stand.assertLedger()
+    })
+
+    it('ends within moments of being cancelled by somebody else, not with its next renewal', { timeout: 20_000 }, async () => {
+      let cancelled = false
+      const source = new ReadableStream<Uint8Array>({ cancel: () => void (cancelled = true) })
+      const uploading = upload(stand.ctx, 'avatar', source, { filename: 'me.png' })
+      const ended = assert.rejects(uploading, withCode('upload_session_ended'))
+      let sessionId: unknown
+      while (typeof sessionId !== 'string') {
+        await setTimeout(5)
+        sessionId = (await stand.one('select id from rindle.media_upload_sessions'))['id']
+      }
+      await cancelUpload(stand.ctx, sessionId)
+      while (!cancelled) {
+        stand.clock.advance(0.1)
+        await setTimeout(5)
+      }
+      await ended
     })
 
     it('leaves no row when what is declared is refused', async () => {

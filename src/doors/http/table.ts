@@ -2,7 +2,6 @@ import type { RindleContext } from '../../context.ts'
 import type { Asset } from '../../core/asset.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { isId } from '../../core/ids.ts'
-import { sentPartsOf } from '../../core/multipart.ts'
 import { openTicket } from '../../core/ticket.ts'
 import type { UploadSession, VerifiedUpload } from '../../core/upload-session.ts'
 import { asset } from '../../flows/assets/asset.ts'
@@ -78,9 +77,8 @@ const signPart = async (visit: Visit): Promise<Response> => {
 
 const complete = async (visit: Visit): Promise<Response> => {
   const fields = fieldsOf(await readJsonObject(visit.request, maxPartsBytes))
-  const given = fields.optional('parts')
+  const parts = fields.optional('parts')
   fields.end()
-  const parts = given === undefined ? undefined : sentPartsOf(given)
   const asked = await sessionFor(visit, 'upload.complete')
   return landed(visit, await completeMultipartUpload(visit.ctx, asked.id, parts))
 }

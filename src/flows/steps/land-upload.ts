@@ -12,8 +12,8 @@ import { completeUpload, findUpload, type LandingObject } from '../../database/q
 type Context = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'changes'>
 
 interface Landing {
-  /** Puts together what came in parts; called for those sessions alone. */
-  readonly assemble: (session: UploadSession, object: LandingObject) => Promise<void>
+  /** Puts together what came in parts; called for those sessions alone. True when storage says that it has just done so. */
+  readonly assemble: (session: UploadSession, object: LandingObject) => Promise<boolean>
   /** Sessions of another kind are refused. */
   readonly only?: 'multipart'
 }
@@ -24,7 +24,7 @@ interface Landing {
  * fresh key is reserved: the session is open, and signing it leads there.
  *
  * @throws RindleError `upload_session_not_found`, `upload_session_expired`, `upload_session_ended`, `upload_unsupported`,
- * `upload_object_missing` (retryable), `upload_size_mismatch`, `upload_type_mismatch`, and what `assemble` throws.
+ * `upload_object_missing` (retryable), `upload_size_mismatch`, `upload_type_mismatch`, `storage_failed`, and what `assemble` throws.
  */
 export async function landUpload(ctx: Context, sessionId: string, { assemble, only }: Landing): Promise<VerifiedUpload> {
   return lookAgainOnMiss(async () => {
@@ -38,8 +38,9 @@ export async function landUpload(ctx: Context, sessionId: string, { assemble, on
     if (problem) throw problem
     if (!object || state === 'initialized' || uploadStrategy === 'proxied') throw nothingThere(session)
 
-    if (uploadStrategy === 'multipart') await assemble(session, object)
+    const isWhole = uploadStrategy === 'multipart' && (await assemble(session, object))
     const head = await ctx.stores.at(object.store).head(object.key)
+    if (!head && isWhole) throw new RindleError('storage_failed', { operation: 'find what it has just put together', store: object.store })
     if (!head && uploadStrategy !== 'multipart') throw nothingThere(session)
     const wrong = head ? mismatchOf(session, head) : nothingThere(session)
     if (!head || wrong) {

@@ -51,7 +51,7 @@ export async function openSession(
     const first = await firstSession(db, opening)
     if (first) return first
   }
-  throw new RindleError('transaction_conflict', { operation: 'initiateUpload' })
+  throw new RindleError('transaction_conflict', { operation: partBytes === null ? 'initiateUpload' : 'initiateMultipartUpload' })
 }
 
 /** Null when the session that held the key ended in the moment between. */

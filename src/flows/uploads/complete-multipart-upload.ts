@@ -1,5 +1,5 @@
 import type { RindleContext } from '../../context.ts'
-import { type SentPart, sentPartsOf } from '../../core/multipart.ts'
+import { sentPartsOf } from '../../core/multipart.ts'
 import type { VerifiedUpload } from '../../core/upload-session.ts'
 import { assembleParts } from '../steps/assemble-parts.ts'
 import { landUpload } from '../steps/land-upload.ts'
@@ -13,12 +13,13 @@ import { landUpload } from '../steps/land-upload.ts'
  * not what was announced, the session goes on with a fresh key, and every part is to be sent again.
  *
  * @throws RindleError `upload_session_not_found`, `upload_session_expired`, `upload_session_ended`, `upload_unsupported`, `argument_invalid`,
- * `upload_parts_missing`, `upload_parts_mismatch`, `object_parts_changed` (retryable), `upload_size_mismatch`, `upload_type_mismatch`
+ * `upload_parts_missing` (retryable), `upload_parts_mismatch`, `object_parts_changed` (retryable), `upload_size_mismatch`,
+ * `upload_type_mismatch`, `storage_failed`
  */
 export async function completeMultipartUpload(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'changes'>,
   sessionId: string,
-  parts?: readonly SentPart[],
+  parts?: unknown,
 ): Promise<VerifiedUpload> {
   const sent = parts === undefined ? null : sentPartsOf(parts)
   return landUpload(ctx, sessionId, {

@@ -33,7 +33,7 @@ export interface MultipartUpload {
  *
  * @throws RindleError `profile_unknown`, `owner_invalid`, `argument_invalid`, `upload_byte_size_required`, `upload_too_large`,
  * `extension_missing`, `upload_extension_not_allowed`, `upload_type_not_allowed`, `upload_unsupported`, `idempotency_key_reused`,
- * `upload_session_expired`, `storage_failed`
+ * `transaction_conflict`, `upload_session_expired`, `upload_session_ended`, `storage_failed`
  */
 export async function initiateMultipartUpload(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'profiles'>,

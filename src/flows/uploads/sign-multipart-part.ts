@@ -15,7 +15,8 @@ import { beginParts } from '../steps/begin-parts.ts'
  *
  * The ticket's end is on record before the ticket exists, so there is no `{ tx }`: whatever may still land is looked out for.
  *
- * @throws RindleError `upload_session_not_found`, `upload_session_expired`, `upload_session_ended`, `upload_unsupported`, `argument_invalid`
+ * @throws RindleError `upload_session_not_found`, `upload_session_expired`, `upload_session_ended`, `upload_unsupported`, `argument_invalid`,
+ * `storage_failed`
  */
 export async function signMultipartPart(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock'>,

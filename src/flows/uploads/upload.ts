@@ -62,6 +62,7 @@ const receive = async (ctx: Context, incoming: Incoming): Promise<Asset> => {
   using lease = holdLease(ctx, {
     grantedAtMs,
     renew: (until) => renewSessionLease(ctx.db.pool, session.id, until),
+    watch: (look) => ctx.changes.watch(session.assetId, look),
     signal: incoming.signal,
   })
   try {

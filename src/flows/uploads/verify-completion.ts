@@ -12,7 +12,8 @@ import { landUpload } from '../steps/land-upload.ts'
  * is open again, and signing it gives a fresh key. What is in the file is the gate's to say, and its verdict is on the asset.
  *
  * @throws RindleError `upload_session_not_found`, `upload_session_expired`, `upload_session_ended`, `upload_object_missing` (retryable),
- * `upload_size_mismatch`, `upload_type_mismatch`, `upload_parts_missing`, `upload_parts_mismatch`, `object_parts_changed` (retryable)
+ * `upload_size_mismatch`, `upload_type_mismatch`, `upload_parts_missing` (retryable), `upload_parts_mismatch`,
+ * `object_parts_changed` (retryable), `storage_failed`
  */
 export async function verifyCompletion(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'changes'>,
