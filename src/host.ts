@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 
-/** What the machine offers, read once. With doors/cli/config.ts the only reader of the environment. */
+/** What the machine offers: its settings are read once, the room on its disks whenever it is asked for. With doors/cli/config.ts the only reader of the environment. */
 export interface Host {
   /** Where jobs get their private folders. */
   readonly scratchFolder: string
@@ -17,6 +17,13 @@ export const readHost = (): Host =>
     workerName: `${hostname()}:${process.pid}`,
     freeBytes: freeBytesOf,
   })
+
+/** Up to this size a trip to the thread pool takes longer than what is done with the file. */
+export const smallFileBytes = 256 * 1024
+
+/** Whether a write failed because the disk, or what its owner may have of it, is used up. */
+export const isDiskFull = (err: unknown): boolean =>
+  err instanceof Error && 'code' in err && (err.code === 'ENOSPC' || err.code === 'EDQUOT')
 
 const freeBytesOf = (folder: string): number => {
   const { blocks, bavail, bsize } = statfsSync(folder)

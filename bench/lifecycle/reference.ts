@@ -108,6 +108,7 @@ export async function openReference(url: string, variants: readonly Made[], scra
           digest,
           object: { id: objectId, key },
           made,
+          faults: 0,
         }))
       })
       await transaction((work) => settle(work, upload.assetId, revision, claim, plan))

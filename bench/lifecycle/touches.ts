@@ -4,7 +4,7 @@ import { createStores } from '../../src/adapters/storage/stores.ts'
 import { createKeyRing } from '../../src/core/key-ring.ts'
 import type { Processor } from '../../src/core/ports/processor.ts'
 import { mintTicket } from '../../src/core/ticket.ts'
-import { clearScratch, makeScratch } from '../../src/flows/steps/clear-scratch.ts'
+import { removeScratch, makeScratch } from '../../src/flows/steps/make-scratch.ts'
 import { fetchSealed } from '../../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../../src/flows/steps/open-source.ts'
 import { putVariants, type HeldVariant } from '../../src/flows/steps/put-variants.ts'
@@ -76,10 +76,10 @@ export function touchesOf(store: ReturnType<typeof storage>, processor: Processo
           signal,
         })
         const variants = await admit(read?.sha256 ?? '')
-        const outcomes = await putVariants(ctx, { store: sealed.store, variants, open: openSource, signal })
+        const outcomes = await putVariants(ctx, { assetId: sealed.key, store: sealed.store, variants, open: openSource, signal })
         if (outcomes.some(({ result }) => result !== 'stored')) throw new Error('a variant was not stored')
       } finally {
-        await clearScratch({ folder, file: path })
+        await removeScratch({ folder, file: path })
       }
     },
   }

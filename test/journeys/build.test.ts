@@ -18,10 +18,22 @@ import { openStand, type Stand } from './fixtures/uploads.ts'
 for (const engine of engines) {
   describe(`building variants again on ${engine.name}`, { skip: engine.skip }, () => {
     let stand: Stand
+    let refuse: (() => Error) | null = null
     before(async () => {
-      stand = await openStand(engine)
+      stand = await openStand(engine, {
+        wrap: (adapter) => ({
+          ...adapter,
+          put: async (...given) => {
+            if (refuse) throw refuse()
+            return adapter.put(...given)
+          },
+        }),
+      })
     })
-    afterEach(() => stand.empty())
+    afterEach(() => {
+      refuse = null
+      return stand.empty()
+    })
     after(async () => {
       for (const end of ends) end(new Error('gone'))
       await Promise.allSettled(vanished)
@@ -104,6 +116,29 @@ for (const engine of engines) {
       const { asset, runs } = await stand.states(assetId)
       assert.equal(asset, 'ready')
       assert.deepEqual(runs, ['promote_asset succeeded', 'build_variants failed decoder_unavailable', 'build_variants succeeded'])
+    })
+
+    it('waits longer each time for a storage that takes no variant, and says which and why', async () => {
+      const assetId = await waiting('thumb')
+      refuse = () => new Error('507 the bucket is full')
+      const waits: number[] = []
+      for (let round = 0; round < 4; round++) {
+        assert.equal(await buildVariants(stand.ctx, assetId), 'later')
+        const due = (await stand.one(`select due_at from rindle.media_variants where name = 'thumb'`))['due_at']
+        waits.push(Math.round(((due instanceof Date ? due.getTime() : 0) - stand.clock.now().getTime()) / 1000))
+      }
+      assert.deepEqual(waits, [65, 70, 80, 100])
+      const said = stand.logged.filter(({ level, fields }) => level === 'warn' && 'variant' in fields)
+      assert.equal(said.length, 4)
+      const { asset, name, store, code, faults, err } = (said.at(-1)?.fields ?? {}) as Record<string, unknown>
+      assert.deepEqual(
+        { asset, name, store, code, faults },
+        { asset: assetId, name: 'thumb', store: 'memory:stand', code: 'storage_failed', faults: 4 },
+      )
+      assert.match(String(err instanceof Error && err.cause), /507 the bucket is full/)
+      refuse = null
+      assert.equal(await buildVariants(stand.ctx, assetId), 'built')
+      assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
     it('never gives a variant up for a folder that jobs cannot write to', async () => {

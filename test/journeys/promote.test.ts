@@ -180,7 +180,11 @@ for (const engine of engines) {
     it('waits for room on the disk, never blames the file, and fetches nothing before', async () => {
       const { assetId } = await stand.land()
       const full = { ...stand.ctx, host: { ...stand.ctx.host, freeBytes: () => 64 * 1024 * 1024 } }
+      const touched: string[] = []
+      trouble.before = (call) => void touched.push(call)
       for (let round = 0; round < 7; round++) assert.equal(await promoteAsset(full, assetId), 'later')
+      delete trouble.before
+      assert.deepEqual(touched, [], 'nothing was copied or read')
       const { asset, runs } = await stand.states(assetId)
       assert.equal(asset, 'validating')
       assert.deepEqual(new Set(runs), new Set(['promote_asset failed insufficient_disk_headroom']))

@@ -4,34 +4,49 @@ import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
+import { isDiskFull, smallFileBytes } from '../../host.ts'
+
+interface Fetch {
+  readonly object: { readonly store: string; readonly key: string }
+  readonly path: string
+  readonly signal: AbortSignal
+  /** What was taken for it before, where its size was known; it stays the caller's to dispose of. */
+  readonly room?: Room | null
+}
 
 /**
- * Brings stored bytes into a file of this job's own, hashing them on the way. They are asked for only where they fit beside what other
- * jobs of this process are about to write.
+ * Brings stored bytes into a file of this job's own, hashing them on the way. Not one is read where they do not fit beside what other jobs of
+ * this process are about to write.
  *
  * @returns null when nothing is stored there.
  * @throws RindleError `storage_failed` when other than so many bytes came as the store says it has; `insufficient_disk_headroom`.
  */
 export async function fetchSealed(
   ctx: { readonly stores: RindleContext['stores']; readonly host: Pick<RindleContext['host'], 'freeBytes'> },
-  {
-    object,
-    path,
-    signal,
-  }: { readonly object: { readonly store: string; readonly key: string }; readonly path: string; readonly signal: AbortSignal },
+  { object, path, signal, room = null }: Fetch,
 ): Promise<{ readonly byteSize: number; readonly sha256: string } | null> {
   const found = await ctx.stores.at(object.store).read(object.key, { signal })
   if (!found) return null
   const { body, sizeBytes } = found
-  let room: Room
+  const isTaken = room !== null && room.bytes >= sizeBytes
+  let more: Room | null
   try {
-    room = takeRoom(ctx.host, dirname(path), sizeBytes)
+    more = isTaken ? null : takeRoom(ctx.host, path, sizeBytes)
   } catch (err) {
     await body.cancel(err).catch(() => undefined)
     throw err
   }
-  using held = room
-  const read = sizeBytes <= smallBytes ? await keepSmall(body, path, sizeBytes) : await keep(body, path, { sizeBytes, room: held, signal })
+  using own = more
+  const held = own ?? room
+  const keeping =
+    sizeBytes <= smallFileBytes
+      ? keepSmall(body, path, sizeBytes)
+      : keep(body, path, { sizeBytes, signal, wrote: (bytes) => held?.wrote(bytes) })
+  const read = await keeping.catch((err: unknown) => {
+    if (!isDiskFull(err)) throw err
+    const details = { neededBytes: sizeBytes + reserveBytes, freeBytes: ctx.host.freeBytes(dirname(path)) }
+    throw new RindleError('insufficient_disk_headroom', details, { cause: err })
+  })
   if (read.byteSize !== sizeBytes) throw new RindleError('storage_failed', { operation: 'read to the end', store: object.store })
   return read
 }
@@ -42,13 +57,21 @@ const reserveBytes = 64 * 1024 * 1024
 /** By folder, what jobs of this process may still write there. */
 const promised = new Map<string, number>()
 
-interface Room extends Disposable {
+/** Room on the disk that no other job of this process counts on, until it is disposed of. */
+export interface Room extends Disposable {
+  /** How much was taken. */
+  readonly bytes: number
   /** So much more of it is in the file: from now on the file system counts it. */
   wrote(bytes: number): void
 }
 
-/** Looks and takes in one go, so that two jobs never count on the same room. */
-const takeRoom = (host: Pick<RindleContext['host'], 'freeBytes'>, folder: string, bytes: number): Room => {
+/**
+ * Looks and takes in one go, so that two jobs never count on the same room.
+ *
+ * @throws RindleError `insufficient_disk_headroom`
+ */
+export const takeRoom = (host: Pick<RindleContext['host'], 'freeBytes'>, file: string, bytes: number): Room => {
+  const folder = dirname(file)
   const freeBytes = Math.max(0, host.freeBytes(folder) - (promised.get(folder) ?? 0))
   const neededBytes = bytes + reserveBytes
   if (freeBytes < neededBytes) throw new RindleError('insufficient_disk_headroom', { neededBytes, freeBytes })
@@ -59,13 +82,11 @@ const takeRoom = (host: Pick<RindleContext['host'], 'freeBytes'>, folder: string
   }
   change(bytes)
   return {
+    bytes,
     wrote: (written) => change(-Math.min(left, written)),
     [Symbol.dispose]: () => change(-left),
   }
 }
-
-/** Below this a trip to the thread pool takes longer than making and writing the file. */
-const smallBytes = 256 * 1024
 
 const keepSmall = async (
   body: ReadableStream<Uint8Array>,
@@ -93,7 +114,7 @@ const keepSmall = async (
 const keep = async (
   body: ReadableStream<Uint8Array>,
   path: string,
-  { sizeBytes, room, signal }: { readonly sizeBytes: number; readonly room: Room; readonly signal: AbortSignal },
+  { sizeBytes, wrote, signal }: { readonly sizeBytes: number; readonly wrote: (bytes: number) => void; readonly signal: AbortSignal },
 ): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
   const hash = createHash('sha256')
   const file = await open(path, 'wx', 0o600)
@@ -105,7 +126,7 @@ const keep = async (
       // Unlike `write`, it goes on until all of it is on a disk that runs full.
       await file.writeFile(chunk)
       byteSize += chunk.byteLength
-      room.wrote(chunk.byteLength)
+      wrote(chunk.byteLength)
       if (byteSize > sizeBytes) break
     }
   } finally {

@@ -33,8 +33,10 @@ describe('storing what a decoder made', () => {
     const facts = { contentType: 'image/webp', extension: 'webp', width: 1, height: 1, byteSize, sha256: '0'.repeat(64) }
     const made = { name: 'thumb', ok: true, path: join(folder, name), ...facts } as const
     const [outcome] = await putVariants(ctx, {
-      store: store.id,
-      variants: [{ id: 'v', fence: 1, name: 'thumb', digest: '', object: { id: 'o', key: `variants/a/thumb/${name}.webp` }, made }],
+      ...{ assetId: 'a', store: store.id },
+      variants: [
+        { id: 'v', fence: 1, name: 'thumb', digest: '', object: { id: 'o', key: `variants/a/thumb/${name}.webp` }, made, faults: 0 },
+      ],
       open: (source) => openSource(source, { plain: true }),
       signal: new AbortController().signal,
     })

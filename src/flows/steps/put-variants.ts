@@ -2,6 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/trouble.ts'
+import { smallFileBytes } from '../../host.ts'
 import type { MadeVariant } from '../../core/ports/processor.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { VariantHold } from '../../database/queries/variants.ts'
@@ -13,9 +14,12 @@ export interface HeldVariant extends VariantHold {
   readonly object: { readonly id: string; readonly key: string } | null
   /** Undefined when the decoder said nothing of it. */
   readonly made: MadeVariant | undefined
+  /** How many attempts at it went wrong in a row, before this one. */
+  readonly faults: number
 }
 
 interface Putting {
+  readonly assetId: string
   readonly store: string
   readonly variants: readonly HeldVariant[]
   /** Opens a file that the decoder made, or its bytes. */
@@ -24,14 +28,12 @@ interface Putting {
 }
 
 const atOnce = 4
-/** Below this a trip to the thread pool takes longer than the file itself. */
-const smallBytes = 256 * 1024
 /** As `openSource` opens what a decoder could write to: no link is followed, and no pipe waited for. */
 const plainRead = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * Stores variants at the keys reserved for them, several at once, and says of each what became of it. Never throws: what could not be
- * stored comes back as `later`, so that the others still count.
+ * stored comes back as `later`, so that the others still count, later each time.
  */
 export async function putVariants(ctx: Pick<RindleContext, 'stores' | 'logger'>, putting: Putting): Promise<VariantOutcome[]> {
   const outcomes: VariantOutcome[] = []
@@ -45,8 +47,8 @@ export async function putVariants(ctx: Pick<RindleContext, 'stores' | 'logger'>,
 
 const putVariant = async (
   ctx: Pick<RindleContext, 'stores' | 'logger'>,
-  { store, open, signal }: Putting,
-  { id, fence, name, digest, object, made }: HeldVariant,
+  { assetId, store, open, signal }: Putting,
+  { id, fence, name, digest, object, made, faults }: HeldVariant,
 ): Promise<VariantOutcome> => {
   const held = { id, fence, name, digest, objectId: object?.id ?? null }
   if (!made || !object)
@@ -55,7 +57,7 @@ const putVariant = async (
   let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    body = (await open(made.byteSize <= smallBytes ? readFileSync(made.path, { flag: plainRead }) : made.path)).body
+    body = (await open(made.byteSize <= smallFileBytes ? readFileSync(made.path, { flag: plainRead }) : made.path)).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
@@ -63,7 +65,10 @@ const putVariant = async (
   } catch (err) {
     if (body && !body.locked) await body.cancel(err).catch(() => undefined)
     if (!signal.aborted)
-      ctx.logger.warn({ variant: id, code: isRindleError(err) ? err.code : 'internal_error' }, 'a variant could not be stored')
-    return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(1) }
+      ctx.logger.warn(
+        { asset: assetId, variant: id, name, store, code: isRindleError(err) ? err.code : 'internal_error', faults: faults + 1, err },
+        'a variant could not be stored; it is made again later',
+      )
+    return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(faults + 1) }
   }
 }

@@ -11,14 +11,14 @@ import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/varian
 import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
 import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild } from '../../database/queries/builds.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
-import type { GateObject } from '../../database/queries/gate-claim.ts'
+import type { StoredObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
-import { clearScratch, makeScratch } from '../steps/clear-scratch.ts'
-import { fetchSealed } from '../steps/fetch-sealed.ts'
+import { fetchSealed, takeRoom } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
 import { putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
+import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
 import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
 
 type Context = Pick<
@@ -31,7 +31,7 @@ export type BuildOutcome = 'built' | 'later' | 'nothing'
 
 interface Build {
   readonly profile: Profile
-  readonly original: GateObject | null
+  readonly original: StoredObject | null
   readonly bid: BuildBid
   readonly known: KnownBuild
   readonly held: readonly Held[]
@@ -67,13 +67,14 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
       ...worn.map((one): VariantOutcome => failed(one, 'worker_lost', messageOf('worker_lost', {}))),
       ...(fresh.length > 0 ? await make(ctx, build, fresh, folder, lease) : []),
     ]
-    return await settle(ctx, build, outcomes, null)
+    const isLater = outcomes.some(({ result }) => result === 'later')
+    return await settle(ctx, build, outcomes, isLater ? (options.signal?.aborted ? 'worker_stopped' : 'storage_failed') : null)
   } catch (err) {
     if (lease.isLost()) return 'later'
     if (isMissed(err)) throw err
     return await settleFault(ctx, build, err, options.signal?.aborted === true)
   } finally {
-    await clearScratch({ folder, file: originalIn(folder) })
+    await removeScratch({ folder, file: originalIn(folder) })
   }
 }
 
@@ -125,7 +126,8 @@ const visitTimeoutMs = 120_000
 const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
   const { profile, original, known } = build
   const path = originalIn(folder)
-  const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal }))
+  using room = original && original.byteSize !== null ? takeRoom(ctx.host, path, original.byteSize) : null
+  const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal, room }))
   if (!found) throw new RindleError('original_missing', {})
   const names = held.map(({ name }) => name)
   const verdict = await ctx.processor.visit({
@@ -138,8 +140,11 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   lease.signal.throwIfAborted()
   if (verdict.verdict === 'refuse') return held.map((one) => failed(one, verdict.code, verdict.message))
   await recordProgress(ctx.db.pool, held, 50)
-  const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name) }))
-  return putVariants(ctx, { store: build.bid.store, variants, open: (path) => openSource(path, { plain: true }), signal: lease.signal })
+  const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name), faults: troubleOf(one.past).faults }))
+  return putVariants(ctx, {
+    ...{ assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal },
+    open: (path) => openSource(path, { plain: true }),
+  })
 }
 
 const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)
@@ -152,7 +157,7 @@ const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutc
   const later = outcomes.some(({ result }) => result === 'later')
   await settleVariants(ctx, {
     ...{ known: build.known, outcomes, runId: build.bid.runId, mayReplace: true, figures: {} },
-    code: code ?? (later ? 'storage_failed' : null),
+    code,
     ...(code === 'original_missing' ? { problem: { code, message: messageOf('original_missing', {}) } } : {}),
   })
   return later ? 'later' : 'built'

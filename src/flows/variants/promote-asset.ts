@@ -16,12 +16,12 @@ import { claimAsset, type GateClaim, type GateObject } from '../../database/quer
 import { refuseAsset, returnAsset } from '../../database/queries/gate-refusal.ts'
 import { admitAsset, type Admitted, type PlannedVariant, type SealedBytes } from '../../database/queries/gate.ts'
 import { renewVariantLeases, type VariantHold } from '../../database/queries/variants.ts'
-import { clearScratch, makeScratch } from '../steps/clear-scratch.ts'
-import { fetchSealed } from '../steps/fetch-sealed.ts'
+import { fetchSealed, type Room, takeRoom } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
 import { putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
+import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
 import { seal } from '../steps/seal.ts'
 import { settleVariants } from '../steps/settle-variants.ts'
 import { skimSealed, type Skimmed } from '../steps/skim-sealed.ts'
@@ -86,7 +86,7 @@ export async function promoteAsset(
     if (held.holds.length > 0) throw err
     return await giveBack(ctx, held, options.signal?.aborted ? new RindleError('lease_lost', {}) : err, options.signal?.aborted === true)
   } finally {
-    await clearScratch({ folder, file: receivedIn(folder) })
+    await removeScratch({ folder, file: receivedIn(folder) })
   }
 }
 
@@ -120,11 +120,12 @@ const renew = async (ctx: Context, attempt: Omit<Attempt, 'lease'>, until: Date)
 const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> => {
   const { claim, profile, lease, folder } = attempt
   const { source, sealed } = claim
+  const path = receivedIn(folder)
+  using room = roomFor(ctx, attempt, path)
   const head = source && sealed && (await seal(ctx, { source, sealed, signal: lease.signal }))
   if (!head || !sealed) return refuse(ctx, attempt, refusal('upload_object_changed', {}))
 
-  const path = receivedIn(folder)
-  const read = await readSealed(ctx, attempt, sealed, path)
+  const read = await readSealed(ctx, attempt, { object: sealed, path, room })
   if (!read) throw new RindleError('storage_failed', { operation: 'read what was just copied', store: sealed.store })
   const { byteSize, sha256, excerpt } = read
   attempt.bytes = { byteSize, sha256, etag: head.etag, version: head.version }
@@ -134,11 +135,23 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   return verdict.verdict === 'pass' ? admit(ctx, attempt, sealed, attempt.bytes, verdict) : refuse(ctx, attempt, verdict)
 }
 
+/** Taken before anything is copied: what cannot be brought to this disk is not copied and thrown away again with every attempt. */
+const roomFor = (ctx: Context, { claim, profile }: Attempt, path: string): Room | null => {
+  const byteSize = claim.source?.byteSize ?? null
+  return profile.kind === 'file' || byteSize === null ? null : takeRoom(ctx.host, path, byteSize)
+}
+
+interface Reading {
+  readonly object: GateObject
+  readonly path: string
+  readonly room: Room | null
+}
+
 /** What is decoded has to lie on the disk; of what is only recognised the beginning is enough, so that it may be larger than any disk. */
-const readSealed = async (ctx: Context, { profile, lease }: Attempt, object: GateObject, path: string): Promise<Skimmed | null> => {
+const readSealed = async (ctx: Context, { profile, lease }: Attempt, { object, path, room }: Reading): Promise<Skimmed | null> => {
   const { signal } = lease
   if (profile.kind === 'file') return skimSealed(ctx, { object, path, mayBeText: profile.allowMime.some(isTextType), signal })
-  const read = await fetchSealed(ctx, { object, path, signal })
+  const read = await fetchSealed(ctx, { object, path, signal, room })
   return read && { ...read, excerpt: undefined }
 }
 
@@ -220,13 +233,11 @@ interface Storing {
 const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, admitted, passed }: Storing): Promise<boolean> => {
   const held = admitted.variants.flatMap(({ id, fence, name }) => {
     const planned = plan.find((one) => one.name === name)
-    return planned ? [{ ...planned, id, fence, made: passed.variants.find((one) => one.name === name) }] : []
+    return planned ? [{ ...planned, id, fence, faults: 0, made: passed.variants.find((one) => one.name === name) }] : []
   })
   const outcomes = await putVariants(ctx, {
-    store: sealed.store,
-    variants: held,
+    ...{ assetId: claim.asset.id, store: sealed.store, variants: held, signal: lease.signal },
     open: (path) => openSource(path, { plain: true }),
-    signal: lease.signal,
   })
   return settleVariants(ctx, {
     known: {
