@@ -15,6 +15,9 @@ export const decoded = (name: string, encodingType: string | undefined): string 
   }
 }
 
+/** What a list gives no time for counts as too young for anybody to take away. */
+export const youngest = new Date(8_640_000_000_000_000)
+
 /** A page takes longer than one object. */
 export const pageTimes = 2
 
@@ -37,7 +40,7 @@ export const listObjects = (bucket: Bucket): StorageAdapter['list'] =>
       for (const { Key, Size, LastModified } of page.Contents ?? []) {
         signal?.throwIfAborted()
         const key = decoded(Key ?? '', page.EncodingType)
-        yield { key: key.slice(bucket.prefix.length), sizeBytes: Size ?? 0, modifiedAt: LastModified ?? new Date(0) }
+        yield { key: key.slice(bucket.prefix.length), sizeBytes: Size ?? 0, modifiedAt: LastModified ?? youngest }
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined
     } while (token !== undefined)

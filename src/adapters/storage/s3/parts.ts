@@ -6,7 +6,7 @@ import type { Bucket } from './bucket.ts'
 import type { Connected } from './connection.ts'
 import { answerOf, isMissing } from './failure.ts'
 import { abortedBy, inTime, nullWhenMissing } from './head.ts'
-import { decoded, pageTimes } from './listing.ts'
+import { decoded, pageTimes, youngest } from './listing.ts'
 import type { Ticket } from './tickets.ts'
 
 const changedCodes: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall'])
@@ -58,7 +58,7 @@ export const multipartOf = (bucket: Bucket, sign: (key: string, ticket: Ticket) 
           signal?.throwIfAborted()
           if (Key === undefined || UploadId === undefined) continue
           const key = decoded(Key, page.EncodingType).slice(bucket.prefix.length)
-          yield { key, uploadId: UploadId, startedAt: Initiated ?? new Date(0) }
+          yield { key, uploadId: UploadId, startedAt: Initiated ?? youngest }
         }
         const next = decoded(page.NextKeyMarker ?? '', page.EncodingType)
         from = page.IsTruncated ? { KeyMarker: next, UploadIdMarker: page.NextUploadIdMarker } : null
