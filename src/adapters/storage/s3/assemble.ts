@@ -10,7 +10,7 @@ import { abortedBy, inTime, lookAt, mustBeThere } from './head.ts'
 const abortWithinMs = 30_000
 
 /** What is put together from parts in one go, by us. */
-export interface Assembly {
+interface Assembly {
   readonly bucket: Bucket
   readonly connected: Connected
   /** As the bucket knows it. */
