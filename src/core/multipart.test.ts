@@ -103,6 +103,15 @@ describe('judging what storage lists', () => {
   })
 })
 
+describe("reading a client's list of parts", () => {
+  it('takes as many as a storage counts, each once, and nothing else', () => {
+    const list = (count: number) => Array.from({ length: count }, (_, index) => ({ partNumber: index + 1, etag: 'e' }))
+    assert.equal(sentPartsOf(list(10_000)).length, 10_000)
+    for (const wrong of [list(10_001), [...list(2), ...list(1)], [{ partNumber: 0, etag: 'e' }], [{ partNumber: 1 }], [null], 'parts'])
+      assert.throws(() => sentPartsOf(wrong), refusal('argument_invalid'))
+  })
+})
+
 describe('one PUT', () => {
   it('is refused beyond what its store carries, where there is such a limit', () => {
     assert.throws(() => refuseLargePut({ maxPutBytes: 10 }, 11), refusal('upload_put_too_large'))

@@ -60,6 +60,7 @@ export interface SentPart {
 /** The client's own list of what it sent, whatever it is. @throws RindleError `argument_invalid` */
 export const sentPartsOf = (given: unknown): readonly SentPart[] => {
   if (!Array.isArray(given)) return refuseParts('it must be a list of { partNumber, etag }')
+  if (given.length > mostParts) return refuseParts(`it names more than ${mostParts} parts`)
   const parts = given.map(sentPartOf)
   if (new Set(parts.map(({ partNumber }) => partNumber)).size < parts.length) return refuseParts('it names a part twice')
   return parts
@@ -76,6 +77,9 @@ const sentPartOf = (given: unknown): SentPart => {
 const refuseParts = (problem: string): never => {
   throw new RindleError('argument_invalid', { argument: 'parts', problem })
 }
+
+/** No storage counts further. */
+const mostParts = 10_000
 
 /** How many missing parts an error names. */
 const maxNamedParts = 100

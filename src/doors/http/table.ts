@@ -76,14 +76,14 @@ const signPart = async (visit: Visit): Promise<Response> => {
 }
 
 const complete = async (visit: Visit): Promise<Response> => {
+  const asked = await sessionFor(visit, 'upload.complete')
   const fields = fieldsOf(await readJsonObject(visit.request, maxPartsBytes))
   const parts = fields.optional('parts')
   fields.end()
-  const asked = await sessionFor(visit, 'upload.complete')
   return landed(visit, await completeMultipartUpload(visit.ctx, asked.id, parts))
 }
 
-/** Ten thousand parts with their etags fit in. */
+/** Ten thousand parts with their etags fit in. So much is read for nobody who may not ask. */
 const maxPartsBytes = 2 * 1024 * 1024
 
 const verify = async (visit: Visit): Promise<Response> => {
