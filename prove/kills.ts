@@ -68,8 +68,10 @@ async function workersOnPostgres(proof: ProofContext, photo: string, takeovers: 
 
   return {
     async round(random) {
-      for (let count = 0; count < photosARound; count += 1) await rindle.upload('photo', photo, { filename: `${count}.jpg` })
-      const victim = await atWork(database, workers)
+      const uploadSome = async (): Promise<void> => {
+        for (let count = 0; count < photosARound; count += 1) await rindle.upload('photo', photo, { filename: `${count}.jpg` })
+      }
+      const victim = await atWork(proof, database, workers, uploadSome)
       await pause(random.int(150))
       const orphans = descendants(victim.pid)
       await kill(victim)
@@ -103,12 +105,18 @@ async function appOnPglite(proof: ProofContext, photo: string): Promise<Lane> {
     async round(random) {
       if (app) await kill(app)
       app = await startApp(photosARound)
-      while (String((await once(app, 'message', { signal: proof.signal }))[0]) !== 'decoding');
+      for (;;) {
+        const [message] = await once(app, 'message', { signal: proof.signal })
+        if (message === 'decoding') break
+        if (message !== 'idle') continue
+        await kill(app)
+        app = await startApp(photosARound)
+      }
       await pause(random.int(150))
       const orphans = descendants(app.pid)
       await kill(app)
       app = await startApp(0)
-      const query = asking(app)
+      const query = asking(app, proof.signal)
       await untilDone(proof, query)
       await check(proof, query, scene)
       for (const orphan of orphans) if (isAlive(orphan)) proof.breach(`the decoder ${orphan} outlived its app`)
@@ -147,22 +155,35 @@ async function kill(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** The first worker that has a file in its hands. */
-async function atWork(database: EngineDatabase, workers: readonly ChildProcess[]): Promise<ChildProcess> {
+/** The first worker that is seen with a file in its hands. Workers that were done before anybody looked get more. */
+async function atWork(
+  proof: ProofContext,
+  database: EngineDatabase,
+  workers: readonly ChildProcess[],
+  uploadSome: () => Promise<void>,
+): Promise<ChildProcess> {
+  await uploadSome()
   for (;;) {
+    proof.signal.throwIfAborted()
     const [row] = await database.query(`select worker from rindle.media_processing_runs where state = 'processing' limit 1`)
     const found = row && workers.find(({ pid }) => String(row['worker']).endsWith(`:${pid}`))
     if (found) return found
+    if (!row && (await database.query(unsettled)).length === 0) await uploadSome()
     await pause(5)
   }
 }
 
+/** Asks an app for rows. @throws when it ends instead of answering */
 const asking =
-  (app: ChildProcess): Query =>
+  (app: ChildProcess, signal: AbortSignal): Query =>
   async (text) => {
+    const ended = once(app, 'exit').then(([code, by]) => {
+      throw new Error(`app.ts ended with ${by ?? code} when it was asked for rows`)
+    })
+    ended.catch(() => undefined)
     app.send(text)
     for (;;) {
-      const [message] = await once(app, 'message')
+      const [message] = await Promise.race([ended, once(app, 'message', { signal })])
       if (typeof message === 'object' && message !== null && 'rows' in message) return message.rows as Row[]
     }
   }

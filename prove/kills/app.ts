@@ -6,8 +6,8 @@ import { pglite } from '../../src/pglite.ts'
 import { openScene, workIn } from './scene.ts'
 
 /**
- * An app on an embedded database, with its worker inside. Uploads `photos` files, then works. Says when a file is at the gate; answers a
- * message with the rows that a text selects. It ends with the process that started it.
+ * An app on an embedded database, with its worker inside. Uploads `photos` files, then works. Says when a file is at the gate, and when
+ * none is left to take there; answers a message with the rows that a text selects. It ends with the process that started it.
  */
 const { dataDir, photo, photos, ...scene } = JSON.parse(process.argv[2] ?? '{}')
 const rindle = openScene(pglite(dataDir), scene)
@@ -23,7 +23,10 @@ for (let count = 0; count < photos; count += 1) await rindle.upload('photo', rea
 workIn(rindle, scene)
 process.send?.('working')
 for (;;) {
-  const claimed = await query(`select count(*)::int as at_work from rindle.media_processing_runs where state = 'processing'`)
-  if (Number(claimed[0]?.['at_work']) > 0) process.send?.('decoding')
+  const [row] = await query(`
+    select (select count(*)::int from rindle.media_processing_runs where state = 'processing') as at_work,
+           (select count(*)::int from rindle.media_assets where state <> 'ready') as waiting`)
+  if (Number(row?.['at_work']) > 0) process.send?.('decoding')
+  else if (Number(row?.['waiting']) === 0) process.send?.('idle')
   await pause(10)
 }

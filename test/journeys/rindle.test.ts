@@ -140,7 +140,9 @@ for (const engine of engines) {
     })
   })
 
-  describe(`a schema that is not there, on ${engine.name}`, { skip: engine.skip || engine.name === 'postgres-runtime-role' }, () => {
+  // A role that owns nothing cannot migrate.
+  if (engine.name === 'postgres-runtime-role') continue
+  describe(`a schema that is not there, on ${engine.name}`, { skip: engine.skip }, () => {
     it('is told, also to the worker, and the same Rindle goes on once it was migrated', async () => {
       const database = await engine.open({ migrated: false })
       try {
