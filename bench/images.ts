@@ -35,13 +35,13 @@ const picturesPerRound = 4
  * 24 megapixels to three variants, with everything between the sealed bytes and the stored variants on our side only.
  *
  * What was tried on our side, in CPU of about 300 ms: the one decode halved by the JPEG decoder where sharp transforms all 24 megapixels
- * and scales them, 40 less, 0.56 to 0.61 of plain sharp where it is 0.67 without (left: it helps between a factor of 2.8 and 3 alone, where
- * this picture happens to lie, and rests on what sharp does not document); sealed bytes read into one buffer of 1 MiB, so that this process
- * collects no garbage after each picture, 10 to 20 less, and fewer trips to the thread pool, 3 less (kept); keeping
- * freed memory in the child 10 less (kept); sequential reading of the source 25 less (kept); the placeholder from the smallest copy 3
- * less (kept); a cubic or linear kernel for the one decode 10 to 15 less, but softer (left); giving decoded copies back at once instead of
- * waiting for the collector: nothing that stood out (left); V8 without concurrent marking, or with a larger young generation: nothing
- * (left). What is left, on a quiet machine: the decode 150, the WebP of 1024 62, the JPEG of 2048 23, this process 18, all else 15.
+ * and scales them, 40 less (kept: without it the ratios are 0.67 to 0.71 and 0.41 to 0.46, with it 0.56 to 0.61 and 0.36 to 0.38); sealed
+ * bytes read into one buffer of 1 MiB, so that this process collects no garbage after each picture, 10 to 20 less, and fewer trips to the
+ * thread pool, 3 less (kept); keeping freed memory in the child 10 less (kept); sequential reading of the source 25 less (kept); the
+ * placeholder from the smallest copy 3 less (kept); a cubic or linear kernel for the one decode 10 to 15 less, but softer (left); giving
+ * decoded copies back at once instead of waiting for the collector: nothing that stood out (left); V8 without concurrent marking, or with a
+ * larger young generation: nothing (left). What is left, on a quiet machine: the decode 112, the WebP of 1024 62, the JPEG of 2048 23, this
+ * process 18, all else 15.
  *
  * A neighbour on the same core costs us more than the references, since ours is two processes: run it on a machine that is otherwise idle.
  */

@@ -44,6 +44,9 @@ describe('the variants of an image', () => {
         small: recipe({ width: 60 }),
         cut: recipe({ mode: 'crop', width: 40, height: 40 }),
       })
+      const halved = await place.passing(jpeg, 'me.jpg', { large: recipe({ width: 84 }) })
+      assert.deepEqual([halved.made['large']?.width, halved.made['large']?.height], [84, 56], orientation)
+      assert.equal(await quartersOf(halved.made['large']!.path), 'rgbw', `orientation ${orientation}, halved while it is loaded`)
       assert.deepEqual([facts.width, facts.height], [240, 160], orientation)
       assert.deepEqual([made['small']?.width, made['small']?.height], [60, 40], orientation)
       assert.equal(await quartersOf(made['small']!.path), 'rgbw', `orientation ${orientation}`)

@@ -13,12 +13,13 @@ import type { Sharp } from './sharp.ts'
  * @throws RindleError `decode_failed`, `decode_too_large`
  */
 export const decodeStill = async (sharp: Sharp, path: string, header: ImageHeader, size: Size): Promise<Raw> => {
+  const source = sourceOf(path, header, size)
   try {
-    return await decodeOnce(sharp, path, size, false)
+    return await decodeOnce(sharp, source, size, false)
   } catch (err) {
     if (!(err instanceof Error) || !/icc|profile/i.test(err.message)) throw decodeProblem(header.contentType, err)
   }
-  return decodeOnce(sharp, path, size, true).catch((err: unknown) => {
+  return decodeOnce(sharp, source, size, true).catch((err: unknown) => {
     throw decodeProblem(header.contentType, err)
   })
 }
@@ -39,9 +40,23 @@ export const decodeOtherFrames = async (sharp: Sharp, path: string, header: Imag
   }
 }
 
-const decodeOnce = (sharp: Sharp, path: string, size: Size, ignoreIcc: boolean): Promise<Raw> =>
+/** Less for the scaling to average would show as softness; sharp itself leaves 1.5. */
+const leastLeftToScale = 1.4
+
+/**
+ * sharp has a JPEG halved by its decoder where a third or less is wanted, and above that transforms and scales every pixel: so it is with
+ * 6000 to 2048, the commonest large photo and the commonest large copy. Asked for in the name, which libvips reads, it is halved a little
+ * earlier: a quarter of the decode less, and half when the picture lies on its side. All of its entropy data is read either way. The price
+ * at 2048: a PSNR of 44.9 dB against the scaling of every pixel, where sharp's own halving begins with 45.4.
+ */
+const sourceOf = (path: string, header: ImageHeader, size: Size): string => {
+  const scale = Math.min(header.width / size.width, header.height / size.height)
+  return header.contentType === 'image/jpeg' && scale >= 2 * leastLeftToScale && scale < 3 ? `${path}[shrink=2]` : path
+}
+
+const decodeOnce = (sharp: Sharp, source: string, size: Size, ignoreIcc: boolean): Promise<Raw> =>
   rawOf(
-    sharp(path, { failOn: 'warning', limitInputPixels: false, sequentialRead: true, ignoreIcc })
+    sharp(source, { failOn: 'warning', limitInputPixels: false, sequentialRead: true, ignoreIcc })
       .autoOrient()
       .resize(size.width, size.height, { fit: 'fill' })
       .toColourspace('srgb'),
