@@ -1,11 +1,13 @@
 import { CreateBucketCommand, PutBucketCorsCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { StorageAdapter } from 'rindle'
-import { type S3Credentials, s3 } from 'rindle/storage/s3'
+import { type S3Credentials, s3, type S3Service } from 'rindle/storage/s3'
 
 /** The bucket that the environment names, or null. Credentials are found as the AWS SDK finds them. @throws RindleError `argument_invalid` */
 export function bucketOfEnvironment(env: Readonly<Record<string, string | undefined>>): StorageAdapter | null {
-  const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_PREFIX: prefix = 'cohort', AWS_REGION: region = '' } = env
-  return bucket ? s3({ bucket, region, prefix, ...(endpoint ? { endpoint } : {}) }) : null
+  const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_PREFIX: prefix = 'cohort', AWS_REGION: region = '', S3_SERVICE } = env
+  return bucket
+    ? s3({ bucket, region, prefix, ...(endpoint ? { endpoint } : {}), ...(S3_SERVICE ? { service: S3_SERVICE as S3Service } : {}) })
+    : null
 }
 
 /** A server for trying things out, whose buckets nobody else uses. */

@@ -21,7 +21,7 @@ interface Started {
 }
 
 /** Whatever names a bucket here is not for these tests. */
-const { S3_BUCKET, S3_ENDPOINT, S3_PREFIX, AWS_REGION, ...surroundings } = process.env
+const { S3_BUCKET, S3_ENDPOINT, S3_PREFIX, S3_SERVICE, AWS_REGION, ...surroundings } = process.env
 
 const run = (folder: string, env: NodeJS.ProcessEnv = {}) => {
   const args = ['--conditions=rindle-source', program, '--s3', '--port', '0', '--folder', folder]
@@ -101,7 +101,7 @@ describe('the demo on S3', { skip: skipWithoutGateway, timeout: 280_000 }, () =>
     const bucket = await openBucket({ cors: [{ AllowedOrigins: ['*'], AllowedMethods: ['PUT'], AllowedHeaders: ['*'] }] })
     after(bucket.close)
     const { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY } = bucket.credentials
-    const named = { S3_BUCKET: bucket.bucket, S3_ENDPOINT: bucket.endpoint, AWS_REGION: bucket.region }
+    const named = { S3_BUCKET: bucket.bucket, S3_ENDPOINT: bucket.endpoint, AWS_REGION: bucket.region, S3_SERVICE: 'ceph' }
     const env = { ...named, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }
     const cohort = await start(folder, env)
     assert.ok(cohort.said.includes(`s3:${bucket.bucket}/cohort`), cohort.said)

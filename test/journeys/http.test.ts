@@ -152,6 +152,15 @@ for (const engine of engines) {
       assert.deepEqual([body.state, body.url, body.variants, typeof body.error.message], ['quarantined', null, {}, 'string'])
     })
 
+    it('reads no list of parts for who may not complete the upload', async () => {
+      const { id } = await open()
+      const body = JSON.stringify({ parts: 'x'.repeat(1_000_000) })
+      const mine = await ask('POST', `/uploads/${id}/complete`, { body })
+      assert.notEqual(mine.body.error.code, 'upload_session_not_found')
+      const nobodys = await ask('POST', `/uploads/${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}/complete`, { body: '{' })
+      assert.deepEqual([nobodys.status, nobodys.body.error.code], [404, 'upload_session_not_found'])
+    })
+
     it('takes JSON alone, so that no form of a foreign page can post', async () => {
       const { id } = await open()
       for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', '']) {

@@ -76,6 +76,19 @@ for (const engine of engines) {
     const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
     /** A worker whose time stands still: it renews nothing, as if its process were gone. */
     const elsewhere = () => ({ ...stand.ctx, clock: createSettableClock(stand.clock.now()) })
+    const loseFiveWorkers = async (assetId: string) => {
+      for (let lost = 0; lost < 5; lost++) {
+        const gone = Promise.withResolvers<void>()
+        stand.processor.before = () => {
+          gone.resolve()
+          return forEver()
+        }
+        vanished.push(promoteAsset(elsewhere(), assetId))
+        await gone.promise
+        stand.clock.advance(31)
+      }
+      stand.processor.before = null
+    }
     const settledDown = async (assetId: string) => {
       await stand.pass(120)
       return stand.states(assetId)
@@ -324,17 +337,7 @@ for (const engine of engines) {
 
     it('holds a file back over which five workers in a row were lost, keeping what was verified', async () => {
       const { assetId } = await stand.land()
-      for (let lost = 0; lost < 5; lost++) {
-        const gone = Promise.withResolvers<void>()
-        stand.processor.before = () => {
-          gone.resolve()
-          return forEver()
-        }
-        vanished.push(promoteAsset(elsewhere(), assetId))
-        await gone.promise
-        stand.clock.advance(31)
-      }
-      stand.processor.before = null
+      await loseFiveWorkers(assetId)
       assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
       assert.equal((await errorOf(assetId))?.code, 'worker_lost')
       const { objects } = await stand.states(assetId)
@@ -522,17 +525,7 @@ for (const engine of engines) {
 
       it('takes a file through the gate again for which workers were lost', async () => {
         const { assetId } = await stand.land()
-        for (let lost = 0; lost < 5; lost++) {
-          const gone = Promise.withResolvers<void>()
-          stand.processor.before = () => {
-            gone.resolve()
-            return forEver()
-          }
-          vanished.push(promoteAsset(elsewhere(), assetId))
-          await gone.promise
-          stand.clock.advance(31)
-        }
-        stand.processor.before = null
+        await loseFiveWorkers(assetId)
         assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
         await release(assetId)
         assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')

@@ -62,7 +62,7 @@ export class S3Shelf {
   readonly objects = new Map<string, StoredObject[]>()
   readonly uploads = new Map<string, Upload>()
   /** `hidesEncoding`: names of uploads are encoded where that is asked for, their markers never, and nothing is said of it, as by Ceph's gateway. */
-  readonly settings = { versioned: false, heedsConditions: true, pageSize: 1000, hidesEncoding: false }
+  readonly settings = { versioned: false, heedsConditions: true, pageSize: 1000, hidesEncoding: false, hidesTimes: false }
   private counter = 0
 
   /** Puts something there, of which only the size is known, past everything. */
@@ -203,9 +203,10 @@ export class S3Shelf {
     const page = keys.slice(0, this.settings.pageSize)
     const more = keys.length > page.length
     const name = nameWriter(query)
+    const time = this.settings.hidesTimes ? '' : '<LastModified>2026-01-01T00:00:00.000Z</LastModified>'
     const contents = page.map((key) => {
       const size = this.current(key)!.sizeBytes
-      return `<Contents><Key>${name(key)}</Key><Size>${size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
+      return `<Contents><Key>${name(key)}</Key><Size>${size}</Size>${time}</Contents>`
     })
     const next = more ? `<NextContinuationToken>${escapeXml(page.at(-1)!)}</NextContinuationToken>` : ''
     return xml(`<ListBucketResult><IsTruncated>${more}</IsTruncated>${encodingOf(query)}${next}${contents.join('')}</ListBucketResult>`)
@@ -287,10 +288,8 @@ export class S3Shelf {
     const page = rest.slice(0, this.settings.pageSize)
     const more = rest.length > page.length
     const name = nameWriter(query)
-    const listed = page.map(
-      ([id, { key }]) =>
-        `<Upload><Key>${name(key)}</Key><UploadId>${id}</UploadId><Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload>`,
-    )
+    const time = this.settings.hidesTimes ? '' : '<Initiated>2026-01-01T00:00:00.000Z</Initiated>'
+    const listed = page.map(([id, { key }]) => `<Upload><Key>${name(key)}</Key><UploadId>${id}</UploadId>${time}</Upload>`)
     const [lastId, last] = page.at(-1) ?? []
     const { hidesEncoding } = this.settings
     const marker = more ? (hidesEncoding ? escapeXml(last!.key) : name(last!.key)) : ''

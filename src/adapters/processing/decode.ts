@@ -45,7 +45,7 @@ const leastLeftToScale = 1.4
 
 /**
  * sharp has a JPEG halved by its decoder where a third or less is wanted, and above that transforms and scales every pixel: so it is with
- * 6000 to 2048, the commonest large photo and the commonest large copy. Asked for in the name, which libvips reads, it is halved a little
+ * 6000 to 2048, a photo of 24 megapixels. Asked for in the name, which libvips reads, it is halved a little
  * earlier: a quarter of the decode less, and half when the picture lies on its side. All of its entropy data is read either way. The price
  * at 2048: a PSNR of 44.9 dB against the scaling of every pixel, where sharp's own halving begins with 45.4.
  */

@@ -4,7 +4,7 @@ import { bucketOf, usualSizes } from './s3/bucket.ts'
 import { connectionTo } from './s3/connection.ts'
 import { type S3Options, settingsOf } from './s3/options.ts'
 
-export type { S3Credentials, S3Options, S3Timeouts } from './s3/options.ts'
+export type { S3Credentials, S3Options, S3Service, S3Timeouts } from './s3/options.ts'
 
 /**
  * Holds objects in a bucket of AWS S3, or of a server that speaks its protocol. Nothing is asked of it before the first call, which loads

@@ -131,10 +131,10 @@ describe('the options of S3', () => {
   it('are refused all at once', () => {
     const wrong = {
       ...{ bucket: 'Photos_1', region: '', prefix: '/x/../y', endpoint: 'minio:9000', publicEndpoint: 'https://a:b@c.example' },
-      ...{ publicBaseUrl: 'cdn', timeouts: { connectMs: 0 } },
+      ...{ publicBaseUrl: 'cdn', service: 'minio' as 'other', timeouts: { connectMs: 0 } },
     }
     const told =
-      /bucket must.*; region must.*; prefix must.*; endpoint must.*; publicEndpoint must.*; publicBaseUrl must.*; timeouts\.connectMs/
+      /bucket must.*; region must.*; prefix must.*; endpoint must.*; publicEndpoint must.*; publicBaseUrl must.*; service must.*; timeouts\.connectMs/
     assert.throws(() => s3With({ ...usual, ...wrong }), { code: 'argument_invalid', message: told })
   })
 
