@@ -6,11 +6,11 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
-import { createProcessor } from '../src/adapters/processing/processor.ts'
+import { createJail } from '../src/adapters/processing/jail.ts'
 import { local } from '../src/adapters/storage/local.ts'
 import { createStores, type Stores } from '../src/adapters/storage/stores.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
-import type { Verdict, Visit } from '../src/core/ports/processor.ts'
+import type { Verdict, Visit } from '../src/core/ports/jail.ts'
 import type { ImageRecipe } from '../src/core/recipe.ts'
 import { fetchSealed } from '../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../src/flows/steps/open-source.ts'
@@ -65,12 +65,12 @@ async function prepare({ random, folder, note }: BenchContext): Promise<BenchSid
   note(`the photo has ${(size / 1e6).toFixed(1)} MB`)
   const store = local({ directory: join(folder, 'store') })
   await store.put(sealedKey, streamOf(source), { contentType: 'image/jpeg', sizeBytes: size })
-  const processor = createProcessor({ concurrency: 1, logger: console })
-  await processor.warm()
+  const jail = createJail({ concurrency: 1, logger: console })
+  await jail.warm()
   const worker = {
     ctx: { stores: createStores({ profiles: { photo: { storage: store } } }), host: readHost(), logger: console },
     store: store.id,
-    visit: processor.visit,
+    visit: jail.visit,
   }
   let pictures = 0
   const ours = async (): Promise<Verdict> => promoteOnce(worker, join(folder, `job-${++pictures}`), pictures)
@@ -86,7 +86,7 @@ async function prepare({ random, folder, note }: BenchContext): Promise<BenchSid
       'sharp per variant': () => perPicture(() => withSharp(source, folder)),
       'vipsthumbnail per variant': () => perPicture(() => withVips(source, folder)),
     },
-    close: () => processor.close(),
+    close: () => jail.close(),
   }
 }
 
@@ -128,7 +128,12 @@ const visitOf = (path: string, folder: string): Visit => ({
   filename: 'photo.jpg',
   allowMime: ['image/jpeg'],
   allowExtensions: null,
-  limits: { maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, timeoutMs: 60_000 },
+  metadata: 'keep',
+  svg: 'refuse',
+  limits: {
+    ...{ maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, maxDurationSeconds: 7_200 },
+    ...{ gateTimeoutMs: 60_000, timeoutMs: 60_000 },
+  },
   variants: wanted.map(({ name, side, format }) => ({ name, recipe: recipeOf(side, format) })),
 })
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createProcessor } from '../src/adapters/processing/processor.ts'
+import { createJail } from '../src/adapters/processing/jail.ts'
 import { createSettableClock } from '../src/testing/clock.ts'
 import type { BucketHonours } from '../src/testing/memory-bucket.ts'
 import type { Engine } from '../test/services/engines.ts'
@@ -86,7 +86,7 @@ type Lanes = {
 
 const playLanes = async (context: ProofContext, { engine, amount, label, lanes }: Lanes): Promise<Counts> => {
   const { folder, random, breach, note, signal } = context
-  const processor = createProcessor({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
   const draw = await openAlbum()
   const all: Counts[] = []
   const began = performance.now()
@@ -94,7 +94,7 @@ const playLanes = async (context: ProofContext, { engine, amount, label, lanes }
   const run = async (options: Lanes['lanes'][number], index: number): Promise<void> => {
     const counts = noCounts()
     all.push(counts)
-    const lane = await openLane({ engine, processor, folder: join(folder, `${label}${index}`), ...options })
+    const lane = await openLane({ engine, jail, folder: join(folder, `${label}${index}`), ...options })
     try {
       for (let round = next++; round < amount && !signal.aborted; round = next++) {
         await playInterleaving({ lane, random: random.fork(`${label} ${round}`), counts, draw, breach })
@@ -108,7 +108,7 @@ const playLanes = async (context: ProofContext, { engine, amount, label, lanes }
     await Promise.all(lanes.map(run))
     note(`${amount} on ${label}: ${((performance.now() - began) / 1000).toFixed(1)} s`)
   } finally {
-    await processor.close()
+    await jail.close()
   }
   return sum(all)
 }

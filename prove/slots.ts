@@ -3,7 +3,7 @@ import { memory } from '../src/adapters/storage/memory.ts'
 import { contextOf, type RindleContext } from '../src/context.ts'
 import { deliverableStates, gateStates, type AssetState } from '../src/core/asset.ts'
 import { isRindleError } from '../src/core/errors.ts'
-import type { Processor } from '../src/core/ports/processor.ts'
+import type { Jail } from '../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../src/core/ports/storage.ts'
 import { defineProfile } from '../src/core/profile-definition.ts'
 import { jobs } from '../src/doors/worker/jobs.ts'
@@ -48,7 +48,7 @@ export const slots: Proof = {
         },
         slots: { one: { profile: 'file' }, many: { profile: 'file', many: true } },
       },
-      { processor: judge },
+      { jail: judge },
     )
     await rindle.ready()
     const ctx = contextOf(rindle)
@@ -93,14 +93,15 @@ interface SlotOfRound {
 }
 
 /** Says yes to every file but those named `bad`, without a look at them: slots are what is on trial. */
-const judge: Processor = {
+const judge: Jail = {
   async visit({ filename }) {
     if (filename.startsWith('bad')) return { verdict: 'refuse', code: 'type_unknown', message: 'It is of no known type.', details: {} }
     const facts = { kind: 'file', contentType: 'text/plain', extension: 'txt', placeholder: null, dominantColor: null } as const
-    const shape = { width: null, height: null, frames: null, hasAlpha: null }
-    return { verdict: 'pass', facts: { ...facts, ...shape }, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
+    const shape = { width: null, height: null, frames: null, hasAlpha: null, durationMs: null, hasVideoTrack: null, hasAudioTrack: null }
+    return { verdict: 'pass', facts: { ...facts, ...shape }, rewritten: null, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
   },
   warm: async () => {},
+  report: async () => ({ walls: [], versions: {}, decodes: [], missing: {} }),
   close: async () => {},
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createProcessor } from '../src/adapters/processing/processor.ts'
+import { createJail } from '../src/adapters/processing/jail.ts'
 import { isRindleError } from '../src/core/errors.ts'
 import { openBucket, type TestBucket } from '../test/services/bucket.ts'
 import { chosenEngine, withOneServer } from './database.ts'
@@ -67,12 +67,12 @@ const choose = ({ amount, random }: ProofContext): readonly Trial[] => {
 
 const tryAll = async (context: ProofContext, bucket: TestBucket, chosen: readonly Trial[]): Promise<number> => {
   const { folder, random, signal } = context
-  const processor = createProcessor({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
   const engine = chosenEngine()
   let next = 0
   let slowestMs = 0
   const run = async (name: string): Promise<void> => {
-    const lane = await openLane({ name, engine, folder: join(folder, name), bucket, processor, random: random.fork(name) })
+    const lane = await openLane({ name, engine, folder: join(folder, name), bucket, jail, random: random.fork(name) })
     try {
       for (let trial = chosen[next++]; trial && !signal.aborted; trial = chosen[next++])
         slowestMs = Math.max(slowestMs, await tryOne(context, lane, bucket, trial))
@@ -85,7 +85,7 @@ const tryAll = async (context: ProofContext, bucket: TestBucket, chosen: readonl
   try {
     await Promise.all(Array.from({ length: lanes }, (_, index) => run(`lane${index}`)))
   } finally {
-    await processor.close()
+    await jail.close()
   }
   return slowestMs
 }

@@ -21,6 +21,10 @@ const programs = [
   { name: 'chromium', present: () => onPath('chromium') },
   { name: 'postgresql', present: hasPostgres },
   { name: 'libvips-tools', present: () => onPath('vipsthumbnail') },
+  { name: 'bubblewrap', present: () => onPath('bwrap') },
+  { name: 'libimage-exiftool-perl', present: () => onPath('exiftool') },
+  { name: 'libheif-examples', present: () => onPath('heif-enc') },
+  { name: 'clamav-daemon', present: () => onPath('clamd') },
   ...gateway,
 ]
 

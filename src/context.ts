@@ -5,7 +5,7 @@ import type { Ids } from './core/ids.ts'
 import type { KeyRing } from './core/key-ring.ts'
 import type { Changes } from './core/ports/changes.ts'
 import type { Logger } from './core/ports/logger.ts'
-import type { Processor } from './core/ports/processor.ts'
+import type { Jail } from './core/ports/jail.ts'
 import type { Queue } from './core/ports/queue.ts'
 import type { Telemetry } from './core/ports/telemetry.ts'
 import type { Profiles, Slots } from './core/profile.ts'
@@ -18,7 +18,7 @@ export interface RindleContext {
   readonly stores: Stores
   readonly queue: Queue
   readonly changes: Changes
-  readonly processor: Processor
+  readonly jail: Jail
   /** The database's time, carried forward monotonically. Set at `ready()` and at every look of the worker. */
   readonly clock: Clock
   readonly ids: Ids

@@ -1,7 +1,7 @@
 import { createChanges } from './adapters/queue/changes.ts'
 import { queueMigrations } from './adapters/queue/install.ts'
 import { createQueue } from './adapters/queue/pg-boss.ts'
-import { createProcessor } from './adapters/processing/processor.ts'
+import { createJail } from './adapters/processing/jail.ts'
 import { createStores } from './adapters/storage/stores.ts'
 import { createTelemetry } from './adapters/telemetry/diagnostics.ts'
 import { jsonLogger, silentLogger } from './adapters/telemetry/logger.ts'
@@ -14,7 +14,7 @@ import { createKeyRing } from './core/key-ring.ts'
 import { madeOrRefused } from './core/options.ts'
 import type { OwnerRef } from './core/owner.ts'
 import type { Logger } from './core/ports/logger.ts'
-import type { Processor } from './core/ports/processor.ts'
+import type { Jail } from './core/ports/jail.ts'
 import type { CallOptions, SignedRequest, StorageAdapter } from './core/ports/storage.ts'
 import type { SentPart } from './core/multipart.ts'
 import { named, type Profiles } from './core/profile.ts'
@@ -88,6 +88,13 @@ export interface RindleOptions<P extends Profiles = Profiles, S extends SlotsOpt
   readonly leaseSeconds?: number
   /** Where jobs get their private folders. Default: the system's folder for temporary files. */
   readonly scratchFolder?: string
+  /**
+   * `require` refuses to decode where a wall of the jail does not stand, such as the sandbox of bubblewrap; `prefer` (the default) makes do with
+   * those that do, and doctor says which.
+   */
+  readonly jail?: 'prefer' | 'require'
+  /** What decoding one file may take in memory; a header that asks for more is refused. Default 1 GiB, which takes 48-megapixel photos of any type. */
+  readonly maxDecodeBytes?: number
 }
 
 export type ProfileName<P extends Profiles> = keyof P & string
@@ -203,7 +210,7 @@ export interface Overrides {
   readonly databaseClock?: DatabaseClock
   readonly ids?: Ids
   readonly host?: Host
-  readonly processor?: Processor
+  readonly jail?: Jail
 }
 
 /**
@@ -292,7 +299,7 @@ type ClosableContext = RindleContext & { readonly changes: { close(): Promise<vo
 
 const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
   const workers: Worker[] = []
-  const { db, queue, clock, changes, processor } = context
+  const { db, queue, clock, changes, jail } = context
   let opening: Promise<void> | null = null
   let closing: Promise<void> | null = null
   const open = async (): Promise<void> => {
@@ -313,7 +320,7 @@ const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
     await Promise.all(workers.map((worker) => worker.stop()))
     await changes.close()
     await queue.close()
-    await processor.close()
+    await jail.close()
     await db.close()
   }
   return {
@@ -344,7 +351,7 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
     stores,
     queue: createQueue({ database: db }),
     changes: createChanges({ database: db }),
-    processor: overrides.processor ?? createProcessor({ logger: options.logger ?? stderrLogger(clock) }),
+    jail: overrides.jail ?? createJail({ logger: options.logger ?? stderrLogger(clock) }),
     clock,
     ids: overrides.ids ?? timeOrderedIds,
     profiles: options.profiles,

@@ -1,10 +1,10 @@
 import pg from 'pg'
 import { contextOf } from '../../src/context.ts'
-import type { MadeVariant } from '../../src/core/ports/processor.ts'
+import type { MadeVariant } from '../../src/core/ports/jail.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { stagingKey } from '../../src/core/object-key.ts'
-import { clients, instantProcessor, photo, photoProfile, secret, send, storage } from './workload.ts'
+import { clients, instantJail, photo, photoProfile, secret, send, storage } from './workload.ts'
 
 export interface LifecycleSide {
   /** One whole life: opened, signed, verified, taken through the gate with three variants, attached. */
@@ -25,7 +25,7 @@ export async function openOurs(url: string, variants: readonly MadeVariant[], sc
       baseUrl: 'http://localhost/media',
       scratchFolder,
     },
-    { processor: instantProcessor(variants) },
+    { jail: instantJail(variants) },
   )
   await rindle.ready()
   const ctx = contextOf(rindle)

@@ -4,14 +4,14 @@ import { createQueue } from '../../src/adapters/queue/pg-boss.ts'
 import { timeOrderedIds } from '../../src/core/ids.ts'
 import { sealedKey, stagingKey, variantKey } from '../../src/core/object-key.ts'
 import { hostedWatchSeconds, endedSessionSeconds, secondsAfter, wakeUpSeconds } from '../../src/core/patience.ts'
-import type { MadeVariant } from '../../src/core/ports/processor.ts'
+import type { MadeVariant } from '../../src/core/ports/jail.ts'
 import type { JobRequest } from '../../src/core/ports/queue.ts'
 import { maxPutTicketSeconds } from '../../src/core/ticket.ts'
 import { planVariants } from '../../src/core/variant-plan.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import type { LifecycleSide } from './ours.ts'
 import { type TicketFor, touchesOf } from './touches.ts'
-import { clients, facts, figures, instantProcessor, photo, photoProfile, send, storage } from './workload.ts'
+import { clients, facts, figures, instantJail, photo, photoProfile, send, storage } from './workload.ts'
 
 type Row = Readonly<Record<string, unknown>>
 type Made = MadeVariant & { readonly ok: true }
@@ -42,7 +42,7 @@ export async function openReference(url: string, variants: readonly Made[], scra
   await boss.start()
   const stop = await queue.listen(() => {})
   const store = storage()
-  const touches = touchesOf(store, instantProcessor(variants), scratchFolder)
+  const touches = touchesOf(store, instantJail(variants), scratchFolder)
   const wanted = planVariants(photoProfile(store)).map((one) => ({ ...one, made: variants.find(({ name }) => name === one.name)! }))
 
   const transaction = async <T>(body: (work: Work) => Promise<T>): Promise<T> => {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { createStores } from '../../src/adapters/storage/stores.ts'
 import { createKeyRing } from '../../src/core/key-ring.ts'
-import type { Processor } from '../../src/core/ports/processor.ts'
+import type { Jail } from '../../src/core/ports/jail.ts'
 import { mintTicket } from '../../src/core/ticket.ts'
+import { visitRulesOf } from '../../src/core/visit-rules.ts'
 import { removeScratch, makeScratch } from '../../src/flows/steps/make-scratch.ts'
 import { fetchSealed } from '../../src/flows/steps/fetch-sealed.ts'
 import { openSource } from '../../src/flows/steps/open-source.ts'
@@ -36,13 +37,12 @@ export interface Touches {
   ): Promise<void>
 }
 
-export function touchesOf(store: ReturnType<typeof storage>, processor: Processor, scratchFolder: string): Touches {
+export function touchesOf(store: ReturnType<typeof storage>, jail: Jail, scratchFolder: string): Touches {
   const profile = photoProfile(store)
   const ctx = { stores: createStores({ profiles: { photo: profile } }), host: readHost(), logger: console }
   const keys = createKeyRing([secret])
   const { signal } = new AbortController()
   const object = (at: StoredAt, etag: string | null) => ({ id: '', role: 'original' as const, etag, version: null, ...at })
-  const limits = { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: 120_000 }
   return {
     ticket: ({ store: at, ...names }) =>
       mintTicket(keys, 'put', {
@@ -62,16 +62,12 @@ export function touchesOf(store: ReturnType<typeof storage>, processor: Processo
         await seal(ctx, { source: object(staged, staged.etag), sealed: object(sealed, null), signal })
         const read = await fetchSealed(ctx, { object: sealed, path, signal })
         const { filename } = photo
-        const { kind: profileKind, allowMime, allowExtensions } = profile
-        await processor.visit({
+        await jail.visit({
           path,
           folder,
           purpose: 'gate',
-          profileKind,
           filename,
-          allowMime,
-          allowExtensions,
-          limits,
+          ...visitRulesOf(profile),
           variants: [],
           signal,
         })

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { image } from '../../src/core/image-recipe.ts'
-import type { Facts, MadeVariant, Processor } from '../../src/core/ports/processor.ts'
+import type { Facts, MadeVariant, Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 
 /** What one lifecycle is about, the same on both sides. */
@@ -21,6 +21,7 @@ export const secret = 'a secret for benchmarks alone, of thirty-two bytes or mor
 
 export const facts: Facts = {
   ...{ kind: 'image', contentType: 'image/jpeg', extension: 'jpg', width: 4000, height: 3000, frames: 1, hasAlpha: false },
+  ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
   ...{ placeholder: '1QcSHQRnh493V4dIh4eXh1h4kJUI', dominantColor: '#a0b0c0' },
 }
 
@@ -63,9 +64,10 @@ export const send = (store: ReturnType<typeof storage>, key: string): Promise<un
   store.put(key, new Blob([photo.bytes]).stream(), { contentType: photo.contentType, sizeBytes: photo.bytes.byteLength })
 
 /** Says yes at once and hands out the files that are there. */
-export const instantProcessor = (variants: readonly MadeVariant[]): Processor => ({
-  visit: async () => ({ verdict: 'pass', facts, variants, figures }),
+export const instantJail = (variants: readonly MadeVariant[]): Jail => ({
+  visit: async () => ({ verdict: 'pass', facts, rewritten: null, variants, figures }),
   warm: async () => {},
+  report: async () => ({ walls: [], versions: {}, decodes: [], missing: {} }),
   close: async () => {},
 })
 

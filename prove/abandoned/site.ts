@@ -12,7 +12,7 @@ import { createTestRindle } from '../../src/rindle.ts'
 import { type ClientAnswer, type ClientRequest, sendByFetch } from '../../src/testing/client-request.ts'
 import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
 import { type BucketHonours, createMemoryBucket } from '../../src/testing/memory-bucket.ts'
-import { createPlainProcessor } from '../../test/journeys/fixtures/plain-processor.ts'
+import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { openBucket, type TestBucket } from '../../test/services/bucket.ts'
 import type { Random } from '../harness.ts'
@@ -123,7 +123,7 @@ export const openSite = async (options: {
   const profiles = { film: filmOf(ground.adapter) }
   const rindle = createTestRindle(
     { database: database.given, secrets: [secret], scratchFolder: folder, profiles, logger: silent },
-    { clock, databaseClock: clock.database, processor: createPlainProcessor() },
+    { clock, databaseClock: clock.database, jail: createPlainJail() },
   )
   await rindle.ready()
   const ctx = contextOf(rindle)

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
-import type { Processor } from '../../src/core/ports/processor.ts'
+import type { Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { jobNames } from '../../src/core/jobs.ts'
 import { jobs } from '../../src/doors/worker/jobs.ts'
@@ -30,14 +30,14 @@ export type Lane = {
 export type LaneOptions = {
   readonly engine: Engine
   readonly folder: string
-  readonly processor: Processor
+  readonly jail: Jail
   readonly clock: SettableClock | null
   readonly grounds: readonly Ground[]
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-const rindleOn = (database: EngineDatabase, { grounds, folder, processor, clock }: LaneOptions) => {
+const rindleOn = (database: EngineDatabase, { grounds, folder, jail, clock }: LaneOptions) => {
   const limits = { maxBytes: 100_000 }
   const profiles = Object.fromEntries(
     grounds.flatMap(({ name, staged: storage }) => [
@@ -47,8 +47,8 @@ const rindleOn = (database: EngineDatabase, { grounds, folder, processor, clock 
   )
   return createTestRindle(
     { database: database.given, secrets: ['a secret of the proof that is long enough'], scratchFolder: folder, profiles, logger: silent },
-    // One processor serves every lane, and is closed after the last.
-    { processor: { ...processor, close: async () => {} }, ...(clock ? { clock, databaseClock: clock.database } : {}) },
+    // One jail serves every lane, and is closed after the last.
+    { jail: { ...jail, close: async () => {} }, ...(clock ? { clock, databaseClock: clock.database } : {}) },
   )
 }
 

@@ -8,7 +8,7 @@ import { jsonLogger } from '../../src/adapters/telemetry/logger.ts'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
-import type { Processor } from '../../src/core/ports/processor.ts'
+import type { Jail } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { createTestRindle } from '../../src/rindle.ts'
@@ -44,13 +44,13 @@ export interface LaneOptions {
   readonly engine: Engine
   readonly folder: string
   readonly bucket: TestBucket
-  readonly processor: Processor
+  readonly jail: Jail
   readonly random: Random
 }
 
 const patientMs = 20_000
 
-export const openLane = async ({ name, engine, folder, bucket, processor, random }: LaneOptions): Promise<Lane> => {
+export const openLane = async ({ name, engine, folder, bucket, jail, random }: LaneOptions): Promise<Lane> => {
   mkdirSync(folder, { recursive: true })
   const [database, proxy] = await Promise.all([engine.open(), openProxy(bucket.endpoint)])
   const { bucket: bucketName, endpoint, region, credentials } = bucket
@@ -58,7 +58,7 @@ export const openLane = async ({ name, engine, folder, bucket, processor, random
   const storage = switchable(guardedStore(s3(right)))
   const clock = createSettableClock(new Date())
   const logged: string[] = []
-  const rindle = rindleOn(database, { storage: storage.adapter, folder, processor, clock, logger: listening(logged) })
+  const rindle = rindleOn(database, { storage: storage.adapter, folder, jail, clock, logger: listening(logged) })
   await rindle.ready()
   const readRows = await rowReader(database, ['rindle', 'rindle_queue'])
   return {
@@ -101,9 +101,9 @@ const timeoutsOf = (ms: number) => ({
 
 const rindleOn = (
   database: EngineDatabase,
-  options: { storage: StorageAdapter; folder: string; processor: Processor; clock: SettableClock; logger: Logger },
+  options: { storage: StorageAdapter; folder: string; jail: Jail; clock: SettableClock; logger: Logger },
 ) => {
-  const { storage, folder, processor, clock, logger } = options
+  const { storage, folder, jail, clock, logger } = options
   const limits = { storage, maxBytes: 2_000_000 }
   return createTestRindle(
     {
@@ -116,8 +116,8 @@ const rindleOn = (
         paper: defineProfile({ ...limits, kind: 'file', allowMime: ['application/pdf'] }),
       },
     },
-    // One processor serves every lane, and is closed after the last.
-    { clock, databaseClock: clock.database, processor: { ...processor, close: async () => {} } },
+    // One jail serves every lane, and is closed after the last.
+    { clock, databaseClock: clock.database, jail: { ...jail, close: async () => {} } },
   )
 }
 

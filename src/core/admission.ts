@@ -3,7 +3,7 @@ import { canonicalType, contentTypeOf, extensionFits, extensionIn, extensionsOf 
 import { type ErrorCode, messageOf, RindleError } from './errors.ts'
 import { normaliseFilename } from './filename.ts'
 import { type OwnerRef, ownerOf } from './owner.ts'
-import type { Verdict } from './ports/processor.ts'
+import type { Verdict } from './ports/jail.ts'
 import type { Profile, Profiles } from './profile.ts'
 
 /** What the caller says about a file before its bytes are there. */

@@ -38,6 +38,22 @@ export const errorCatalog = {
     false,
     (d) => `${d.neededFor} needs the package ${d.packageName}: npm install ${d.packageName}`,
   ),
+  peer_outdated: spec<{ packageName: string; found: string; needed: string }>(
+    500,
+    false,
+    (d) => `${d.packageName} ${d.found} is too old to be given untrusted files; ${d.needed} or newer is needed.`,
+  ),
+  program_missing: spec<{ program: string; neededFor: string; install: string }>(
+    500,
+    false,
+    (d) => `${d.neededFor} needs ${d.program}, which is not on this machine: ${d.install}`,
+  ),
+  jail_incomplete: spec<{ missing: readonly string[] }>(
+    500,
+    false,
+    (d) =>
+      `createRindle({ jail: 'require' }) asks for every wall around decoders, and here some do not stand:\n- ${d.missing.join('\n- ')}`,
+  ),
   handler_options_invalid: spec<{ missing: readonly string[] }>(
     500,
     false,
@@ -269,6 +285,16 @@ export const errorCatalog = {
     false,
     (d) => `Asset ${d.assetId} is attached ${d.attachments} times: detach it first, then purge.`,
   ),
+  quarantine_not_releasable: spec<{ assetId: string; code: string }>(
+    409,
+    false,
+    (d) => `Asset ${d.assetId} was refused with ${d.code}: a file that decoders cannot open safely is not released. Have it uploaded anew.`,
+  ),
+  quarantine_expired: spec<{ assetId: string }>(
+    410,
+    false,
+    (d) => `The bytes of asset ${d.assetId} are not kept any more: have it uploaded anew.`,
+  ),
   asset_profile_mismatch: spec<{ assetId: string; profile: string; slot: string; expected: string }>(
     422,
     false,
@@ -360,10 +386,52 @@ export const errorCatalog = {
     false,
     (d) => `The ${d.format} file is damaged or incomplete and cannot be opened. Save it again and upload it once more.`,
   ),
-  decode_too_large: spec<Record<string, never>>(
+  decode_too_large: spec<{ neededBytes: number | null; maxDecodeBytes: number | null }>(
     422,
     false,
-    () => 'Opening the picture would take more memory than is allowed. Make it smaller and try again.',
+    (d) =>
+      `Opening the picture would take ${d.neededBytes === null ? 'more memory than is allowed' : `about ${d.neededBytes} bytes of memory; at most ${d.maxDecodeBytes} are allowed`}. Make it smaller and try again.`,
+  ),
+  max_duration_exceeded: spec<{ durationSeconds: number; maxDurationSeconds: number }>(
+    422,
+    false,
+    (d) => `The file lasts ${d.durationSeconds} seconds; at most ${d.maxDurationSeconds} are taken. Cut it and try again.`,
+  ),
+  max_streams_exceeded: spec<{ streams: number; maxStreams: number }>(
+    422,
+    false,
+    (d) => `The file holds ${d.streams} streams; at most ${d.maxStreams} are taken.`,
+  ),
+  metadata_not_removable: spec<{ format: string }>(
+    422,
+    false,
+    (d) => `The ${d.format} file is built in a way that its location cannot be taken out of. Save it again and upload it once more.`,
+  ),
+  svg_external_reference: spec<Record<string, never>>(
+    422,
+    false,
+    () => 'The SVG file refers to something outside of itself. Embed it, and upload the file once more.',
+  ),
+  malware_found: spec<{ scanner: string; threat: string }>(
+    422,
+    false,
+    (d) => `The scanner ${d.scanner} found ${d.threat} in this file; it is held back.`,
+  ),
+  scan_limit_exceeded: spec<{ scanner: string; maxBytes: number | null }>(
+    422,
+    false,
+    (d) =>
+      `The scanner ${d.scanner} cannot look through a file this large${d.maxBytes === null ? '' : ` (more than ${d.maxBytes} bytes)`}; it is held back.`,
+  ),
+  scanner_unavailable: spec<{ scanner: string; problem: string }>(
+    503,
+    true,
+    (d) => `The scanner ${d.scanner} did not answer (${d.problem}); the file waits until it does.`,
+  ),
+  app_code_failed: spec<{ part: 'analyzer' | 'processor'; name: string; problem: string }>(
+    500,
+    true,
+    (d) => `The app's ${d.part} ${d.name} failed (${d.problem}); the file is taken up again later.`,
   ),
   variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
   decoder_killed: spec<{ reason: string }>(

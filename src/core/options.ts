@@ -3,14 +3,28 @@ import { problemsOfSecrets } from './key-ring.ts'
 import { longestLeaseSeconds } from './patience.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
-const optionNames = ['profiles', 'slots', 'database', 'secrets', 'baseUrl', 'stores', 'logger', 'leaseSeconds', 'scratchFolder']
+const optionNames = [
+  'profiles',
+  'slots',
+  'database',
+  'secrets',
+  'baseUrl',
+  'stores',
+  'logger',
+  'leaseSeconds',
+  'scratchFolder',
+  'jail',
+  'maxDecodeBytes',
+]
+/** What the smallest pictures may take, so that some can be opened at all. */
+const leastDecodeBytes = 64 * 1024 * 1024
 const name = /^[a-z][a-z0-9_-]{0,62}$/i
 const nameRule = 'names begin with a letter and go on with letters, digits, - and _, at most 63'
 
 /** What is wrong with the options of `createRindle`, all of it; whatever a program that was not type checked may have handed in. */
 export const problemsOfOptions = (options: unknown): string[] => {
   if (!isRecord(options)) return ['createRindle takes an object of options']
-  const { profiles, slots, database, secrets, baseUrl, stores, logger, leaseSeconds, scratchFolder } = options
+  const { profiles, slots, database, secrets, baseUrl, stores, logger, leaseSeconds, scratchFolder, jail, maxDecodeBytes } = options
   return [
     ...unknownKeys(options, optionNames, ''),
     ...problemsOfProfiles(profiles),
@@ -26,6 +40,10 @@ export const problemsOfOptions = (options: unknown): string[] => {
     ...(scratchFolder === undefined || (typeof scratchFolder === 'string' && scratchFolder !== '')
       ? []
       : ['scratchFolder must be the path of a folder']),
+    ...(jail === undefined || jail === 'prefer' || jail === 'require' ? [] : ["jail must be 'prefer' or 'require'"]),
+    ...(maxDecodeBytes === undefined || isWhole(maxDecodeBytes, leastDecodeBytes, Number.MAX_SAFE_INTEGER)
+      ? []
+      : [`maxDecodeBytes must be a whole number of bytes, ${leastDecodeBytes} or more`]),
   ]
 }
 

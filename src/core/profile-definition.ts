@@ -3,7 +3,11 @@ import { recipeDigests } from './digest.ts'
 import { RindleError } from './errors.ts'
 import { problemsOfImageRecipe } from './image-recipe.ts'
 import { type Profile, profileOf } from './profile.ts'
+import { metadataPolicies, type MetadataPolicy } from './metadata-policy.ts'
+import type { Analyzer } from './ports/analyzer.ts'
 import type { Authorizer } from './ports/authorizer.ts'
+import type { Processor } from './ports/processor.ts'
+import type { Scanner } from './ports/scanner.ts'
 import type { StorageAdapter } from './ports/storage.ts'
 import type { Recipes } from './recipe.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
@@ -25,6 +29,18 @@ export interface ProfileOptions<V extends Recipes = Recipes> {
   readonly maxSidePixels?: number
   /** Frames or pages of one picture. Default 300. */
   readonly maxFrames?: number
+  /** Of audio and video. Default 7,200. */
+  readonly maxDurationSeconds?: number
+  /** What of a file's own metadata is served with it. Default `strip-location`; `keep` with `kind: 'file'`, whose files are never rewritten. */
+  readonly originals?: { readonly metadata?: MetadataPolicy }
+  /** `rasterize` draws SVG in the jail, with nothing from outside of it; variants are pictures, the original is served as an attachment. Default `refuse`. */
+  readonly svg?: 'refuse' | 'rasterize'
+  /** The app's own, and `clamav()`: each has to find a file clean before it is served. */
+  readonly scanners?: readonly Scanner[]
+  /** The app's own: what it finds out is kept as `metadata.analysis`. */
+  readonly analyzer?: Analyzer
+  /** The app's own: makes the variants in place of the library. */
+  readonly processor?: Processor
   /** What is made from every file, by name: `{ thumb: image({ width: 128 }) }`. */
   readonly variants?: V
   readonly delivery?: {
@@ -59,6 +75,12 @@ export const defineProfile = <const V extends Recipes = Record<never, never>>(op
     maxPixels: options.maxPixels ?? 64_000_000,
     maxSidePixels: options.maxSidePixels ?? 16_383,
     maxFrames: options.maxFrames ?? 300,
+    maxDurationSeconds: options.maxDurationSeconds ?? 7_200,
+    originals: Object.freeze({ metadata: options.originals?.metadata ?? (options.kind === 'file' ? 'keep' : 'strip-location') }),
+    svg: options.svg ?? 'refuse',
+    scanners: Object.freeze([...(options.scanners ?? [])]),
+    analyzer: options.analyzer ?? null,
+    processor: options.processor ?? null,
     variants: Object.freeze({ ...recipes }),
     digests: recipeDigests(recipes),
     delivery: Object.freeze({
@@ -81,6 +103,8 @@ const problemsOfProfile = (options: ProfileOptions): string[] => {
     ...problemsOfExtensions(options),
     ...problemsOfLimits(options),
     ...problemsOfVariants(options),
+    ...problemsOfOriginals(options),
+    ...problemsOfAppCode(options),
     ...problemsOfDelivery(options.delivery),
     ...problemsOfRetention(options),
   ]
@@ -95,6 +119,12 @@ const optionNames = [
   'maxPixels',
   'maxSidePixels',
   'maxFrames',
+  'maxDurationSeconds',
+  'originals',
+  'svg',
+  'scanners',
+  'analyzer',
+  'processor',
   'variants',
   'delivery',
   'quarantine',
@@ -143,8 +173,8 @@ const problemsOfExtensions = ({ allowExtensions, allowMime }: ProfileOptions): s
 
 const problemsOfLimits = (options: ProfileOptions): string[] => {
   const problems = positive(options.maxBytes) ? [] : ['maxBytes must be a whole number of bytes, 1 or more']
-  const { maxPixels, maxSidePixels, maxFrames } = options
-  for (const [name, limit] of Object.entries({ maxPixels, maxSidePixels, maxFrames }))
+  const { maxPixels, maxSidePixels, maxFrames, maxDurationSeconds } = options
+  for (const [name, limit] of Object.entries({ maxPixels, maxSidePixels, maxFrames, maxDurationSeconds }))
     if (limit !== undefined && !positive(limit)) problems.push(`${name} must be a whole number, 1 or more`)
   return problems
 }
@@ -163,6 +193,44 @@ const problemsOfVariants = ({ kind, variants }: ProfileOptions): string[] => {
     if (!isRecord(recipe) || recipe.kind !== 'image') return [...problems, `${path} must be a recipe: image({ … })`]
     return [...problems, ...problemsOfImageRecipe(recipe, path)]
   })
+}
+
+const problemsOfOriginals = ({ kind, originals, svg }: ProfileOptions): string[] => {
+  const problems = svg === undefined || svg === 'refuse' || svg === 'rasterize' ? [] : ["svg must be 'refuse' or 'rasterize'"]
+  if (originals === undefined) return problems
+  if (!isRecord(originals)) return [...problems, "originals must be an object: { metadata: 'strip-location' }"]
+  problems.push(...unknownKeys(originals, ['metadata'], 'originals'))
+  const { metadata } = originals
+  if (metadata === undefined) return problems
+  if (!metadataPolicies.includes(metadata)) problems.push(`originals.metadata must be one of ${metadataPolicies.join(', ')}`)
+  else if (kind === 'file' && metadata !== 'keep')
+    problems.push("originals.metadata: a profile with kind: 'file' never rewrites a file, so only keep is possible")
+  return problems
+}
+
+const problemsOfAppCode = ({ kind, scanners, analyzer, processor }: ProfileOptions): string[] => {
+  const listed = scanners === undefined || Array.isArray(scanners) ? (scanners ?? []) : null
+  return [
+    ...(listed === null ? ['scanners must be a list: [clamav()]'] : []),
+    ...(listed ?? []).flatMap((one, index) => problemsOfPart(`scanners[${index}]`, one, 'scan')),
+    ...(analyzer === undefined ? [] : problemsOfPart('analyzer', analyzer, 'analyze')),
+    ...(processor === undefined ? [] : problemsOfPart('processor', processor, 'process')),
+    ...(kind === 'file' && processor !== undefined ? ["processor: a profile with kind: 'file' makes no variants"] : []),
+  ]
+}
+
+const partName = /^[a-z0-9][a-z0-9_-]{0,62}$/i
+
+const problemsOfPart = (path: string, part: unknown, method: string): string[] => {
+  if (!isRecord(part)) return [`${path} must be an object with a name and a method ${method}`]
+  const { name, timeoutSeconds } = part
+  return [
+    ...(typeof name === 'string' && partName.test(name) ? [] : [`${path}.name must be letters, digits, - and _, at most 63`]),
+    ...(typeof part[method] === 'function' ? [] : [`${path} must have a method ${method}`]),
+    ...(timeoutSeconds === undefined || positive(timeoutSeconds)
+      ? []
+      : [`${path}.timeoutSeconds must be a whole number of seconds, 1 or more`]),
+  ]
 }
 
 const problemsOfDelivery = (delivery: ProfileOptions['delivery']): string[] => {

@@ -1,4 +1,8 @@
+import type { MetadataPolicy } from './metadata-policy.ts'
+import type { Analyzer } from './ports/analyzer.ts'
 import type { Authorizer } from './ports/authorizer.ts'
+import type { Processor } from './ports/processor.ts'
+import type { Scanner } from './ports/scanner.ts'
 import type { StorageAdapter } from './ports/storage.ts'
 import type { Recipes } from './recipe.ts'
 
@@ -23,6 +27,15 @@ export interface Profile<V extends Recipes = Recipes> {
   readonly maxPixels: number
   readonly maxSidePixels: number
   readonly maxFrames: number
+  readonly maxDurationSeconds: number
+  /** What of a file's own metadata is served with it. */
+  readonly originals: { readonly metadata: MetadataPolicy }
+  readonly svg: 'refuse' | 'rasterize'
+  /** Asked in this order; the first that finds something ends it. */
+  readonly scanners: readonly Scanner[]
+  readonly analyzer: Analyzer | null
+  /** Null: the library makes the variants. */
+  readonly processor: Processor | null
   readonly variants: V
   /** Lower-case hex SHA-256 of each variant's canonical recipe. */
   readonly digests: Readonly<Record<keyof V & string, string>>

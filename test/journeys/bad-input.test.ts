@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import sharp from 'sharp'
-import { createProcessor } from '../../src/adapters/processing/processor.ts'
+import { createJail } from '../../src/adapters/processing/jail.ts'
 import { local } from '../../src/adapters/storage/local.ts'
-import type { Processor } from '../../src/core/ports/processor.ts'
+import type { Jail } from '../../src/core/ports/jail.ts'
 import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { upload } from '../../src/flows/uploads/upload.ts'
 import { engines } from '../services/engines.ts'
@@ -19,17 +19,17 @@ const picture = (width: number, height: number) => sharp({ create: { width, heig
 for (const engine of engines) {
   describe(`bad input, with real decoders and files, on ${engine.name}`, { skip: engine.skip }, () => {
     let folder: string
-    let processor: Processor
+    let jail: Jail
     let stand: Stand
     before(async () => {
       folder = mkdtempSync(join(tmpdir(), 'rindle-bad-input-'))
-      processor = createProcessor({ concurrency: 1, logger: silent })
-      stand = await openStand(engine, { storage: local({ directory: join(folder, 'files') }), processor })
+      jail = createJail({ concurrency: 1, logger: silent })
+      stand = await openStand(engine, { storage: local({ directory: join(folder, 'files') }), jail })
     })
     afterEach(() => stand.empty())
     after(async () => {
       await stand.close()
-      await processor.close()
+      await jail.close()
       rmSync(folder, { recursive: true, force: true })
     })
 

@@ -12,7 +12,7 @@ import { purge } from '../../src/flows/assets/purge.ts'
 import { buildVariants } from '../../src/flows/variants/build-variants.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
 import { engines } from '../services/engines.ts'
-import { killedDecoder } from './fixtures/plain-processor.ts'
+import { killedDecoder } from './fixtures/plain-jail.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
 
 for (const engine of engines) {
@@ -83,9 +83,9 @@ for (const engine of engines) {
       assert.notEqual(await objectOf(assetId, 'thumb'), thumb)
       assert.equal(await objectOf(assetId, 'large'), large)
       assert.deepEqual(objects, ['original present', 'staging watched', 'variant doomed', 'variant present', 'variant present'])
-      assert.equal(stand.processor.visits.at(-1)?.purpose, 'build')
+      assert.equal(stand.jail.visits.at(-1)?.purpose, 'build')
       assert.deepEqual(
-        stand.processor.visits.at(-1)?.variants.map(({ name }) => name),
+        stand.jail.visits.at(-1)?.variants.map(({ name }) => name),
         ['thumb'],
       )
       assert.equal(await buildVariants(stand.ctx, assetId), 'nothing')
@@ -105,13 +105,13 @@ for (const engine of engines) {
     it('keeps serving the old object while a fault passes by, and tries again later', async () => {
       const assetId = await waiting('thumb', 'large')
       const thumb = await objectOf(assetId, 'thumb')
-      stand.processor.before = () => {
+      stand.jail.before = () => {
         throw new RindleError('decoder_unavailable', { problem: 'test' })
       }
       assert.equal(await buildVariants(stand.ctx, assetId), 'later')
       assert.deepEqual((await stand.states(assetId)).variants, ['large queued', 'thumb queued'])
       assert.equal(await objectOf(assetId, 'thumb'), thumb)
-      stand.processor.before = null
+      stand.jail.before = null
       await stand.pass(200)
       const { asset, runs } = await stand.states(assetId)
       assert.equal(asset, 'ready')
@@ -152,16 +152,16 @@ for (const engine of engines) {
     it('waits for room on the disk before it fetches the original', async () => {
       const assetId = await waiting('thumb')
       const full = { ...stand.ctx, host: { ...stand.ctx.host, freeBytes: () => 64 * 1024 * 1024 } }
-      const visits = stand.processor.visits.length
+      const visits = stand.jail.visits.length
       for (let round = 0; round < 7; round++) assert.equal(await buildVariants(full, assetId), 'later')
-      assert.equal(stand.processor.visits.length, visits)
+      assert.equal(stand.jail.visits.length, visits)
       assert.equal(await buildVariants(stand.ctx, assetId), 'built')
       assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
     it('fails a variant over which the decoder died twice, and never holds the asset back', async () => {
       const assetId = await waiting('thumb')
-      stand.processor.before = () => {
+      stand.jail.before = () => {
         throw killedDecoder()
       }
       assert.equal(await buildVariants(stand.ctx, assetId), 'later')
@@ -185,8 +185,8 @@ for (const engine of engines) {
       const assetId = await waiting('thumb')
       const begun = Promise.withResolvers<void>()
       const awake = Promise.withResolvers<void>()
-      stand.processor.before = async () => {
-        stand.processor.before = null
+      stand.jail.before = async () => {
+        stand.jail.before = null
         begun.resolve()
         await awake.promise
       }
@@ -210,7 +210,7 @@ for (const engine of engines) {
       const assetId = await waiting('thumb')
       for (let lost = 0; lost < 5; lost++) {
         const begun = Promise.withResolvers<void>()
-        stand.processor.before = () => {
+        stand.jail.before = () => {
           begun.resolve()
           return new Promise<never>((_, reject) => ends.push(reject))
         }
@@ -218,7 +218,7 @@ for (const engine of engines) {
         await begun.promise
         stand.clock.advance(31)
       }
-      stand.processor.before = null
+      stand.jail.before = null
       assert.equal(await buildVariants(stand.ctx, assetId), 'built')
       assert.deepEqual((await stand.states(assetId)).variants, ['large ready', 'thumb failed'])
       assert.equal((await stand.one(`select error_code from rindle.media_variants where name = 'thumb'`))['error_code'], 'worker_lost')
@@ -233,8 +233,8 @@ for (const engine of engines) {
 
     it('leaves a variant stale that was wanted otherwise while it was being made', async () => {
       const assetId = await waiting('thumb')
-      stand.processor.before = async () => {
-        stand.processor.before = null
+      stand.jail.before = async () => {
+        stand.jail.before = null
         await stand.database.query(`update rindle.media_variants set recipe_digest = '\\x01' where name = 'thumb'`)
         await stand.database.query(`update rindle.media_assets set revision = revision + 1`)
       }
@@ -245,8 +245,8 @@ for (const engine of engines) {
 
     it('leaves alone an asset that is purged while its variants are made', async () => {
       const assetId = await waiting('thumb')
-      stand.processor.before = async () => {
-        stand.processor.before = null
+      stand.jail.before = async () => {
+        stand.jail.before = null
         await purge(stand.ctx, assetId)
       }
       await buildVariants(stand.ctx, assetId)

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
-import { createProcessor } from '../../src/adapters/processing/processor.ts'
+import { createJail } from '../../src/adapters/processing/jail.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import { RindleError } from '../../src/core/errors.ts'
-import type { Excerpt, Processor, Visit } from '../../src/core/ports/processor.ts'
+import type { Excerpt, Jail, Visit } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
@@ -106,13 +106,13 @@ describe('a visit to a file of which only the beginning was brought', () => {
 })
 
 /** Remembers what was looked at, and how much of it lay on the disk. */
-const watching = (processor: Processor) => {
+const watching = (jail: Jail) => {
   const seen: { bytes: number; isExcerpt: boolean }[] = []
   const visit = (one: Visit) => {
     seen.push({ bytes: statSync(one.path).size, isExcerpt: one.excerpt !== undefined })
-    return processor.visit(one)
+    return jail.visit(one)
   }
-  return { processor: { ...processor, visit }, seen }
+  return { jail: { ...jail, visit }, seen }
 }
 
 const engine = engines.find(({ name }) => name === 'pglite')
@@ -131,7 +131,7 @@ describe('files that are not decoded', { skip: engine?.skip ?? 'there is no embe
     },
   }
   const scratchFolder = mkdtempSync(join(tmpdir(), 'rindle-files-'))
-  const watched = watching(createProcessor({ concurrency: 1, logger: silentLogger }))
+  const watched = watching(createJail({ concurrency: 1, logger: silentLogger }))
 
   before(async () => {
     database = (await engine?.open()) ?? assert.fail('there is no embedded database')
@@ -141,14 +141,14 @@ describe('files that are not decoded', { skip: engine?.skip ?? 'there is no embe
       profiles: { paper: defineProfile({ kind: 'file', storage, maxBytes: 100 * mebibyte, allowMime: allowed.allowMime }) },
     })
     await rindle.ready()
-    ctx = { ...contextOf(rindle), processor: watched.processor }
+    ctx = { ...contextOf(rindle), jail: watched.jail }
   })
   afterEach(() => {
     delete trouble.read
     watched.seen.length = 0
   })
   after(async () => {
-    await watched.processor.close()
+    await watched.jail.close()
     await rindle.close()
     await database.close()
     rmSync(scratchFolder, { recursive: true })

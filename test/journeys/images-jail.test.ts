@@ -52,7 +52,7 @@ describe('the jail', () => {
 
   it('gives a child the listed environment and nothing else', async () => {
     process.env['RINDLE_JAIL_TEST_SECRET'] = 'not for children'
-    await place.processor.warm()
+    await place.jail.warm()
     const [pid] = await decodersOf(process.pid)
     const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').filter(Boolean).sort()
     assert.deepEqual(environment, ['LANG=C.UTF-8', 'MALLOC_ARENA_MAX=1', 'UV_THREADPOOL_SIZE=4', 'VIPS_BLOCK_UNTRUSTED=1'])
@@ -177,7 +177,7 @@ describe('the jail', () => {
       const seen = new Set<number>()
       const others = new Set(await decodersOf(process.pid))
       for (let visit = 0; visit < 4; visit++) {
-        await worn.processor.warm()
+        await worn.jail.warm()
         for (const pid of await decodersOf(process.pid)) if (!others.has(pid)) seen.add(pid)
         await worn.passing(await quarters(20, 20), 'a.png', {})
       }
@@ -205,7 +205,7 @@ describe('the jail', () => {
       import { openPlace, recipe } from ${JSON.stringify(new URL('./fixtures/visits.ts', import.meta.url).href)}
       import { readFileSync } from 'node:fs'
       const place = await openPlace()
-      await place.processor.warm()
+      await place.jail.warm()
       void place.visit(readFileSync(process.argv[1]), 'a.jpg', { recipes: { slow: recipe({ width: 3000, format: 'avif', effort: 9 }) } })
       setTimeout(() => console.log('busy'), 400)
     `
@@ -229,11 +229,11 @@ describe('the jail', () => {
     for (const name of readdirSync(join(root, 'node_modules')).filter((one) => one !== 'sharp' && one !== '@img'))
       symlinkSync(join(root, 'node_modules', name), join(bare, 'node_modules', name))
     const script = `
-      import { createProcessor } from './src/adapters/processing/processor.ts'
+      import { createJail } from './src/adapters/processing/jail.ts'
       const warn = (fields, message) => console.log(fields.problem, message)
-      const processor = createProcessor({ concurrency: 2, prlimit: null, logger: { debug() {}, info() {}, warn, error: warn } })
-      await processor.warm()
-      await processor.close()
+      const jail = createJail({ concurrency: 2, prlimit: null, logger: { debug() {}, info() {}, warn, error: warn } })
+      await jail.warm()
+      await jail.close()
     `
     const child = spawn(process.execPath, ['--conditions=rindle-source', '--input-type=module', '--eval', script], { cwd: bare })
     let said = ''
@@ -245,8 +245,8 @@ describe('the jail', () => {
 
   it('says nothing of children that were still starting when it is closed', async () => {
     const brief = await openPlace({ concurrency: 2 })
-    const warming = brief.processor.warm()
-    await brief.processor.close()
+    const warming = brief.jail.warm()
+    await brief.jail.close()
     await warming
     await brief.close()
   })
@@ -254,19 +254,19 @@ describe('the jail', () => {
   it('leaves no child behind when it is closed, and refuses from then on', async () => {
     const brief = await openPlace({ concurrency: 2 })
     const others = new Set(await decodersOf(process.pid))
-    await brief.processor.warm()
+    await brief.jail.warm()
     const own = (await decodersOf(process.pid)).filter((pid) => !others.has(pid))
     assert.equal(own.length, 2)
     const busy = brief.visit(slow, 'a.jpg', { recipes: endless })
     const refused = assert.rejects(busy, (err) => codeOf(err) === 'decoder_unavailable')
     await sleep(200)
-    await brief.processor.close()
+    await brief.jail.close()
     await refused
     assert.deepEqual(
       own.filter((pid) => existsSync(`/proc/${pid}`)),
       [],
     )
-    await assert.rejects(brief.processor.visit({} as never), (err) => codeOf(err) === 'decoder_unavailable' || err instanceof TypeError)
+    await assert.rejects(brief.jail.visit({} as never), (err) => codeOf(err) === 'decoder_unavailable' || err instanceof TypeError)
     await brief.close()
   })
 })

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
 import sharp from 'sharp'
-import { corpus, openPlace, quarters, quartersOf, recipe, type Place } from './fixtures/visits.ts'
+import { corpus, limits, openPlace, quarters, quartersOf, recipe, type Place } from './fixtures/visits.ts'
 
 describe('the variants of an image', () => {
   let place: Place
@@ -269,7 +269,7 @@ describe('the variants of an image', () => {
     const verdict = await place.visit(await quarters(90, 60), 'whatever', {
       purpose: 'build',
       allowMime: [],
-      limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, timeoutMs: 30_000 },
+      limits: { ...limits, maxPixels: 1, maxSidePixels: 1, maxFrames: 1 },
       recipes: { thumb: recipe({ width: 30 }) },
     })
     assert.equal(verdict.verdict === 'pass' && verdict.variants[0]?.ok, true)

@@ -13,7 +13,7 @@ import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
 import { engines } from '../services/engines.ts'
-import { killedDecoder, plainPicture } from './fixtures/plain-processor.ts'
+import { killedDecoder, plainPicture } from './fixtures/plain-jail.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
 
 const anna = { type: 'User', id: 7 }
@@ -79,7 +79,7 @@ for (const engine of engines) {
     const loseFiveWorkers = async (assetId: string) => {
       for (let lost = 0; lost < 5; lost++) {
         const gone = Promise.withResolvers<void>()
-        stand.processor.before = () => {
+        stand.jail.before = () => {
           gone.resolve()
           return forEver()
         }
@@ -87,7 +87,7 @@ for (const engine of engines) {
         await gone.promise
         stand.clock.advance(31)
       }
-      stand.processor.before = null
+      stand.jail.before = null
     }
     const settledDown = async (assetId: string) => {
       await stand.pass(120)
@@ -118,7 +118,7 @@ for (const engine of engines) {
       await stand.work()
       assert.equal((await errorOf(declared.assetId))?.code, 'upload_checksum_mismatch')
       assert.equal((await errorOf(empty.assetId))?.code, 'file_empty')
-      assert.equal(stand.processor.visits.length, 0)
+      assert.equal(stand.jail.visits.length, 0)
     })
 
     it('refuses what was swapped between verification and the copy', async () => {
@@ -201,13 +201,13 @@ for (const engine of engines) {
       const { asset, runs } = await stand.states(assetId)
       assert.equal(asset, 'validating')
       assert.deepEqual(new Set(runs), new Set(['promote_asset failed insufficient_disk_headroom']))
-      assert.equal(stand.processor.visits.length, 0)
+      assert.equal(stand.jail.visits.length, 0)
       assert.equal(await promoteAsset(stand.ctx, assetId), 'admitted')
     })
 
     it('waits at most an hour between attempts', async () => {
       const { assetId } = await stand.land()
-      stand.processor.before = () => {
+      stand.jail.before = () => {
         throw new RindleError('decoder_unavailable', { problem: 'test' })
       }
       for (let round = 0; round < 16; round++) await promoteAsset(stand.ctx, assetId)
@@ -218,7 +218,7 @@ for (const engine of engines) {
 
     it('holds a file back over which the decoder died twice, and not one over which it died once', async () => {
       const { assetId } = await stand.land()
-      stand.processor.before = () => {
+      stand.jail.before = () => {
         throw killedDecoder()
       }
       assert.equal(await promoteAsset(stand.ctx, assetId), 'later')
@@ -229,17 +229,17 @@ for (const engine of engines) {
 
       const other = await stand.land()
       assert.equal(await promoteAsset(stand.ctx, other.assetId), 'later')
-      stand.processor.before = null
+      stand.jail.before = null
       assert.equal(await promoteAsset(stand.ctx, other.assetId), 'admitted')
     })
 
     it('lets a worker that is told to stop give its asset back at once, uncounted', async () => {
       const { assetId } = await stand.land()
       const stop = new AbortController()
-      stand.processor.before = () => stop.abort()
+      stand.jail.before = () => stop.abort()
       assert.equal(await promoteAsset(stand.ctx, assetId, { signal: stop.signal }), 'later')
       assert.deepEqual((await stand.states(assetId)).runs, ['promote_asset failed worker_stopped'])
-      stand.processor.before = null
+      stand.jail.before = null
       assert.equal((await stand.work()).includes('promote_asset'), true)
       assert.equal((await stand.states(assetId)).asset, 'ready')
     })
@@ -256,8 +256,8 @@ for (const engine of engines) {
       const { assetId } = await stand.land()
       const asleep = Promise.withResolvers<void>()
       const awake = Promise.withResolvers<void>()
-      stand.processor.before = async () => {
-        stand.processor.before = null
+      stand.jail.before = async () => {
+        stand.jail.before = null
         asleep.resolve()
         await awake.promise
       }
@@ -280,7 +280,7 @@ for (const engine of engines) {
     it('ends its own work when the lease cannot be renewed', async () => {
       const { assetId } = await stand.land()
       const begun = Promise.withResolvers<void>()
-      stand.processor.before = ({ signal }) => {
+      stand.jail.before = ({ signal }) => {
         begun.resolve()
         return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
       }
@@ -294,7 +294,7 @@ for (const engine of engines) {
     it('ends its own work within moments of a word that it was taken away, and goes on after one that means nothing', async () => {
       const { assetId } = await stand.land()
       const begun = Promise.withResolvers<void>()
-      stand.processor.before = ({ signal }) => {
+      stand.jail.before = ({ signal }) => {
         begun.resolve()
         return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason), { once: true }))
       }
@@ -325,7 +325,7 @@ for (const engine of engines) {
 
     it('keeps its lease for as long as it works', async () => {
       const { assetId } = await stand.land()
-      stand.processor.before = async () => {
+      stand.jail.before = async () => {
         for (let third = 0; third < 12; third++) {
           stand.clock.advance(10)
           await new Promise((resolve) => setTimeout(resolve, 60))
@@ -349,17 +349,17 @@ for (const engine of engines) {
 
     it('takes a file of a profile that is not decoded', async () => {
       const text = new TextEncoder().encode('hello')
-      stand.processor.before = null
+      stand.jail.before = null
       const { assetId } = await stand.land(text, { filename: 'note.txt' }, 'paper')
       await stand.work()
-      assert.equal(stand.processor.visits[0]?.profileKind, 'file')
+      assert.equal(stand.jail.visits[0]?.profileKind, 'file')
       assert.ok(['available', 'quarantined'].includes(String((await stand.states(assetId)).asset)))
     })
 
     it('lets a variant that could not be made degrade the asset, in words', async () => {
       const { assetId } = await stand.land()
-      const visit = stand.processor.visit
-      stand.processor.visit = async (given) => {
+      const visit = stand.jail.visit
+      stand.jail.visit = async (given) => {
         const verdict = await visit(given)
         if (verdict.verdict === 'refuse') return verdict
         const variants = verdict.variants.map((made) =>
@@ -375,7 +375,7 @@ for (const engine of engines) {
         return { ...verdict, variants }
       }
       await stand.work()
-      stand.processor.visit = visit
+      stand.jail.visit = visit
       const { asset, variants, runs } = await stand.states(assetId)
       assert.deepEqual([asset, variants, runs], ['degraded', ['large failed', 'thumb ready'], ['promote_asset succeeded']])
       await stand.assertLedger()
@@ -504,12 +504,12 @@ for (const engine of engines) {
 
       it('takes what was refused through the gate again, from the bytes that were kept', async () => {
         const { assetId } = await stand.land()
-        stand.processor.before = () => {
+        stand.jail.before = () => {
           throw killedDecoder()
         }
         await promoteAsset(stand.ctx, assetId)
         await promoteAsset(stand.ctx, assetId)
-        stand.processor.before = null
+        stand.jail.before = null
         const [kept] = await originals()
         await stand.work()
         await release(assetId)
@@ -565,10 +565,10 @@ for (const engine of engines) {
         await stand.database.query(`update rindle.media_variants set state = 'queued', due_at = now() where name = 'thumb'`)
         await refuseByHand(assetId)
         await release(assetId)
-        const visit = stand.processor.visit
-        stand.processor.visit = async () => ({ verdict: 'refuse', code: 'type_unknown', message: 'No.', details: {} })
+        const visit = stand.jail.visit
+        stand.jail.visit = async () => ({ verdict: 'refuse', code: 'type_unknown', message: 'No.', details: {} })
         assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
-        stand.processor.visit = visit
+        stand.jail.visit = visit
         const { asset, variants } = await stand.states(assetId)
         assert.deepEqual([asset, variants], ['quarantined', ['large ready', 'thumb cancelled']])
         await stand.assertLedger()

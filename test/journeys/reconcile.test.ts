@@ -11,7 +11,7 @@ import { purge } from '../../src/flows/assets/purge.ts'
 import { upload } from '../../src/flows/uploads/upload.ts'
 import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { engines } from '../services/engines.ts'
-import { plainPicture } from './fixtures/plain-processor.ts'
+import { plainPicture } from './fixtures/plain-jail.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
 
 const contentType = 'image/png'

@@ -47,15 +47,15 @@ for (const engine of engines) {
       const long = await stand.initiate({ byteSize: 100_000 })
       await stand.put(await stand.sign(long.id), new Uint8Array(100_000))
       await stand.verify(long.id)
-      const visit = stand.processor.visit
-      stand.processor.visit = async () => ({
+      const visit = stand.jail.visit
+      stand.jail.visit = async () => ({
         verdict: 'refuse',
         code: 'max_pixels_exceeded',
         message: 'Too many.',
         details: { pixels: 5, maxPixels: 4 },
       })
       await stand.work()
-      stand.processor.visit = visit
+      stand.jail.visit = visit
       await assert.rejects(settled(stand.ctx, long.assetId), (err: unknown) => {
         assert.ok(isRindleError(err) && err.code === 'max_pixels_exceeded')
         assert.deepEqual([err.details, err.message], [{ pixels: 5, maxPixels: 4 }, 'Too many.'])

@@ -10,7 +10,7 @@ import { cancelUpload } from '../../src/flows/uploads/cancel-upload.ts'
 import { upload } from '../../src/flows/uploads/upload.ts'
 import { settled } from '../../src/flows/assets/settled.ts'
 import { engines } from '../services/engines.ts'
-import { plainPicture } from './fixtures/plain-processor.ts'
+import { plainPicture } from './fixtures/plain-jail.ts'
 import { openStand, type Stand, withCode } from './fixtures/uploads.ts'
 
 const anna = { type: 'User', id: 7 }

@@ -5,7 +5,7 @@ import { openTicket } from '../../src/core/ticket.ts'
 import { cancelUpload } from '../../src/flows/uploads/cancel-upload.ts'
 import { uploadSession } from '../../src/flows/uploads/upload-session.ts'
 import { engines } from '../services/engines.ts'
-import { plainPicture } from './fixtures/plain-processor.ts'
+import { plainPicture } from './fixtures/plain-jail.ts'
 import { openStand, type Stand, withCode } from './fixtures/uploads.ts'
 
 for (const engine of engines) {

@@ -1,6 +1,6 @@
 import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
-import type { Excerpt, Facts, MadeVariant, Verdict, Visit } from '../../core/ports/processor.ts'
+import type { Excerpt, Facts, MadeVariant, Verdict, Visit } from '../../core/ports/jail.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
 import { checkLimits, readHeader } from './header.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
@@ -9,6 +9,14 @@ import { identify, isUtf8Text, sniff, type Identity } from './sniff.ts'
 
 /** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
 export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
+/** What the child can ask of its parent in the middle of a visit. */
+export interface Parent {
+  /** Brings bytes of a file of which only the beginning lies here. */
+  readonly read: Excerpt['read']
+  /** Asks for the memory that a decode needs on top of a warm child; it is there when this settles. To be called before the decode, with what the header says. */
+  readonly need: (bytes: number) => Promise<void>
+}
+
 export type Passed = Extract<Verdict, { verdict: 'pass' }>
 
 /**
@@ -16,7 +24,8 @@ export type Passed = Extract<Verdict, { verdict: 'pass' }>
  *
  * @throws RindleError every verdict of the gate that bytes can earn; `peer_missing` without sharp. Anything else is a fault.
  */
-export const attend = async (visit: VisitRequest, read: Excerpt['read']): Promise<Passed> => {
+export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passed> => {
+  const { read } = parent
   const started = process.cpuUsage()
   const identity = await identityOf(visit, read)
   if (visit.profileKind === 'file') {
@@ -55,13 +64,16 @@ const factsOf = (identity: Identity): Facts => ({
   height: null,
   frames: null,
   hasAlpha: null,
+  durationMs: null,
+  hasVideoTrack: null,
+  hasAudioTrack: null,
   placeholder: null,
   dominantColor: null,
 })
 
 const passed = (started: NodeJS.CpuUsage, gateCpuMs: number | null, facts: Facts, variants: readonly MadeVariant[]): Passed => {
   const cpuMs = cpuMsSince(started)
-  return { verdict: 'pass', facts, variants, figures: { gateCpuMs: gateCpuMs ?? cpuMs, cpuMs } }
+  return { verdict: 'pass', facts, rewritten: null, variants, figures: { gateCpuMs: gateCpuMs ?? cpuMs, cpuMs } }
 }
 
 const cpuMsSince = (started: NodeJS.CpuUsage): number => {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Excerpt } from '../../core/ports/processor.ts'
+import type { Excerpt } from '../../core/ports/jail.ts'
 
 /** What is read beyond the beginning, at least; more and more where one window follows the other. */
 const windowBytes = 64 * 1024

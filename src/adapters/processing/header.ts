@@ -1,5 +1,5 @@
 import { RindleError } from '../../core/errors.ts'
-import type { DecodeLimits } from '../../core/ports/processor.ts'
+import type { DecodeLimits } from '../../core/ports/jail.ts'
 import type { Size } from './geometry.ts'
 import type { Sharp } from './sharp.ts'
 
@@ -49,6 +49,6 @@ export const checkLimits = (header: ImageHeader, limits: DecodeLimits): void => 
 /** What a decoder's complaint means to whoever sent the file. */
 export const decodeProblem = (contentType: string, cause: unknown): RindleError => {
   const memory = cause instanceof Error && /out of memory|memory allocation|allocat/i.test(cause.message)
-  if (memory) return new RindleError('decode_too_large', {}, { cause })
+  if (memory) return new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null }, { cause })
   return new RindleError('decode_failed', { format: formatNames[contentType] ?? contentType }, { cause })
 }

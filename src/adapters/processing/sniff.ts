@@ -12,7 +12,7 @@ import {
 } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { AssetKind } from '../../core/asset.ts'
-import type { Excerpt } from '../../core/ports/processor.ts'
+import type { Excerpt } from '../../core/ports/jail.ts'
 import { blobOf } from './excerpt.ts'
 
 /** What the first bytes say a file is, before anything is decoded. */

@@ -31,6 +31,7 @@ create table rindle.media_assets (
   object_id uuid,
   error_code text,
   error_detail text,
+  pardon jsonb,
   passed_at timestamptz,
   inserted_at timestamptz not null,
   state_changed_at timestamptz not null,

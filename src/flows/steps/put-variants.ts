@@ -3,7 +3,7 @@ import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/trouble.ts'
 import { smallFileBytes } from '../../host.ts'
-import type { MadeVariant } from '../../core/ports/processor.ts'
+import type { MadeVariant } from '../../core/ports/jail.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { VariantHold } from '../../database/queries/variants.ts'
 

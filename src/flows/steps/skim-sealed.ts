@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import { isDiskFull } from '../../host.ts'
-import type { Excerpt } from '../../core/ports/processor.ts'
+import type { Excerpt } from '../../core/ports/jail.ts'
 
 /** What is put on disk of a file, however long it is. */
 const headBytes = 256 * 1024

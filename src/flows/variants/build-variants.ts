@@ -5,9 +5,10 @@ import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
-import type { MadeVariant } from '../../core/ports/processor.ts'
+import type { MadeVariant } from '../../core/ports/jail.ts'
 import type { Profile } from '../../core/profile.ts'
 import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
+import { visitRulesOf } from '../../core/visit-rules.ts'
 import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
 import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild } from '../../database/queries/builds.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
@@ -23,7 +24,7 @@ import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
 
 type Context = Pick<
   RindleContext,
-  'db' | 'stores' | 'queue' | 'changes' | 'processor' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
+  'db' | 'stores' | 'queue' | 'changes' | 'jail' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
 >
 
 /** `nothing`: no variant of the asset waits to be made. */
@@ -121,8 +122,6 @@ const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
 /** It lies beside the folder, which is to be empty. */
 const originalIn = (folder: string): string => `${folder}.original`
 
-const visitTimeoutMs = 120_000
-
 const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
   const { profile, original, known } = build
   const path = originalIn(folder)
@@ -130,10 +129,9 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal, room }))
   if (!found) throw new RindleError('original_missing', {})
   const names = held.map(({ name }) => name)
-  const verdict = await ctx.processor.visit({
-    ...{ path, folder, purpose: 'build', profileKind: profile.kind, filename: known.asset.id },
-    ...{ allowMime: profile.allowMime, allowExtensions: profile.allowExtensions },
-    limits: { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: visitTimeoutMs },
+  const verdict = await ctx.jail.visit({
+    ...{ path, folder, purpose: 'build', filename: known.asset.id },
+    ...visitRulesOf(profile),
     variants: planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : [])),
     signal: lease.signal,
   })

@@ -6,9 +6,10 @@ import { isRindleError, RindleError } from '../../core/errors.ts'
 import { sealedKey, variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
-import type { Excerpt, MadeVariant, Verdict } from '../../core/ports/processor.ts'
+import type { Excerpt, MadeVariant, Verdict } from '../../core/ports/jail.ts'
 import type { Profile, Profiles } from '../../core/profile.ts'
 import { admissionPath, planVariants, type WantedVariant } from '../../core/variant-plan.ts'
+import { visitRulesOf } from '../../core/visit-rules.ts'
 import { isMissed } from '../../database/move.ts'
 import { attachmentsWait, renewAssetLease } from '../../database/queries/assets.ts'
 import { enqueue } from '../../database/queries/enqueue.ts'
@@ -28,7 +29,7 @@ import { skimSealed, type Skimmed } from '../steps/skim-sealed.ts'
 
 type Context = Pick<
   RindleContext,
-  'db' | 'stores' | 'queue' | 'changes' | 'processor' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
+  'db' | 'stores' | 'queue' | 'changes' | 'jail' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
 >
 
 /** `lost`: there was nothing to take, or another worker has it now. `later`: a fault passed by, and the asset waits. */
@@ -158,24 +159,19 @@ const readSealed = async (ctx: Context, { profile, lease }: Attempt, { object, p
 /** The bytes to judge lie beside the folder, which is to be empty. */
 const receivedIn = (folder: string): string => `${folder}.received`
 
-const visitTimeoutMs = 120_000
-
 const decode = async (
   ctx: Context,
   { claim, profile, lease, folder }: Attempt,
   path: string,
   excerpt: Excerpt | undefined,
 ): Promise<Verdict> => {
-  return ctx.processor.visit({
+  return ctx.jail.visit({
     path,
     ...(excerpt ? { excerpt } : {}),
     folder,
     purpose: 'gate',
-    profileKind: profile.kind,
     filename: claim.asset.filename,
-    allowMime: profile.allowMime,
-    allowExtensions: profile.allowExtensions,
-    limits: { maxPixels: profile.maxPixels, maxSidePixels: profile.maxSidePixels, maxFrames: profile.maxFrames, timeoutMs: visitTimeoutMs },
+    ...visitRulesOf(profile),
     variants: planVariants(profile).map(({ name, recipe }) => ({ name, recipe })),
     signal: lease.signal,
   })

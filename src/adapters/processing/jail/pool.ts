@@ -26,7 +26,7 @@ export interface Pool {
   close(): Promise<void>
 }
 
-const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
+export const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
 const withoutSharp = 'decoders cannot open pictures, so they wait: npm install sharp, then start again'
 
 interface Member {
@@ -77,7 +77,7 @@ export const createPool = (options: PoolOptions): Pool => {
     else idle.push(member)
   }
   const refuseIfClosed = (): void => {
-    if (closed) throw new RindleError('decoder_unavailable', { problem: 'the processor was closed' })
+    if (closed) throw new RindleError('decoder_unavailable', { problem: 'the jail was closed' })
   }
 
   return {

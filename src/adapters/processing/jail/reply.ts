@@ -1,6 +1,6 @@
 import { canonicalType, inertTypes } from '../../../core/content-type.ts'
 import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
-import type { Facts, MadeVariant } from '../../../core/ports/processor.ts'
+import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
 import type { Passed } from '../attend.ts'
 import { mostAskedBytes, type Reply } from './protocol.ts'
 
@@ -38,22 +38,44 @@ const askOf = ({ start, end }: Fields): Reply | null => {
 const passedOf = (value: unknown): Passed | null => {
   if (!isFields(value) || value['verdict'] !== 'pass' || !isFields(value['figures']) || !Array.isArray(value['variants'])) return null
   const facts = factsOf(value['facts'])
+  const rewritten = value['rewritten'] === null ? null : rewrittenOf(value['rewritten'])
+  if (rewritten === undefined) return null
   const { gateCpuMs, cpuMs } = value['figures']
   const variants = value['variants'].flatMap((one: unknown) => madeOf(one) ?? [])
   if (!facts || !isAmount(gateCpuMs) || !isAmount(cpuMs) || variants.length < value['variants'].length) return null
-  return { verdict: 'pass', facts, variants, figures: { gateCpuMs, cpuMs } }
+  return { verdict: 'pass', facts, rewritten, variants, figures: { gateCpuMs, cpuMs } }
+}
+
+/** @returns undefined when it is no sense. */
+const rewrittenOf = (value: unknown): Rewritten | undefined => {
+  if (!isFields(value)) return undefined
+  const { path, byteSize, changed } = value
+  if (!isText(path, 4_096) || !isWhole(byteSize)) return undefined
+  if (changed === null) return { path, byteSize, changed }
+  if (!Array.isArray(changed) || changed.length > mostChanges) return undefined
+  const spans = changed.flatMap((one: unknown) => spanOf(one) ?? [])
+  const inOrder = spans.every(({ start, end }, index) => start >= (spans[index - 1]?.end ?? 0) && end > start && end <= byteSize)
+  return inOrder && spans.length === changed.length ? { path, byteSize, changed: spans } : undefined
+}
+
+const spanOf = (value: unknown): { readonly start: number; readonly end: number } | null => {
+  if (!isFields(value)) return null
+  const { start, end } = value
+  return isWhole(start) && isWhole(end) ? { start, end } : null
 }
 
 const factsOf = (value: unknown): Facts | null => {
   if (!isFields(value)) return null
   const { kind, contentType, extension, width, height, frames, hasAlpha, placeholder, dominantColor } = value
+  const { durationMs, hasVideoTrack, hasAudioTrack } = value
   const known = kinds.find((one) => one === kind)
   if (!known || !isLike(contentType, typeForm) || contentType !== canonicalType(contentType) || !isLike(extension, extensionForm))
     return null
   if (!(width === null || isSize(width)) || !(height === null || isSize(height)) || !(frames === null || isSize(frames))) return null
-  if (!(hasAlpha === null || typeof hasAlpha === 'boolean')) return null
+  if (!isTold(hasAlpha) || !isTold(hasVideoTrack) || !isTold(hasAudioTrack) || !(durationMs === null || isWhole(durationMs))) return null
   if (!(placeholder === null || isLike(placeholder, hashForm)) || !(dominantColor === null || isLike(dominantColor, colorForm))) return null
-  return { kind: known, contentType, extension, width, height, frames, hasAlpha, placeholder, dominantColor }
+  const shape = { width, height, frames, hasAlpha, durationMs, hasVideoTrack, hasAudioTrack }
+  return { kind: known, contentType, extension, ...shape, placeholder, dominantColor }
 }
 
 const madeOf = (value: unknown): MadeVariant | null => {
@@ -69,6 +91,7 @@ const madeOf = (value: unknown): MadeVariant | null => {
 
 const kinds = ['image', 'video', 'audio', 'file'] as const
 const longestProblem = 1_000
+const mostChanges = 1_024
 const longestDetails = 16_384
 const typeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
 const extensionForm = /^(?:[a-z0-9]+(?:[._+-][a-z0-9]+)*)?$/
@@ -83,6 +106,7 @@ const isText = (value: unknown, longest: number): value is string => typeof valu
 const isLike = (value: unknown, form: RegExp): value is string => isText(value, 255) && form.test(value)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
 const isWhole = (value: unknown): value is number => Number.isInteger(value) && isAmount(value)
+const isTold = (value: unknown): value is boolean | null => value === null || typeof value === 'boolean'
 const isSize = (value: unknown): value is number => Number.isInteger(value) && isAmount(value) && value >= 1 && value < 2 ** 31
 const isCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(errorCatalog, value)
 const isDetails = (value: unknown): value is Fields =>

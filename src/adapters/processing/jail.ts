@@ -5,12 +5,12 @@ import { basename, join } from 'node:path'
 import { canonicalType } from '../../core/content-type.ts'
 import { errorCatalog, messageOf, RindleError, type ErrorCode } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
-import type { MadeVariant, Processor, Verdict, Visit } from '../../core/ports/processor.ts'
+import type { MadeVariant, Jail, Verdict, Visit } from '../../core/ports/jail.ts'
 import type { Passed } from './attend.ts'
 import type { Outcome } from './jail/decoder.ts'
-import { createPool } from './jail/pool.ts'
+import { createPool, withoutPrlimit } from './jail/pool.ts'
 
-export interface ProcessorOptions {
+export interface JailOptions {
   /** How many files are looked at in the same moment, each by a child of its own. Default: one per core. */
   readonly concurrency?: number
   /** Path of util-linux's prlimit; null where there is none. Default: found in its usual places. */
@@ -25,7 +25,7 @@ export interface ProcessorOptions {
 const mebibyte = 1024 * 1024
 
 /** Looks at files in child processes that hold no secret. Nothing is started before the first visit or `warm`. */
-export const createProcessor = (options: ProcessorOptions): Processor => {
+export const createJail = (options: JailOptions): Jail => {
   const prlimit = options.prlimit === undefined ? findPrlimit() : options.prlimit
   const pool = createPool({
     concurrency: options.concurrency ?? availableParallelism(),
@@ -45,6 +45,12 @@ export const createProcessor = (options: ProcessorOptions): Processor => {
       return verdictOf(outcome, visit, options.logger)
     },
     warm: () => pool.warm(),
+    report: async () => ({
+      walls: [
+        { name: 'memory', stands: prlimit !== null, means: prlimit === null ? withoutPrlimit : 'every decode has a limit of memory' },
+      ],
+      ...{ versions: {}, decodes: [], missing: {} },
+    }),
     close: () => pool.close(),
   }
 }
