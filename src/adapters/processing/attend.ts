@@ -15,6 +15,8 @@ export interface Parent {
   readonly read: Excerpt['read']
   /** Asks for the memory that a decode needs on top of a warm child; it is there when this settles. To be called before the decode, with what the header says. */
   readonly need: (bytes: number) => Promise<void>
+  /** Says that the file was looked at and decoded, so that the shorter of the two wall clocks stops. */
+  readonly gated: () => void
 }
 
 export type Passed = Extract<Verdict, { verdict: 'pass' }>
@@ -39,6 +41,7 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
     if (visit.purpose === 'gate') checkLimits(header, limits)
     const head = await decodeStill(sharp, path, header, decodeSizeOf(header, wishes))
     if (visit.purpose === 'gate') await decodeOtherFrames(sharp, path, header, limits)
+    parent.gated()
     const gateCpuMs = cpuMsSince(started)
     const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
     const { variants, copies } = await makeImageVariants(sharp, { path, folder, header, wishes }, head)
