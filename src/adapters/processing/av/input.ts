@@ -1,0 +1,78 @@
+import { canonicalType } from '../../../core/content-type.ts'
+import { RindleError } from '../../../core/errors.ts'
+
+/** The one demuxer that a container is opened with, whatever else its bytes look like. None of them follows a reference to another file. */
+const demuxers: Readonly<Record<string, string>> = {
+  'video/mp4': 'mov',
+  'audio/mp4': 'mov',
+  'video/quicktime': 'mov',
+  'video/3gpp': 'mov',
+  'video/3gpp2': 'mov',
+  'video/webm': 'matroska',
+  'audio/webm': 'matroska',
+  'video/matroska': 'matroska',
+  'video/x-msvideo': 'avi',
+  'video/mpeg': 'mpeg',
+  'video/mp2t': 'mpegts',
+  'video/ogg': 'ogg',
+  'audio/ogg': 'ogg',
+  'audio/mpeg': 'mp3',
+  'audio/aac': 'aac',
+  'audio/wav': 'wav',
+  'audio/flac': 'flac',
+  'audio/aiff': 'aiff',
+  'audio/x-caf': 'caf',
+  'audio/amr': 'amr',
+}
+
+/** What phones, cameras, recorders and browsers write. */
+const videoCodecs = [
+  'h264',
+  'hevc',
+  'vp8',
+  'vp9',
+  'libdav1d',
+  'av1',
+  'mpeg4',
+  'h263',
+  'mjpeg',
+  'mpeg1video',
+  'mpeg2video',
+  'theora',
+  'prores',
+]
+const audioCodecs = [
+  ...['aac', 'mp3', 'mp3float', 'mp2', 'mp2float', 'opus', 'libopus', 'vorbis', 'flac', 'alac', 'ac3', 'eac3', 'amrnb', 'amrwb'],
+  ...['pcm_s16le', 'pcm_s16be', 'pcm_s24le', 'pcm_s24be', 'pcm_s32le', 'pcm_s32be', 'pcm_f32le', 'pcm_f32be', 'pcm_u8', 'pcm_s8'],
+  ...['pcm_alaw', 'pcm_mulaw', 'adpcm_ms', 'adpcm_ima_wav', 'adpcm_ima_qt'],
+]
+/** Cover art, and titles that are opened for their name alone: nothing decodes them. */
+const besides = ['png', 'mov_text', 'webvtt', 'subrip', 'srt', 'ass', 'ssa', 'text']
+
+const mebibyte = 1024 * 1024
+/** Larger than any frame of 64 megapixels in ten bits; one block, not all of them together. */
+const maxBlockBytes = 512 * mebibyte
+
+/** Demuxed by the name that the sniffer found, or not at all. */
+export const isDemuxed = (contentType: string): boolean => Object.hasOwn(demuxers, canonicalType(contentType))
+
+/**
+ * How ffmpeg and ffprobe are told to open a file that nobody trusts: this file and no other, as this container and no other, with the listed
+ * decoders. Options of the input (`-ss`, `-t`) go before it.
+ *
+ * @throws RindleError `type_unknown` for what is no container of audio or video.
+ */
+export const inputArguments = (path: string, contentType: string): string[] => {
+  const demuxer = demuxers[canonicalType(contentType)]
+  if (demuxer === undefined) throw new RindleError('type_unknown', {})
+  return [
+    ...['-protocol_whitelist', 'file', '-format_whitelist', demuxer, '-f', demuxer],
+    ...['-codec_whitelist', [...videoCodecs, ...audioCodecs, ...besides].join(',')],
+    ...['-probesize', String(5 * mebibyte), '-analyzeduration', '5000000', '-max_streams', '64'],
+    ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : []),
+    ...['-threads', '1', '-i', `file:${path}`],
+  ]
+}
+
+/** What stands before everything else, for both programs. */
+export const quietArguments = ['-hide_banner', '-v', 'error', '-max_alloc', String(maxBlockBytes)] as const
