@@ -15,6 +15,13 @@ describe('a proof', () => {
     assert.ok(ms >= 0)
   })
 
+  it('is told where files lie that nobody here made', async () => {
+    const seen: string[] = []
+    const looking = proof(async ({ corpus }) => ({ runs: seen.push(...corpus) }))
+    await runProof(looking, { ...quiet, corpus: ['/theirs', '/mine'] })
+    assert.deepEqual(seen, ['/theirs', '/mine'])
+  })
+
   for (const [title, run] of [
     ['a breach', async ({ breach }) => (breach('lost a row'), { runs: 1 })],
     ['an error', async () => Promise.reject(new Error('broken'))],

@@ -33,6 +33,8 @@ export type ProofContext = {
   readonly random: Random
   /** An empty folder of this run, removed at its end. */
   readonly folder: string
+  /** Folders of files that nobody here made: those of the project, then those of `--corpus`. Proofs that take files look at all of them. */
+  readonly corpus: readonly string[]
   /** Aborts when the time of this size is over. */
   readonly signal: AbortSignal
   /** Counts a broken promise. The text says what was expected and what was found. */
@@ -69,9 +71,9 @@ export function amountOf(proof: Proof, size: ProofSize): number {
 /** Runs a proof and never throws: whatever goes wrong, time running out included, is a violation in the report. */
 export async function runProof(
   proof: Proof,
-  options: { size: ProofSize; seed: number; folder: string; note: (text: string) => void; breach: (text: string) => void },
+  options: Pick<ProofContext, 'size' | 'seed' | 'folder' | 'note' | 'breach'> & { readonly corpus?: readonly string[] },
 ): Promise<ProofReport> {
-  const { size, seed, folder, note } = options
+  const { size, seed, folder, note, corpus = [] } = options
   const started = performance.now()
   let violations = 0
   const breach = (text: string) => {
@@ -86,7 +88,8 @@ export async function runProof(
   let outcome: ProofOutcome = { runs: 0 }
   try {
     const random = createRandom(seed)
-    const context: ProofContext = { size, amount: amountOf(proof, size), seed, random, folder, signal: limit.signal, breach, note }
+    const amount = amountOf(proof, size)
+    const context: ProofContext = { size, amount, seed, random, folder, corpus, signal: limit.signal, breach, note }
     outcome = await Promise.race([proof.run(context), outOfTime])
     if (outcome.runs < 1) breach('no attempt was made, so nothing was shown')
   } catch (error) {

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { amountOf, type Proof, type ProofReport, type ProofSize, runProof } from './harness.ts'
 import { proofs } from './table.ts'
@@ -11,22 +12,28 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string' },
     size: { type: 'string' },
     nightly: { type: 'boolean', default: false },
+    corpus: { type: 'string', multiple: true, default: [] },
     help: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 })
 
-const usage = `npm run prove [-- [NAME…] [--seed N] [--json] [--nightly] [--size ci|tenth|full]]
+const usage = `npm run prove [-- [NAME…] [--seed N] [--json] [--nightly] [--size ci|tenth|full] [--corpus DIR]…]
 
   Without a name: all of them at a tenth of their numbers, or in full with --nightly. With names: those, in full.
+  --corpus adds a folder of files to those of the project, for the proofs that take files.
 
 ${proofs.map(({ name, means, unit, amount }) => `  ${name.padEnd(12)} ${means} (${amount.full} ${unit})`).join('\n')}`
 
 const size = chosenSize()
 const seed = values.seed === undefined ? freshSeed() : Number(values.seed)
+const ownCorpus = fileURLToPath(new URL('../test/corpus', import.meta.url))
+const corpus = [ownCorpus, ...values.corpus.map((folder) => resolve(folder))]
+const missing = corpus.filter((folder) => !statSync(folder, { throwIfNoEntry: false })?.isDirectory())
 const unknown = positionals.filter((name) => !proofs.some((proof) => proof.name === name))
-if (values.help || unknown.length > 0 || size === null || !Number.isSafeInteger(seed)) {
-  console.error(unknown.length > 0 ? `No proof is called ${unknown.join(', ')}.\n\n${usage}` : usage)
+if (values.help || unknown.length > 0 || missing.length > 0 || size === null || !Number.isSafeInteger(seed)) {
+  const wrong = [...unknown.map((name) => `No proof is called ${name}.`), ...missing.map((folder) => `No folder is at ${folder}.`)]
+  console.error([...wrong, ...(wrong.length > 0 ? [''] : []), usage].join('\n'))
   process.exit(values.help ? 0 : 2)
 }
 
@@ -48,6 +55,7 @@ async function prove(proof: Proof, size: ProofSize): Promise<ProofReport> {
       size,
       seed,
       folder,
+      corpus,
       note: (text) => values.json || say(text),
       breach: (text) => say(`BREACH ${proof.name}: ${text}`),
     })
