@@ -1,6 +1,7 @@
 import { createRindle, defineProfile, image, RindleError, version } from 'rindle'
 import { createHandler } from 'rindle/http'
 import { pglite } from 'rindle/pglite'
+import { clamav } from 'rindle/scanners/clamav'
 import { local } from 'rindle/storage/local'
 import { memory } from 'rindle/storage/memory'
 import { s3, type S3Options } from 'rindle/storage/s3'
@@ -18,7 +19,13 @@ const bucket: S3Options = {
   credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
 }
 const clip = defineProfile({ kind: 'file', storage: s3(bucket), allowMime: ['video/mp4'], maxBytes: 5e12, delivery: { public: true } })
-const report = defineProfile({ kind: 'file', storage: memory(), allowMime: ['application/pdf'], maxBytes: 1_000_000 })
+const report = defineProfile({
+  kind: 'file',
+  storage: memory(),
+  allowMime: ['application/pdf'],
+  maxBytes: 1_000_000,
+  scanners: [clamav({ socketPath: '/run/clamav/clamd.ctl' })],
+})
 
 export const rindle = createRindle({
   profiles: { avatar, clip, report },
