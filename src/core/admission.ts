@@ -5,6 +5,7 @@ import { normaliseFilename } from './filename.ts'
 import { type OwnerRef, ownerOf } from './owner.ts'
 import type { Verdict } from './ports/jail.ts'
 import type { Profile, Profiles } from './profile.ts'
+import { isStorableText } from './storable.ts'
 
 /** What the caller says about a file before its bytes are there. */
 export interface UploadWish {
@@ -127,12 +128,12 @@ const judgeSha256 = (sha256: unknown): string | null => {
 }
 
 const maxIdempotencyKeyCharacters = 255
-/** Control characters, and halves of surrogate pairs: PostgreSQL takes neither NUL nor these. */
-const unstorable = /[\p{Cc}\p{Cs}]/u
+const controlCharacter = /\p{Cc}/u
 
 const judgeKey = (key: unknown, owner: Owner | null): string | null => {
   if (key === undefined || key === null) return null
-  if (typeof key !== 'string' || key === '' || key.length > maxIdempotencyKeyCharacters || unstorable.test(key))
+  const isText = typeof key === 'string' && !controlCharacter.test(key) && isStorableText(key)
+  if (!isText || key === '' || key.length > maxIdempotencyKeyCharacters)
     return refuse('idempotencyKey', `it must be text of 1 to ${maxIdempotencyKeyCharacters} characters, none of them a control character`)
   if (owner === null) return refuse('idempotencyKey', 'it needs an owner, so that two people may use the same key')
   return key

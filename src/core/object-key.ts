@@ -1,4 +1,5 @@
 import { RindleError } from './errors.ts'
+import { isStorableText } from './storable.ts'
 
 /** The first part of a key says whose it is, so that lifecycle rules and access policies of a bucket can speak of it. */
 export type KeyRole = 'staging' | 'sealed' | 'variants' | 'unmanaged'
@@ -20,7 +21,6 @@ const ownKey = new RegExp(
   `^(?:staging/${id}/(${id})|sealed/${id}/(${id})${ending}|variants/${id}/[A-Za-z][A-Za-z0-9_-]{0,62}/(${id})${ending})$`,
 )
 const controlCharacter = /\p{Cc}/u
-const loneSurrogate = /\p{Cs}/u
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
 
 /** Where a client may write: a fresh key for every attempt of a session. */
@@ -71,9 +71,9 @@ export const problemOfKey = (key: string): string | null => {
   if (ordinaryKey.test(key)) return null
   if (key === '') return 'it is empty'
   if (key.length > maxKeyBytes || bytesOf(key) > maxKeyBytes) return `it is longer than ${maxKeyBytes} bytes`
-  if (loneSurrogate.test(key)) return 'it is not well-formed Unicode'
   if (key !== key.normalize('NFC')) return 'it is not in Unicode normal form C'
   if (controlCharacter.test(key)) return 'it holds a control character'
+  if (!isStorableText(key)) return 'it is not well-formed Unicode'
   if (key.includes('\\')) return 'it holds a backslash'
   if (key.startsWith('/')) return 'it begins with a slash'
   if (roleOfKey(key) !== 'unmanaged' && !libraryKey.test(key))

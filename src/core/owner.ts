@@ -1,6 +1,7 @@
 import type { Owner } from './asset.ts'
 import { RindleError } from './errors.ts'
 import { isId } from './ids.ts'
+import { isStorableText } from './storable.ts'
 
 /** An owner as the app has it: its own name for the kind of row, and that row's id. */
 export interface OwnerRef {
@@ -9,7 +10,6 @@ export interface OwnerRef {
 }
 
 const controlCharacter = /\p{Cc}/u
-const loneSurrogate = /\p{Cs}/u
 const maxLength = 255
 
 /**
@@ -40,6 +40,6 @@ const problemOfText = (what: string, text: unknown): string | null => {
   if (text === '') return `${what} is empty`
   if (text.length > maxLength) return `${what} is longer than ${maxLength} characters`
   if (controlCharacter.test(text)) return `${what} holds a control character`
-  if (loneSurrogate.test(text)) return `${what} is not well-formed Unicode`
+  if (!isStorableText(text)) return `${what} is not well-formed Unicode`
   return null
 }

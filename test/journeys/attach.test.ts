@@ -116,6 +116,18 @@ for (const engine of engines) {
       assert.equal(await stage.stateOf(old), 'deleted')
     })
 
+    it('keep words that PostgreSQL could not, without what it does not take', async () => {
+      const id = await stage.make('ready')
+      for (const [alt, kept] of [
+        ['An\0na', 'An\ufffdna'],
+        ['Anna \ud800', 'Anna \ufffd'],
+      ]) {
+        await attach(stage.ctx, id, anna, 'avatar', { alt, caption: alt })
+        const read = await attachmentFor(stage.ctx, anna, 'avatar')
+        assert.deepEqual([read?.alt, read?.caption], [kept, kept])
+      }
+    })
+
     it('call off a replacement when what stands there is attached again, with new words', async () => {
       const [old, fresh] = [await stage.make('ready'), await stage.make('validating')]
       const first = await attach(stage.ctx, old, anna, 'avatar', { alt: 'Anna', caption: 'In Rome' })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { assetMachine } from '../../core/asset.ts'
 import { objectMachine } from '../../core/object.ts'
 import { secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
+import { type Json, storableJson, storableText } from '../../core/storable.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { moved } from '../move.ts'
@@ -17,6 +18,8 @@ export interface GateRefusal {
   readonly details: object
   /** The sealed copy when it landed, else the source when that is to be kept, else nothing. */
   readonly kept: { readonly object: GateObject; readonly bytes: SealedBytes | null } | null
+  /** Of what came. Null leaves what is on the row. */
+  readonly receivedSha256: string | null
   readonly keepUntil: Date
   readonly figures: Readonly<Record<string, unknown>>
 }
@@ -37,9 +40,15 @@ export async function refuseAsset(db: Queryable, ctx: Recorder, refusal: GateRef
     [
       moved('asset', assetMachine, ['refuse'], {
         set: {
-          ...{ error_code: refusal.code, error_detail: refusal.message, object_id: keptId, due_at: kept ? refusal.keepUntil : null },
-          metadata: sql`t.metadata || ${JSON.stringify({ refused: refusal.details })}::text::jsonb`,
-          ...(bytes ? { byte_size: bytes.byteSize, received_sha256: bytesOf(bytes.sha256) } : {}),
+          ...{
+            error_code: refusal.code,
+            error_detail: storableText(refusal.message),
+            object_id: keptId,
+            due_at: kept ? refusal.keepUntil : null,
+          },
+          metadata: sql`t.metadata || ${JSON.stringify({ refused: keptOf(refusal.details) })}::text::jsonb`,
+          ...(bytes ? { byte_size: bytes.byteSize } : {}),
+          ...(refusal.receivedSha256 === null ? {} : { received_sha256: bytesOf(refusal.receivedSha256) }),
         },
         where: heldByClaim(claim),
         returning: ['fence'],
@@ -60,6 +69,12 @@ export async function refuseAsset(db: Queryable, ctx: Recorder, refusal: GateRef
     ],
     { at, reason: refusal.code, jobs: jobsOf(claim, keptId) },
   )
+}
+
+/** What a scanner or a decoder said of the file; beyond what a row may hold the sentence alone says it. */
+const keptOf = (details: object): Json => {
+  const kept = storableJson(details, { maxBytes: 16_384, maxDepth: 8 })
+  return kept.storable ? kept.value : {}
 }
 
 const cancelled = moved('cancelled', variantMachine, ['cancel'], {
@@ -99,7 +114,7 @@ export async function returnAsset(
       moved('sealed', objectMachine, ['doom'], {
         set: doomed(at),
         from: sql`"asset" a`,
-        where: sql`t.id = ${claim.sealed?.id ?? null}::uuid and t.asset_id = a.id`,
+        where: sql`t.asset_id = a.id and t.role = 'original' and t.state = 'reserved' and t.fence = ${claim.fence}::int`,
         expect: null,
       }),
       endedRun(at, { runId: claim.runId, code, figures: '{}' }, 'fail'),

@@ -4,6 +4,7 @@ import { type Attachment, type AttachmentWish, planAttach, releasedAssets, type 
 import { RindleError } from '../../core/errors.ts'
 import { type OwnerRef, ownerOf } from '../../core/owner.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
+import { storableText } from '../../core/storable.ts'
 import type { Queryable } from '../../database/database.ts'
 import { listAttachments, lookAndAttach, type NewAttachment, slotText, type Whole, writeSlots } from '../../database/queries/attachments.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
@@ -33,9 +34,9 @@ export async function attach(
   slot: string,
   options: AttachOptions = {},
 ): Promise<Attachment> {
-  const { tx, ...wish } = options
+  const { tx, ...given } = options
   const { profile, many } = slotOf(ctx, slot)
-  checkWish(wish)
+  const wish = wishOf(given)
   const wanted: NewAttachment = { id: ctx.ids.next(), owner: ownerOf(owner), slot, many, assetId: assetIdOf(asset), profile, wish }
   return inTransaction(ctx, tx, (open) => attachWithin(ctx, open, wanted), slotText(wanted))
 }
@@ -75,13 +76,18 @@ const attachable = (found: Whole | null, { assetId, profile, slot }: NewAttachme
   return found
 }
 
-const checkWish = ({ alt, caption, position }: AttachmentWish): void => {
+const wishOf = (wish: AttachmentWish): AttachmentWish => {
+  const { alt, caption, position } = wish
   if (position !== undefined && position !== null && !(Number.isInteger(position) && Math.abs(position) < 2 ** 31)) {
     throw new RindleError('argument_invalid', { argument: 'position', problem: 'it must be a whole number, or null' })
   }
   for (const [argument, text] of Object.entries({ alt, caption })) {
     if (text === undefined || text === null) continue
     if (typeof text !== 'string') throw new RindleError('argument_invalid', { argument, problem: 'it must be text, or null' })
-    if (text.includes('\u0000')) throw new RindleError('argument_invalid', { argument, problem: 'it holds a NUL character' })
+  }
+  return {
+    ...wish,
+    ...(typeof alt === 'string' ? { alt: storableText(alt) } : {}),
+    ...(typeof caption === 'string' ? { caption: storableText(caption) } : {}),
   }
 }
