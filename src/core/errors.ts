@@ -402,6 +402,22 @@ export const errorCatalog = {
     false,
     (d) => `The file holds ${d.streams} streams; at most ${d.maxStreams} are taken.`,
   ),
+  codec_not_allowed: spec<{ format: string; codec: string | null }>(
+    422,
+    false,
+    (d) =>
+      `The ${d.format} file is made with ${d.codec ?? 'a codec'}, which is not opened here. Save it as H.264 with AAC, or the sound alone as AAC or MP3, and upload it once more.`,
+  ),
+  attachment_not_allowed: spec<{ format: string }>(
+    422,
+    false,
+    (d) => `The ${d.format} file carries other files with it. Save it without attachments and upload it once more.`,
+  ),
+  av_external_reference: spec<{ format: string }>(
+    422,
+    false,
+    (d) => `The ${d.format} file refers to something outside of itself. Save it as one self-contained file and upload it once more.`,
+  ),
   metadata_not_removable: spec<{ format: string }>(
     422,
     false,

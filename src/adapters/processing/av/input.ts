@@ -68,7 +68,7 @@ export const inputArguments = (path: string, contentType: string): string[] => {
   return [
     ...['-protocol_whitelist', 'file', '-format_whitelist', demuxer, '-f', demuxer],
     ...['-codec_whitelist', [...videoCodecs, ...audioCodecs, ...besides].join(',')],
-    ...['-probesize', String(5 * mebibyte), '-analyzeduration', '5000000', '-max_streams', '64'],
+    ...['-probesize', String(5 * mebibyte), '-analyzeduration', '5000000'],
     ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : []),
     ...['-threads', '1', '-i', `file:${path}`],
   ]

@@ -1,0 +1,146 @@
+import { kindOf, spokenType } from '../../../core/content-type.ts'
+import { RindleError } from '../../../core/errors.ts'
+import type { DecodeLimits, Facts } from '../../../core/ports/jail.ts'
+import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
+import { type AvInput, runFfprobe } from './run.ts'
+import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample.ts'
+import { outlineOf } from './whole.ts'
+
+/** What audio and video are, as far as rows know it. */
+export type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
+
+/** A file whose probe found nothing wrong. */
+export interface AvHeader {
+  readonly input: AvInput
+  readonly facts: AvFacts
+  readonly probed: Probed
+  readonly durationMs: number
+}
+
+const mostStreams = 32
+/** ffmpeg's own limit, where it stops counting. */
+const mostDemuxedStreams = 1_000
+/** Slow motion is stored at 960 at most; more in a second is a trap for whoever encodes it. */
+const mostFramesPerSecond = 1_000
+
+/** Shares of the wall clock of the gate: together they leave a tenth of it to whatever else the gate does. */
+const shares = { probe: 0.3, measure: 0.28, part: 0.15 } as const
+/** So much from the beginning, and so much before the end, as far as time allows. */
+const partSeconds = 2
+/** A shorter one is decoded from end to end. */
+const shortSeconds = 5
+
+/** Lengths are a guess, or those of another file that this one was part of. */
+const measured: ReadonlySet<string> = new Set(['audio/mpeg', 'audio/aac', 'audio/amr'])
+
+/**
+ * Reads what a container of audio or video says of itself, and holds it against the limits. A length that it does not tell is measured.
+ *
+ * @throws RindleError `decode_failed`, `decode_too_large`, `codec_not_allowed`, `attachment_not_allowed`, `av_external_reference`,
+ * `max_streams_exceeded`, `max_duration_exceeded`, `max_side_exceeded`, `max_pixels_exceeded`; `program_missing` and `peer_outdated`, and
+ * `decoder_killed` when time ran out, which are faults.
+ */
+export const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> => {
+  const damaged = damage(input)
+  const outline = await outlineOf(input.path, input.contentType)
+  if (outline === 'refers elsewhere') throw new RindleError('av_external_reference', { format: spokenType(input.contentType) })
+  if (outline === 'cut') throw damaged
+  const probed = await askProbe(input, limits)
+  checkStreams(probed, input, limits)
+  const durationMs = await lengthOf(input, probed, limits)
+  const durationSeconds = Math.ceil(durationMs / 1000)
+  const { maxDurationSeconds } = limits
+  if (durationMs > maxDurationSeconds * 1000) throw new RindleError('max_duration_exceeded', { durationSeconds, maxDurationSeconds })
+  const { picture, hasSound } = probed
+  return {
+    ...{ input, probed, durationMs },
+    facts: {
+      kind: picture ? 'video' : 'audio',
+      ...{ width: picture?.width ?? null, height: picture?.height ?? null, durationMs },
+      ...{ hasVideoTrack: picture !== null, hasAudioTrack: hasSound },
+    },
+  }
+}
+
+/**
+ * Decodes the beginning and the end: enough to see that a file is cut or that no decoder opens it, in a time that does not grow with it.
+ *
+ * @throws RindleError `decode_failed`, `decode_too_large`; `program_missing`, `peer_outdated` and `decoder_killed` are faults.
+ */
+export const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeLimits): Promise<void> => {
+  const timeoutMs = limits.gateTimeoutMs * shares.part
+  const isShort = durationMs <= shortSeconds * 1000
+  const first = await decodeSample(input, probed, { fromSeconds: 0, lengthSeconds: isShort ? null : partSeconds, timeoutMs })
+  refuseDamaged(first, input)
+  if (isShort && !first.ranOut) return refuseEmpty([first], probed, input)
+  const fromSeconds = Math.max(0.001, durationMs / 1000 - partSeconds)
+  const last = await decodeSample(input, probed, { fromSeconds, lengthSeconds: null, timeoutMs })
+  refuseDamaged(last, input)
+  refuseEmpty([first, last], probed, input)
+  const ends = measured.has(input.contentType) || last.pictures + last.sounds > 0
+  if (!ends) throw last.ranOut ? outOfTime(limits) : damage(input)
+}
+
+/** Whether bytes that hold a moving picture go by a name for sound alone; what they are then. */
+export const typeWithPicture = (contentType: string, { hasVideoTrack }: AvFacts): string | null =>
+  hasVideoTrack === true && kindOf(contentType) === 'audio' ? (withPicture[contentType] ?? null) : null
+
+const withPicture: Readonly<Record<string, string>> = { 'audio/mp4': 'video/mp4', 'audio/webm': 'video/webm', 'audio/ogg': 'video/ogg' }
+
+const damage = ({ contentType }: AvInput): RindleError => new RindleError('decode_failed', { format: spokenType(contentType) })
+const outOfTime = ({ gateTimeoutMs }: DecodeLimits): RindleError =>
+  new RindleError('decoder_killed', { reason: `it was not probed and sampled within ${gateTimeoutMs} ms` })
+
+const askProbe = async (input: AvInput, limits: DecodeLimits): Promise<Probed & { readonly isGuess: boolean }> => {
+  const run = await runFfprobe(input, ['-v', 'warning', ...probeArguments], { timeoutMs: limits.gateTimeoutMs * shares.probe })
+  if (run.ranOut) throw outOfTime(limits)
+  const streams = /Number of streams exceeds max_streams/.test(run.complaints)
+  if (streams) throw new RindleError('max_streams_exceeded', { streams: mostDemuxedStreams + 1, maxStreams: mostStreams })
+  const [, codec] = /\] Codec \(([a-z0-9_]{1,40})\) not on whitelist/.exec(run.complaints) ?? []
+  if (run.status !== 0 && codec !== undefined) throw new RindleError('codec_not_allowed', { format: spokenType(input.contentType), codec })
+  if (lacksMemory(run)) throw new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null })
+  const probed = run.status === 0 ? probedFrom(run.stdout.toString('utf8')) : null
+  if (!probed) throw damage(input)
+  return { ...probed, isGuess: /Estimating duration from bitrate/.test(run.complaints) }
+}
+
+const checkStreams = (probed: Probed, input: AvInput, { maxSidePixels, maxPixels }: DecodeLimits): void => {
+  const { streams, picture, sound, hasSound, attachments } = probed
+  const format = spokenType(input.contentType)
+  if (streams > mostStreams) throw new RindleError('max_streams_exceeded', { streams, maxStreams: mostStreams })
+  if (attachments > 0) throw new RindleError('attachment_not_allowed', { format })
+  if (!picture && !hasSound) throw damage(input)
+  if ((picture && picture.codec === null) || (hasSound && !sound)) throw new RindleError('codec_not_allowed', { format, codec: null })
+  if (!picture) return
+  const { sidePixels, pixels, framesPerSecond } = picture
+  if (sidePixels > maxSidePixels) throw new RindleError('max_side_exceeded', { sidePixels, maxSidePixels })
+  if (pixels > maxPixels) throw new RindleError('max_pixels_exceeded', { pixels, maxPixels })
+  if (framesPerSecond !== null && framesPerSecond > mostFramesPerSecond) throw damage(input)
+}
+
+/** What the container claims, or what was counted where it claims nothing or cannot know. */
+const lengthOf = async (input: AvInput, probed: Probed & { readonly isGuess: boolean }, limits: DecodeLimits): Promise<number> => {
+  const { durationMs: claimed, isGuess } = probed
+  if (claimed !== null && !measured.has(input.contentType)) return claimed
+  const found = await measureLength(input, probed, limits.gateTimeoutMs * shares.measure)
+  if (found.isDamaged || (found.durationMs === null && !found.ranOut)) throw damage(input)
+  const isTooLong = (found.durationMs ?? 0) > limits.maxDurationSeconds * 1000
+  if (found.ranOut && !isTooLong) throw outOfTime(limits)
+  const foundMs = found.durationMs ?? 0
+  if (claimed === null || isGuess) return foundMs
+  const leewayMs = claimed * 0.02 + 1_000
+  if (foundMs < claimed - leewayMs) throw damage(input)
+  return foundMs > claimed + leewayMs ? foundMs : claimed
+}
+
+const refuseDamaged = (part: Sampled, input: AvInput): void => {
+  if (part.lacksMemory) throw new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null })
+  if (part.isDamaged) throw damage(input)
+}
+
+/** A track of sound beside a picture may be empty, as some recorders leave it; nothing else may. */
+const refuseEmpty = (parts: readonly Sampled[], { picture }: Probed, input: AvInput): void => {
+  const came = parts.reduce((sum, { pictures, sounds }) => sum + (picture ? pictures : sounds), 0)
+  if (came > 0) return
+  throw parts.some(({ ranOut }) => ranOut) ? new RindleError('decoder_killed', { reason: 'not one frame came in time' }) : damage(input)
+}
