@@ -1,4 +1,5 @@
 import { extensionIn } from './content-type.ts'
+import { storableText } from './storable.ts'
 
 const maxFilenameBytes = 255
 const maxExtensionCharacters = 32
@@ -9,15 +10,14 @@ const maxCharactersLookedAt = 4096
  * What has no place in a name that people are shown: control characters, line and paragraph separators, marks that reverse
  * the direction of text (so that `gpj.exe` reads `exe.jpg`), and invisible spaces. Joiners stay: scripts and emoji need them.
  */
-const unwanted = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu
-const loneSurrogate = /\p{Cs}/gu
+const unwanted = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+/gu
 const padding = /[.\s]/u
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
 
 /**
- * The name of a client's file as it is kept and shown: Unicode in NFC, without folders, control characters, marks that reverse
- * text, or dots and spaces at its ends; at most 255 bytes, its extension kept. What has no name left is `file`.
+ * The name of a client's file as it is kept and shown: Unicode in NFC, without folders or dots and spaces at its ends; every run of control
+ * characters and marks that reverse text is one `_`; at most 255 bytes, its extension kept. What has no name left is `file`.
  *
  * Normalising twice changes nothing. The result is text for people and headers, never a path.
  */
@@ -25,7 +25,7 @@ export const normaliseFilename = (name: string): string => {
   const last = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1)
   const half = maxCharactersLookedAt / 2
   const bounded = last.length <= maxCharactersLookedAt ? last : last.slice(0, half) + last.slice(-half)
-  const cleaned = trimmed(bounded.replace(loneSurrogate, '\ufffd').replace(unwanted, '').normalize('NFC'))
+  const cleaned = trimmed(storableText(trimmed(bounded).replace(unwanted, '_')).normalize('NFC'))
   return cleaned === '' ? 'file' : shortened(cleaned)
 }
 
