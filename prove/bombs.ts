@@ -1,0 +1,134 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import type { Bomb } from './bombs/bomb.ts'
+import { families } from './bombs/families.ts'
+import type { HostCommands } from './bombs/host.ts'
+import { dataLimitsOf, watchPeaks } from './bombs/watch.ts'
+import type { Told } from './files/visiting.ts'
+import type { Proof, ProofContext } from './harness.ts'
+import { type Peer, startPeer } from './memory/peer.ts'
+
+const mebibyte = 1024 * 1024
+const longestMs = 12_000
+const allowedGrowthBytes = 20_000_000
+/** A decode whose need is at most this much keeps its process within `allowedPeakBytes`. */
+const modestNeedBytes = 256 * mebibyte
+const allowedPeakBytes = 512_000_000
+/** From this one on the host's memory counts: until then it fills caches that every process fills once. */
+const countedFrom = 10
+
+/** The real jail, with default limits, is given everything that is made to exhaust whoever opens it. */
+export const bombs: Proof = {
+  name: 'bombs',
+  means:
+    'no picture, drawing or container that is made to exhaust its decoder takes more than 12 s, the memory that its header asks for, or anything of the process that waits for it',
+  unit: 'bombs',
+  amount: { ci: 17, full: families.reduce((sum, family) => sum + family.bombs.length, 0) },
+  async run(context) {
+    const { folder, signal, breach, note } = context
+    const host = startPeer<HostCommands>('../bombs/host.ts', { folder: join(folder, 'host') }, signal)
+    try {
+      const good = join(folder, 'good.jpg')
+      writeFileSync(good, await photo())
+      return await explodeAll({ context, host, good, pid: await host.ask('pid', null), breach, note })
+    } finally {
+      await host.ask('close', null).catch(() => undefined)
+      await host.stop()
+    }
+  },
+}
+
+interface Scene {
+  readonly context: ProofContext
+  readonly host: Peer<HostCommands>
+  readonly pid: number
+  /** A photo that has to pass whatever came before it. */
+  readonly good: string
+  readonly breach: (text: string) => void
+  readonly note: (text: string) => void
+}
+
+interface Tally {
+  runs: number
+  peakMb: number
+  largestPeakMb: number
+  slowestMs: number
+  hostGrowthMb: number
+  decoderKilled: number
+  passed: number
+}
+
+const explodeAll = async (scene: Scene) => {
+  const { context, host, pid, good, breach, note } = scene
+  await host.ask('warm', null)
+  const idleLimit = Math.min(...dataLimitsOf(pid))
+  const tally: Tally = { runs: 0, peakMb: 0, largestPeakMb: 0, slowestMs: 0, hostGrowthMb: 0, decoderKilled: 0, passed: 0 }
+  let heldBytes = 0
+  for (const { family, make, seed } of chosen(context)) {
+    if (context.signal.aborted) break
+    const drawn = await make(seed)
+    for (const draws of family === 'svg' ? [false, true] : [false]) await explode(scene, { family, drawn, draws, idleLimit, tally })
+    tally.runs += 1
+    if (tally.runs === countedFrom) heldBytes = await host.ask('heldBytes', null)
+    if (tally.runs % 10 > 0) continue
+    const { outcome } = await host.ask('visit', { path: good, filename: 'good.jpg', draws: false })
+    if (outcome !== 'pass') breach(`a good photo is ${outcome} after ${tally.runs} bombs`)
+    const growth = (await host.ask('heldBytes', null)) - heldBytes
+    tally.hostGrowthMb = Math.max(tally.hostGrowthMb, mb(growth))
+    if (growth > allowedGrowthBytes) breach(`the process that waits has grown by ${mb(growth)} MB after ${tally.runs} bombs`)
+    note(`${tally.runs} bombs`)
+  }
+  const { runs, ...figures } = tally
+  return { runs, figures }
+}
+
+const explode = async (
+  { context: { folder }, host, pid, breach, note }: Scene,
+  { family, drawn, draws, idleLimit, tally }: { family: string; drawn: Bomb; draws: boolean; idleLimit: number; tally: Tally },
+): Promise<void> => {
+  const path = join(folder, drawn.filename)
+  writeFileSync(path, drawn.bytes)
+  const watch = watchPeaks(pid)
+  const told = await host.ask('visit', { path, filename: drawn.filename, draws })
+  const { residentBytes, limitBytes } = watch.stop()
+  const what = `${family}, ${drawn.name}${draws ? ', to be drawn' : ''}: ${told.outcome}`
+  for (const wrong of judge(told, { residentBytes, limitBytes, needBytes: limitBytes - idleLimit })) breach(`${what}, ${wrong}`)
+  if (told.outcome === 'decoder_killed') note(`${what} after ${told.ms} ms at ${mb(residentBytes)} MB: ${told.message}`)
+  tally.slowestMs = Math.max(tally.slowestMs, told.ms)
+  tally.largestPeakMb = Math.max(tally.largestPeakMb, mb(residentBytes))
+  if (limitBytes - idleLimit <= modestNeedBytes) tally.peakMb = Math.max(tally.peakMb, mb(residentBytes))
+  tally.decoderKilled += Number(told.outcome === 'decoder_killed')
+  tally.passed += Number(told.outcome === 'pass')
+}
+
+const judge = (told: Told, held: { residentBytes: number; limitBytes: number; needBytes: number }): string[] => {
+  const { residentBytes, limitBytes, needBytes } = held
+  return [
+    ...(told.classified ? [] : [`which has no name: ${told.message}`]),
+    ...(told.ms <= longestMs ? [] : [`${told.ms} ms`]),
+    ...(Number.isFinite(limitBytes) ? [] : ['nothing limits the decoder']),
+    ...(residentBytes <= limitBytes ? [] : [`${mb(residentBytes)} MB in a limit of ${mb(limitBytes)} MB`]),
+    ...(needBytes > modestNeedBytes || residentBytes <= allowedPeakBytes
+      ? []
+      : [`${mb(residentBytes)} MB for a need of ${Math.max(0, mb(needBytes))} MB`]),
+  ]
+}
+
+/** Of every family in turn, each time another: as many as are wanted. */
+const chosen = ({ amount, random }: ProofContext) => {
+  const all = families.flatMap(({ name, bombs }) =>
+    random
+      .fork(name)
+      .shuffle(bombs.map((make, index) => ({ make, index })))
+      .map(({ make, index }, turn) => ({ turn, family: name, make, seed: random.fork(`${name} ${index}`) })),
+  )
+  return all.sort((a, b) => a.turn - b.turn).slice(0, amount)
+}
+
+const photo = (): Promise<Buffer> =>
+  sharp({ create: { width: 1200, height: 800, channels: 3, background: '#456', noise: { type: 'gaussian', mean: 120, sigma: 30 } } })
+    .jpeg()
+    .toBuffer()
+
+const mb = (bytes: number): number => Math.round(bytes / 1_000_000)
