@@ -3,11 +3,10 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Bomb } from './bombs/bomb.ts'
 import { families } from './bombs/families.ts'
-import type { HostCommands } from './bombs/host.ts'
 import { dataLimitsOf, watchPeaks } from './bombs/watch.ts'
+import { type JailHost, withJailHost } from './files/jail-host.ts'
 import type { Told } from './files/visiting.ts'
 import type { Proof, ProofContext } from './harness.ts'
-import { type Peer, startPeer } from './memory/peer.ts'
 
 const mebibyte = 1024 * 1024
 const longestMs = 12_000
@@ -26,22 +25,18 @@ export const bombs: Proof = {
   unit: 'bombs',
   amount: { ci: 17, full: families.reduce((sum, family) => sum + family.bombs.length, 0) },
   async run(context) {
-    const { folder, signal, breach, note } = context
-    const host = startPeer<HostCommands>('../bombs/host.ts', { folder: join(folder, 'host') }, signal)
-    try {
-      const good = join(folder, 'good.jpg')
-      writeFileSync(good, await photo())
-      return await explodeAll({ context, host, good, pid: await host.ask('pid', null), breach, note })
-    } finally {
-      await host.ask('close', null).catch(() => undefined)
-      await host.stop()
-    }
+    const { folder, breach, note } = context
+    const good = join(folder, 'good.jpg')
+    writeFileSync(good, await photo())
+    return withJailHost(context, { concurrency: 1 }, async (host) =>
+      explodeAll({ context, host, good, pid: await host.ask('pid', null), breach, note }),
+    )
   },
 }
 
 interface Scene {
   readonly context: ProofContext
-  readonly host: Peer<HostCommands>
+  readonly host: JailHost
   readonly pid: number
   /** A photo that has to pass whatever came before it. */
   readonly good: string
@@ -61,7 +56,6 @@ interface Tally {
 
 const explodeAll = async (scene: Scene) => {
   const { context, host, pid, good, breach, note } = scene
-  await host.ask('warm', null)
   const idleLimit = Math.min(...dataLimitsOf(pid))
   const tally: Tally = { runs: 0, peakMb: 0, largestPeakMb: 0, slowestMs: 0, hostGrowthMb: 0, decoderKilled: 0, passed: 0 }
   let heldBytes = 0
@@ -72,7 +66,7 @@ const explodeAll = async (scene: Scene) => {
     tally.runs += 1
     if (tally.runs === countedFrom) heldBytes = await host.ask('heldBytes', null)
     if (tally.runs % 10 > 0) continue
-    const { outcome } = await host.ask('visit', { path: good, filename: 'good.jpg', draws: false })
+    const { outcome } = await host.ask('visit', { path: good, filename: 'good.jpg' })
     if (outcome !== 'pass') breach(`a good photo is ${outcome} after ${tally.runs} bombs`)
     const growth = (await host.ask('heldBytes', null)) - heldBytes
     tally.hostGrowthMb = Math.max(tally.hostGrowthMb, mb(growth))
@@ -90,7 +84,7 @@ const explode = async (
   const path = join(folder, drawn.filename)
   writeFileSync(path, drawn.bytes)
   const watch = watchPeaks(pid)
-  const told = await host.ask('visit', { path, filename: drawn.filename, draws })
+  const told = await host.ask('visit', { path, filename: drawn.filename, more: draws ? { svg: 'rasterize' } : {} })
   const { residentBytes, limitBytes } = watch.stop()
   const what = `${family}, ${drawn.name}${draws ? ', to be drawn' : ''}: ${told.outcome}`
   for (const wrong of judge(told, { residentBytes, limitBytes, needBytes: limitBytes - idleLimit })) breach(`${what}, ${wrong}`)
