@@ -1,3 +1,4 @@
+export { analyzerContract, type AnalyzerContractCase, type AnalyzerContractContext } from './analyzer-contract.ts'
 export { createTestRindle, type Overrides } from '../rindle.ts'
 export type { ClientAnswer, ClientRequest } from './client-request.ts'
 export { createSettableClock, type SettableClock } from './clock.ts'
@@ -20,4 +21,6 @@ export {
   type MemoryBucket,
   type MemoryBucketOptions,
 } from './memory-bucket.ts'
+export { processorContract, type ProcessorContractCase, type ProcessorContractContext } from './processor-contract.ts'
+export { type ContractSample, scannerContract, type ScannerContractCase, type ScannerContractContext } from './scanner-contract.ts'
 export { storageContract, type StorageContractCase, type StorageContractContext } from './storage-contract.ts'

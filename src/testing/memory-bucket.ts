@@ -63,7 +63,7 @@ export const createMemoryBucket = (options: MemoryBucketOptions): MemoryBucket =
 
 const claimsOf = ({ createOnly, ifMatch }: BucketHonours): ReadonlySet<StorageCapability> =>
   new Set<StorageCapability>([
-    ...(['presigned_put', 'multipart_upload', 'signed_url', 'public_url'] as const),
+    ...(['presigned_put', 'multipart_upload', 'signed_url', 'public_url', 'patched_copy'] as const),
     ...(createOnly ? (['create_only_put'] as const) : []),
     ...(ifMatch ? (['conditional_copy'] as const) : []),
   ])

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { joined } from '../../adapters/storage/held-bytes.ts'
+import { patched, refusePatchesBeyond } from '../../adapters/storage/patches.ts'
 import { RindleError } from '../../core/errors.ts'
-import type { ListedMultipart, MultipartLimits, ObjectHead, StoredPart } from '../../core/ports/storage.ts'
+import type { ListedMultipart, MultipartLimits, ObjectHead, StorageAdapter, StoredPart } from '../../core/ports/storage.ts'
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
@@ -42,6 +43,8 @@ export interface ShelfOptions {
   readonly now: () => Date
 }
 
+type CopyCondition = Omit<NonNullable<Parameters<StorageAdapter['copy']>[2]>, 'signal'>
+
 /** What the bucket holds, and how each call changes it: at once, wholly, or not at all. Etags are those of S3. */
 export interface Shelf {
   readonly objects: ReadonlyMap<string, readonly Held[]>
@@ -49,7 +52,7 @@ export interface Shelf {
   at(key: string, version?: string): Held | null
   /** @throws RindleError `object_exists` where create-only is honoured. */
   put(key: string, bytes: Bytes, contentType: string | null): ObjectHead
-  copy(from: string, to: string, condition: { readonly ifMatch?: string; readonly version?: string }): ObjectHead | null
+  copy(from: string, to: string, condition: CopyCondition): ObjectHead | null
   delete(key: string): void
   create(key: string, contentType: string): string
   /** @returns its etag. @throws RindleError `object_not_found` when the upload is over. */
@@ -85,10 +88,12 @@ export const createShelf = (options: ShelfOptions): Shelf => {
       if (honours.createOnly && objects.has(key)) throw new RindleError('object_exists', {})
       return place(key, bytes, contentType, md5(bytes).toString('hex'))
     },
-    copy(from, to, { ifMatch, version }) {
+    copy(from, to, { ifMatch, version, patches = [] }) {
       const source = version === undefined ? newest(from) : objects.get(from)?.find(({ head }) => head.version === version)
       if (!source || (honours.ifMatch && ifMatch !== undefined && ifMatch !== source.head.etag)) return null
-      return place(to, source.bytes, source.head.contentType, md5(source.bytes).toString('hex'))
+      refusePatchesBeyond(patches, source.head.sizeBytes)
+      const bytes = patches.length > 0 ? patched(source.bytes, 0, patches) : source.bytes
+      return place(to, bytes, source.head.contentType, md5(bytes).toString('hex'))
     },
     delete: (key) => void objects.delete(key),
     create(key, contentType) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { patternOf, put, bytesAt, keysBelow, assertNothing, type StorageContractCase } from './trial.ts'
+import { patternOf, put, bytesAt, keysBelow, assertNothing, rejectsWith, type StorageContractCase } from './trial.ts'
 
 /** Copies, etags and deletions. */
 export const copyingCases: readonly StorageContractCase[] = [
@@ -35,6 +35,40 @@ export const copyingCases: readonly StorageContractCase[] = [
       assert.equal(await adapter.copy(`${folder}a`, `${folder}c`, { ifMatch: first.etag }), null)
       assert.equal(await adapter.copy(`${folder}a`, `${folder}c`, { ifMatch: 'another' }), null)
       assert.deepEqual(await keysBelow(adapter, folder), [`${folder}a`, `${folder}b`])
+    },
+  },
+  {
+    name: 'copies with patches in the place of bytes, wherever they lie, and keeps length and type',
+    needs: 'patched_copy',
+    async run(adapter, { folder }) {
+      const mebibyte = 1024 * 1024
+      for (const [length, starts] of [
+        [1_000, [0, 500, 993]],
+        [17 * mebibyte + 5, [3, 8 * mebibyte - 3, 8 * mebibyte + 100]],
+        [17 * mebibyte + 5, [17 * mebibyte - 2]],
+      ] as const) {
+        const [from, to] = [`${folder}${starts.length}-${length}`, `${folder}patched/${starts.length}-${length}`]
+        const bytes = patternOf(length)
+        const source = await put(adapter, from, bytes)
+        const patches = starts.map((start, index) => ({ start, bytes: patternOf(7, 50 + index) }))
+        const copied = await adapter.copy(from, to, { ifMatch: source.etag, patches })
+        assert.deepEqual([copied?.sizeBytes, copied?.contentType], [length, source.contentType])
+        assert.deepEqual(await adapter.head(to), copied)
+        assert.ok(Buffer.from(bytes).equals(await bytesAt(adapter, from)))
+        for (const patch of patches) bytes.set(patch.bytes, patch.start)
+        assert.ok(Buffer.from(bytes).equals(await bytesAt(adapter, to)))
+      }
+    },
+  },
+  {
+    name: 'copies nothing with patches that reach beyond the end, or of a source that is not there',
+    needs: 'patched_copy',
+    async run(adapter, { folder }) {
+      await put(adapter, `${folder}a`, 'hello')
+      const patches = [{ start: 4, bytes: patternOf(2) }]
+      await rejectsWith('object_range_invalid', () => adapter.copy(`${folder}a`, `${folder}b`, { patches }))
+      assert.equal(await adapter.copy(`${folder}none`, `${folder}b`, { patches }), null)
+      assert.deepEqual(await keysBelow(adapter, folder), [`${folder}a`])
     },
   },
   {
