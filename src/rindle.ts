@@ -32,6 +32,7 @@ import { attachmentsFor } from './flows/assets/attachments-for.ts'
 import { detach, type DetachOptions } from './flows/assets/detach.ts'
 import { readyVariantsFor } from './flows/assets/ready-variants-for.ts'
 import { purge, type PurgeOptions } from './flows/assets/purge.ts'
+import { releaseQuarantine, type ReleaseQuarantineOptions } from './flows/assets/release-quarantine.ts'
 import { settled, type SettledOptions } from './flows/assets/settled.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
@@ -162,6 +163,8 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
 
   /** Takes an asset away for good, with its files. Refused with `asset_attached` while a slot shows it. */
   purge(asset: AssetRef, options?: PurgeOptions): Promise<void>
+  /** Sends a file that is held back to the gate once more, with who decided it and why. Broken files are not released. */
+  releaseQuarantine(asset: AssetRef, options: ReleaseQuarantineOptions): Promise<void>
 
   /** An address of the original. `asset_not_available` before the gate has passed it (retryable) and after a refusal. */
   url(asset: AssetRef, options?: UrlOptions): Promise<string>
@@ -270,6 +273,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     attachmentsFor: bound(attachmentsFor),
     readyVariantsFor: bound(readyVariantsFor),
     purge: bound(purge),
+    releaseQuarantine: bound(releaseQuarantine),
     url: bound(url),
     variantUrl: bound(variantUrl),
     pictureTag: bound(pictureTag),

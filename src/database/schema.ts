@@ -1,6 +1,7 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { AssetKind, AssetState } from '../core/asset.ts'
 import type { ObjectRole, ObjectState } from '../core/object.ts'
+import type { Pardon } from '../core/quarantine.ts'
 import type { RunState } from '../core/run.ts'
 import type { UploadSessionState, UploadStrategy } from '../core/upload-session.ts'
 import type { OutputKind, VariantState } from '../core/variant.ts'
@@ -39,6 +40,7 @@ export interface AssetsTable {
   object_id: string | null
   error_code: string | null
   error_detail: string | null
+  pardon: Pardon | null
   passed_at: Time | null
   inserted_at: Time
   state_changed_at: Time

@@ -3,6 +3,7 @@ import { type Asset, assetMachine } from '../../core/asset.ts'
 import type { JobName } from '../../core/jobs.ts'
 import { objectMachine, type ObjectRole } from '../../core/object.ts'
 import type { PastRun } from '../../core/trouble.ts'
+import type { Pardon } from '../../core/quarantine.ts'
 import { type RunState, runMachine } from '../../core/run.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, moved } from '../move.ts'
@@ -40,6 +41,8 @@ export interface GateClaim {
   /** Newest first. */
   readonly past: readonly PastRun[]
   readonly declaredSha256: string | null
+  /** What an operator has let through, when the asset was released from quarantine. */
+  readonly pardon: Pardon | null
   /** Whether variants of an earlier admission are there. */
   readonly hasVariants: boolean
   readonly isAttached: boolean
@@ -92,7 +95,7 @@ const claimed = shapedMoves<Claimed, { readonly hasLapsed: boolean }>((bid, at, 
       set: { fence: sql`t.fence + 1`, due_at: bid.leaseUntil },
       where: sql`t.id = ${bid.assetId}::uuid and t.profile = any(${bid.names}::text[]) and ${isFree}`,
       expect: null,
-      returning: assetColumns,
+      returning: [...assetColumns, 'pardon'],
     }),
     also('around', aroundAsset, look),
     ...(hasLapsed ? [lapsedCopies(at)] : []),
@@ -170,7 +173,7 @@ interface AroundJson {
 }
 
 const claimOf = (bid: GateBid, written: Written): GateClaim | null => {
-  const row = written['asset']?.[0] as unknown as AssetJson | undefined
+  const row = written['asset']?.[0] as unknown as (AssetJson & { readonly pardon: Pardon | null }) | undefined
   if (!row) return null
   const past = (written['past'] ?? []) as unknown as readonly { readonly state: RunState; readonly error_code: string | null }[]
   const around = written['around']?.[0] as unknown as AroundJson
@@ -182,6 +185,7 @@ const claimOf = (bid: GateBid, written: Written): GateClaim | null => {
     sealed: (written['sealed']?.[0] as unknown as GateObject | undefined) ?? null,
     past: past.map(({ state, error_code }) => ({ state, errorCode: error_code })),
     declaredSha256: hexOf(around.declared_sha256),
+    pardon: row.pardon,
     hasVariants: around.has_variants,
     isAttached: around.is_attached,
   }

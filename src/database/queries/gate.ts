@@ -52,9 +52,14 @@ export interface PlannedVariant {
 
 export interface Admission {
   readonly claim: GateClaim
+  /** What is served from now on, with its bytes. */
   readonly sealed: GateObject
   readonly bytes: SealedBytes
+  /** Of what came, which is another when the file was rewritten. */
+  readonly receivedSha256: string
   readonly facts: Facts
+  /** What the app's analyzer found out; null without one. */
+  readonly analysis: Readonly<Record<string, unknown>> | null
   readonly plan: readonly PlannedVariant[]
   /** From `analyzing` to the state that the plan asks for. */
   readonly path: readonly ('promote' | 'admit' | 'process' | 'transcode')[]
@@ -100,12 +105,13 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
         store: sealed.store,
         byteSize: bytes.byteSize,
         sha256: bytes.sha256,
+        receivedSha256: admission.receivedSha256,
         etag: bytes.etag,
         version: bytes.version,
       },
       ...{ contentType: facts.contentType, kind: facts.kind, width: facts.width, height: facts.height },
       ...{ placeholder: facts.placeholder, dominantColor: facts.dominantColor, purgeAt, leaseUntil },
-      ...{ metadata: JSON.stringify({ frames: facts.frames, hasAlpha: facts.hasAlpha }), figures: JSON.stringify(admission.figures) },
+      ...{ metadata: JSON.stringify(metadataOf(admission)), figures: JSON.stringify(admission.figures) },
       ...{ plan: JSON.stringify(planned), names: plan.map(({ name }) => name) },
       ...{ count: plan.length, objectCount: plan.filter(({ object }) => object !== null).length },
     },
@@ -115,6 +121,12 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
   const asset = written['asset']?.[0] as unknown as AssetJson
   return { revision: asset.revision, state: asset.state, variants: (written['variants'] ?? []) as unknown as Admitted['variants'] }
 }
+
+const metadataOf = ({ facts, analysis }: Admission) => ({
+  frames: facts.frames,
+  hasAlpha: facts.hasAlpha,
+  ...(analysis ? { analysis } : {}),
+})
 
 interface AdmissionShape {
   readonly path: Admission['path']
@@ -130,6 +142,7 @@ interface AdmissionValues extends Pick<Facts, 'contentType' | 'kind' | 'width' |
   readonly sourceId: string | null
   readonly objectId: string
   readonly store: string
+  readonly receivedSha256: string
   readonly metadata: string
   readonly figures: string
   readonly purgeAt: Date | null
@@ -165,7 +178,12 @@ const admitted = shapedMoves<AdmissionValues, AdmissionShape>((given, at, { path
 const admittedAsset = (at: Date, given: GivenAdmission, path: Admission['path']): Step =>
   moved('asset', assetMachine, path, {
     set: {
-      ...{ object_id: given.objectId, byte_size: given.byteSize, received_sha256: bytesOf(given.sha256), content_type: given.contentType },
+      ...{
+        object_id: given.objectId,
+        byte_size: given.byteSize,
+        received_sha256: bytesOf(given.receivedSha256),
+        content_type: given.contentType,
+      },
       ...{
         kind: given.kind,
         width: given.width,
@@ -173,7 +191,7 @@ const admittedAsset = (at: Date, given: GivenAdmission, path: Admission['path'])
         placeholder: given.placeholder,
         dominant_color: given.dominantColor,
       },
-      metadata: sql`(t.metadata - 'refused') || ${given.metadata}::text::jsonb`,
+      metadata: sql`(t.metadata - array['refused', 'analysis']) || ${given.metadata}::text::jsonb`,
       ...{ error_code: null, error_detail: null, passed_at: at, due_at: given.purgeAt },
     },
     where: sql`t.id = ${given.assetId}::uuid and t.fence = ${given.fence}::int and t.revision = ${given.revision}::int and t.due_at > ${at}::timestamptz`,

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
-import { deliverableStates } from '../../core/asset.ts'
+import { type Asset, deliverableStates } from '../../core/asset.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
-import type { MadeVariant } from '../../core/ports/jail.ts'
+import type { MadeVariant, VariantWish } from '../../core/ports/jail.ts'
+import type { Processor } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
 import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
 import { visitRulesOf } from '../../core/visit-rules.ts'
@@ -14,9 +15,12 @@ import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { StoredObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
+import { askAppCode } from '../steps/ask-app-code.ts'
 import { fetchSealed, takeRoom } from '../steps/fetch-sealed.ts'
+import { hashFile } from '../steps/hash-file.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
+import { processVariants } from '../steps/process-variants.ts'
 import { putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
 import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
@@ -32,6 +36,7 @@ export type BuildOutcome = 'built' | 'later' | 'nothing'
 
 interface Build {
   readonly profile: Profile
+  readonly asset: Asset
   readonly original: StoredObject | null
   readonly bid: BuildBid
   readonly known: KnownBuild
@@ -99,7 +104,14 @@ const take = async (ctx: Context, assetId: string): Promise<Build | null> => {
     return mine ? { ...one, fence: mine.fence, digest: mine.digest, state: 'processing' as const } : one
   })
   const { id, state } = look.asset
-  return { profile, original: look.original, bid, held, known: { asset: { id, state, revision: claimed.revision }, variants } }
+  return {
+    profile,
+    asset: look.asset,
+    original: look.original,
+    bid,
+    held,
+    known: { asset: { id, state, revision: claimed.revision }, variants },
+  }
 }
 
 const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
@@ -110,7 +122,7 @@ const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
     const variant = waiting.find((one) => one.name === name)
     if (!variant) return []
     const id = ctx.ids.next()
-    const key = variantKey(asset.id, name, id, extensionOfRecipe(recipe, hasAlpha))
+    const key = variantKey(asset.id, name, id, profile.processor ? null : extensionOfRecipe(recipe, hasAlpha))
     return [{ id: variant.id, name, digest, object: { id, key, contentType: typeOfRecipe(recipe, hasAlpha) } }]
   })
   return {
@@ -129,20 +141,51 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal, room }))
   if (!found) throw new RindleError('original_missing', {})
   const names = held.map(({ name }) => name)
-  const verdict = await ctx.jail.visit({
-    ...{ path, folder, purpose: 'build', filename: known.asset.id },
-    ...visitRulesOf(profile),
-    variants: planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : [])),
-    signal: lease.signal,
-  })
+  const wishes = planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : []))
+  const making: Making = { build, wishes, folder, file: { path, ...found }, lease }
+  const verdict = profile.processor ? await haveProcessed(ctx, profile.processor, making) : await decode(ctx, making)
   lease.signal.throwIfAborted()
-  if (verdict.verdict === 'refuse') return held.map((one) => failed(one, verdict.code, verdict.message))
+  if (!verdict.ok) return held.map((one) => failed(one, verdict.code, verdict.message))
   await recordProgress(ctx.db.pool, held, 50)
   const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name), faults: troubleOf(one.past).faults }))
   return putVariants(ctx, {
     ...{ assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal },
-    open: (path) => openSource(path, { plain: true }),
+    open: (source) => openSource(source, { plain: true }),
   })
+}
+
+interface Making {
+  readonly build: Build
+  readonly wishes: readonly VariantWish[]
+  readonly folder: string
+  /** The original, as it was fetched. */
+  readonly file: { readonly path: string; readonly byteSize: number; readonly sha256: string }
+  readonly lease: HeldLease
+}
+
+type Made =
+  { readonly ok: true; readonly variants: readonly MadeVariant[] } | { readonly ok: false; readonly code: string; readonly message: string }
+
+const decode = async (ctx: Context, { build, wishes, folder, file, lease }: Making): Promise<Made> => {
+  const verdict = await ctx.jail.visit({
+    ...{ path: file.path, folder, purpose: 'build', filename: build.known.asset.id },
+    ...visitRulesOf(build.profile),
+    variants: wishes,
+    signal: lease.signal,
+  })
+  return verdict.verdict === 'pass' ? { ok: true, variants: verdict.variants } : { ok: false, code: verdict.code, message: verdict.message }
+}
+
+/** By the app's own code, which sees what is on the row of the original. */
+const haveProcessed = async (ctx: Context, processor: Processor, { build, wishes, folder, file, lease }: Making): Promise<Made> => {
+  const { profile, asset } = build
+  const { signal } = lease
+  const { id: assetId, filename, contentType, kind, width, height } = asset
+  const shown = { assetId, profile: asset.profile, filename, contentType, kind: kind ?? 'file', width, height, ...file }
+  const open = (path: string) => openSource(path, { plain: true })
+  const ask = askAppCode(ctx, { file: shown, open, signal })
+  const hash = (path: string) => hashFile(path, { open, signal })
+  return { ok: true, variants: await processVariants(ctx, { profile, processor, wishes, folder, ask, hash, signal }) }
 }
 
 const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)

@@ -1,31 +1,40 @@
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
-import { extensionOf, isTextType } from '../../core/content-type.ts'
+import { isTextType } from '../../core/content-type.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
-import { sealedKey, variantKey } from '../../core/object-key.ts'
+import { variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
-import type { Excerpt, MadeVariant, Verdict } from '../../core/ports/jail.ts'
-import type { Profile, Profiles } from '../../core/profile.ts'
+import type { Excerpt, Facts, MadeVariant, Rewritten, VariantWish, Verdict } from '../../core/ports/jail.ts'
+import type { Profile } from '../../core/profile.ts'
+import { isPardoned } from '../../core/quarantine.ts'
 import { admissionPath, planVariants, type WantedVariant } from '../../core/variant-plan.ts'
 import { visitRulesOf } from '../../core/visit-rules.ts'
 import { isMissed } from '../../database/move.ts'
 import { attachmentsWait, renewAssetLease } from '../../database/queries/assets.ts'
 import { enqueue } from '../../database/queries/enqueue.ts'
-import { claimAsset, type GateClaim, type GateObject } from '../../database/queries/gate-claim.ts'
-import { refuseAsset, returnAsset } from '../../database/queries/gate-refusal.ts'
+import type { GateClaim, GateObject } from '../../database/queries/gate-claim.ts'
+import { returnAsset } from '../../database/queries/gate-refusal.ts'
 import { admitAsset, type Admitted, type PlannedVariant, type SealedBytes } from '../../database/queries/gate.ts'
 import { renewVariantLeases, type VariantHold } from '../../database/queries/variants.ts'
+import { analyzeFile } from '../steps/analyze-file.ts'
+import { askAppCode } from '../steps/ask-app-code.ts'
 import { fetchSealed, type Room, takeRoom } from '../steps/fetch-sealed.ts'
+import { hashFile } from '../steps/hash-file.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { openSource } from '../steps/open-source.ts'
+import { processVariants } from '../steps/process-variants.ts'
 import { putVariants } from '../steps/put-variants.ts'
+import { quarantineAsset } from '../steps/quarantine-asset.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
+import { scanFile } from '../steps/scan-file.ts'
 import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
 import { seal } from '../steps/seal.ts'
 import { settleVariants } from '../steps/settle-variants.ts'
 import { skimSealed, type Skimmed } from '../steps/skim-sealed.ts'
+import { storeRewritten } from '../steps/store-rewritten.ts'
+import { takeToGate } from '../steps/take-to-gate.ts'
 
 type Context = Pick<
   RindleContext,
@@ -51,9 +60,17 @@ interface Attempt {
 
 type Passed = Extract<Verdict, { verdict: 'pass' }>
 
+/** A file of this job's own, as this worker read it. */
+interface LocalFile {
+  readonly path: string
+  readonly byteSize: number
+  readonly sha256: string
+}
+
 /**
  * Takes one asset through the gate and makes its image variants, in one visit: claim; copy the verified bytes to a sealed key; read
- * that copy, judge and decode it in a child process; write the verdict; store what was made; settle.
+ * that copy, judge, rewrite and decode it in a child process; show what would be served to the app's own code; give what was rewritten a
+ * sealed key of its own; write the verdict; store what was made; settle.
  *
  * A verdict is about the bytes and final, in words on the row. Everything else is a fault: the asset waits and is tried again, later
  * each time, at most an hour. Only a file over which decoders or workers keep dying is held back for it.
@@ -91,26 +108,6 @@ export async function promoteAsset(
   }
 }
 
-const takeToGate = (ctx: Context, assetId: string): Promise<GateClaim | null> => {
-  const objectId = ctx.ids.next()
-  return claimAsset(ctx.db.pool, ctx, {
-    assetId,
-    profiles: Object.fromEntries(Object.entries(ctx.profiles).map(([name, profile]) => [name, Object.keys(profile.variants)])),
-    object: { id: objectId, key: sealedKey(assetId, objectId, null) },
-    extensions: extensionsOfProfiles(ctx.profiles),
-    runId: ctx.ids.next(),
-    worker: ctx.host.workerName,
-    leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
-  })
-}
-
-const extensionsOfProfiles = (profiles: Profiles): Record<string, string> =>
-  Object.fromEntries(
-    Object.values(profiles).flatMap(({ allowMime }) =>
-      allowMime.flatMap((type) => (extensionOf(type) === null ? [] : [[type, extensionOf(type) ?? '']])),
-    ),
-  )
-
 /** While the verdict is being written the asset's lease may end before this process hears of it; the statement itself then judges. */
 const renew = async (ctx: Context, attempt: Omit<Attempt, 'lease'>, until: Date): Promise<boolean> => {
   if (attempt.holds.length > 0) return (await renewVariantLeases(ctx.db.pool, attempt.holds, until)).length > 0
@@ -119,7 +116,7 @@ const renew = async (ctx: Context, attempt: Omit<Attempt, 'lease'>, until: Date)
 }
 
 const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> => {
-  const { claim, profile, lease, folder } = attempt
+  const { claim, lease, folder } = attempt
   const { source, sealed } = claim
   const path = receivedIn(folder)
   using room = roomFor(ctx, attempt, path)
@@ -131,16 +128,28 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   const { byteSize, sha256, excerpt } = read
   attempt.bytes = { byteSize, sha256, etag: head.etag, version: head.version }
 
-  const verdict = judgeBytes(profile, read, claim.declaredSha256) ?? (await decode(ctx, attempt, path, excerpt))
+  const verdict = judgeReceived(attempt, read) ?? (await decode(ctx, attempt, path, excerpt))
   lease.signal.throwIfAborted()
-  return verdict.verdict === 'pass' ? admit(ctx, attempt, sealed, attempt.bytes, verdict) : refuse(ctx, attempt, verdict)
+  if (verdict.verdict === 'refuse') return refuse(ctx, attempt, verdict)
+  const { rewritten } = verdict
+  const file = rewritten ? { path: rewritten.path, ...(await readRewritten(attempt, rewritten)) } : { path, byteSize, sha256 }
+  const said = await askTheApp(ctx, attempt, file, verdict.facts)
+  if (said.refusal) return refuse(ctx, attempt, said.refusal)
+  const served = rewritten
+    ? await storeRewritten(ctx, { claim, store: sealed.store, ...file, ...typeOf(verdict.facts), open: plainly, signal: lease.signal })
+    : { object: sealed, bytes: attempt.bytes }
+  lease.signal.throwIfAborted()
+  return admit(ctx, attempt, { ...served, passed: said.made ? { ...verdict, variants: said.made } : verdict, analysis: said.analysis })
 }
 
 /** Taken before anything is copied: what cannot be brought to this disk is not copied and thrown away again with every attempt. */
 const roomFor = (ctx: Context, { claim, profile }: Attempt, path: string): Room | null => {
   const byteSize = claim.source?.byteSize ?? null
-  return profile.kind === 'file' || byteSize === null ? null : takeRoom(ctx.host, path, byteSize)
+  return !isBrought(profile) || byteSize === null ? null : takeRoom(ctx.host, path, byteSize)
 }
+
+/** What is decoded, or shown to the app's own code, has to lie on the disk as a whole. */
+const isBrought = ({ kind, scanners, analyzer }: Profile): boolean => kind === 'media' || scanners.length > 0 || analyzer !== null
 
 interface Reading {
   readonly object: GateObject
@@ -148,16 +157,25 @@ interface Reading {
   readonly room: Room | null
 }
 
-/** What is decoded has to lie on the disk; of what is only recognised the beginning is enough, so that it may be larger than any disk. */
+/** Of what is only recognised the beginning is enough, so that it may be larger than any disk. */
 const readSealed = async (ctx: Context, { profile, lease }: Attempt, { object, path, room }: Reading): Promise<Skimmed | null> => {
   const { signal } = lease
-  if (profile.kind === 'file') return skimSealed(ctx, { object, path, mayBeText: profile.allowMime.some(isTextType), signal })
+  if (!isBrought(profile)) return skimSealed(ctx, { object, path, mayBeText: profile.allowMime.some(isTextType), signal })
   const read = await fetchSealed(ctx, { object, path, signal, room })
   return read && { ...read, excerpt: undefined }
 }
 
 /** The bytes to judge lie beside the folder, which is to be empty. */
 const receivedIn = (folder: string): string => `${folder}.received`
+
+/** A decoder could write where this looks: no link is followed. */
+const plainly = (path: string): ReturnType<typeof openSource> => openSource(path, { plain: true })
+
+/** An announced checksum is held against what came; what was served before, and may have been rewritten, is no longer that. */
+const judgeReceived = ({ claim, profile }: Attempt, read: Skimmed): Refusal | null => {
+  const isSettled = claim.asset.passedAt !== null || isPardoned(claim.pardon, refusal('upload_checksum_mismatch', {}))
+  return judgeBytes(profile, read, isSettled ? null : claim.declaredSha256)
+}
 
 const decode = async (
   ctx: Context,
@@ -172,12 +190,57 @@ const decode = async (
     purpose: 'gate',
     filename: claim.asset.filename,
     ...visitRulesOf(profile),
-    variants: planVariants(profile).map(({ name, recipe }) => ({ name, recipe })),
+    variants: profile.processor ? [] : wishesOf(profile),
     signal: lease.signal,
   })
 }
 
-const admit = async (ctx: Context, attempt: Attempt, sealed: GateObject, bytes: SealedBytes, passed: Passed): Promise<PromotionOutcome> => {
+const wishesOf = (profile: Profile): VariantWish[] => planVariants(profile).map(({ name, recipe }) => ({ name, recipe }))
+
+/** The child's word for its length is held against the file itself; its hash is nobody's word. */
+const readRewritten = async (
+  { lease }: Attempt,
+  { path, byteSize }: Rewritten,
+): Promise<{ readonly byteSize: number; readonly sha256: string }> => {
+  const read = await hashFile(path, { open: plainly, signal: lease.signal })
+  if (read.byteSize !== byteSize) throw new RindleError('decoder_killed', { reason: 'it answered nonsense' })
+  return read
+}
+
+const typeOf = ({ contentType, extension }: Facts): Pick<Facts, 'contentType' | 'extension'> => ({ contentType, extension })
+
+interface AppSaid {
+  readonly refusal: Refusal | null
+  readonly analysis: Readonly<Record<string, unknown>> | null
+  /** Null: the library has made the variants. */
+  readonly made: readonly MadeVariant[] | null
+}
+
+/** The app's own scanners, analyzer and processor, over the very bytes that are served if all say yes. */
+const askTheApp = async (ctx: Context, { claim, profile, lease, folder }: Attempt, file: LocalFile, facts: Facts): Promise<AppSaid> => {
+  const { scanners, analyzer, processor } = profile
+  const { signal } = lease
+  const { id: assetId, filename } = claim.asset
+  const { contentType, kind, width, height } = facts
+  const shown = { assetId, profile: claim.asset.profile, filename, contentType, kind, width, height, ...file }
+  const ask = askAppCode(ctx, { file: shown, open: plainly, signal })
+  const found = await scanFile(scanners, { ask, isPardoned: (verdict) => isPardoned(claim.pardon, verdict) })
+  if (found) return { refusal: found, analysis: null, made: null }
+  const analysis = analyzer && (await analyzeFile(analyzer, ask))
+  const hash = (path: string) => hashFile(path, { open: plainly, signal })
+  const made = processor && (await processVariants(ctx, { profile, processor, wishes: wishesOf(profile), folder, ask, hash, signal }))
+  return { refusal: null, analysis, made }
+}
+
+interface Admitting {
+  /** What is served from now on. */
+  readonly object: GateObject
+  readonly bytes: SealedBytes
+  readonly passed: Passed
+  readonly analysis: AppSaid['analysis']
+}
+
+const admit = async (ctx: Context, attempt: Attempt, { object, bytes, passed, analysis }: Admitting): Promise<PromotionOutcome> => {
   const { claim, profile } = attempt
   const assetId = claim.asset.id
   const wanted = planVariants(profile)
@@ -186,25 +249,23 @@ const admit = async (ctx: Context, attempt: Attempt, sealed: GateObject, bytes: 
   const { purgeAfterSeconds } = profile.unattached
   attempt.isAdmitting = true
   const admitted = await admitAsset(ctx.db.pool, ctx, {
-    ...{
-      claim,
-      sealed,
-      bytes,
-      facts: passed.facts,
-      plan,
-      path: admissionPath(wanted),
-      figures: { ...passed.figures, byteSize: bytes.byteSize },
-    },
+    ...{ claim, sealed: object, bytes, facts: passed.facts, analysis, plan, path: admissionPath(wanted) },
+    receivedSha256: receivedSha256Of(attempt) ?? bytes.sha256,
+    figures: { ...passed.figures, byteSize: bytes.byteSize },
     leaseUntil: secondsAfter(now, ctx.leaseSeconds),
     purgeAt: purgeAfterSeconds === null ? null : secondsAfter(now, purgeAfterSeconds),
   })
   attempt.holds = admitted.variants
   ctx.changes.announce(assetId)
   const isAttached =
-    plan.length > 0 ? await store(ctx, attempt, { sealed, plan, admitted, passed }) : await attachmentsWait(ctx.db.pool, assetId)
+    plan.length > 0 ? await store(ctx, attempt, { sealed: object, plan, admitted, passed }) : await attachmentsWait(ctx.db.pool, assetId)
   if (isAttached && !claim.isAttached) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
   return 'admitted'
 }
+
+/** What was served before is not what came: that was hashed when it came. */
+const receivedSha256Of = ({ claim, bytes }: Attempt): string | null =>
+  (claim.asset.passedAt === null ? null : claim.asset.receivedSha256) ?? bytes?.sha256 ?? null
 
 const plannedVariant = (
   ctx: Context,
@@ -233,7 +294,7 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, ad
   })
   const outcomes = await putVariants(ctx, {
     ...{ assetId: claim.asset.id, store: sealed.store, variants: held, signal: lease.signal },
-    open: (path) => openSource(path, { plain: true }),
+    open: (source) => openSource(source, { plain: true }),
   })
   return settleVariants(ctx, {
     known: {
@@ -248,44 +309,18 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, ad
   })
 }
 
-const refuse = async (ctx: Context, attempt: Attempt, verdict: Refusal): Promise<PromotionOutcome> => {
-  const { claim, bytes } = attempt
+const refuse = (ctx: Context, attempt: Attempt, verdict: Refusal): Promise<PromotionOutcome> => {
+  const { claim, profile, bytes } = attempt
   const kept = bytes && claim.sealed ? { object: claim.sealed, bytes } : null
-  return quarantine(ctx, claim, attempt.profile, verdict, kept)
+  return quarantineAsset(ctx, { claim, profile, verdict, kept, receivedSha256: receivedSha256Of(attempt) })
 }
 
 /** No sealed copy is known to have landed, so what is kept is the source. */
 const holdBack = (ctx: Context, claim: GateClaim, profile: Profile): Promise<PromotionOutcome> =>
-  quarantine(ctx, claim, profile, refusal('worker_lost', {}), claim.source && { object: claim.source, bytes: null })
-
-const quarantine = async (
-  ctx: Context,
-  claim: GateClaim,
-  profile: Profile,
-  { code, message, details }: Refusal,
-  kept: { readonly object: GateObject; readonly bytes: SealedBytes | null } | null,
-): Promise<PromotionOutcome> => {
-  const assetId = claim.asset.id
-  const keepUntil = secondsAfter(ctx.clock.now(), profile.quarantine.keepSeconds)
-  try {
-    await refuseAsset(ctx.db.pool, ctx, {
-      claim,
-      code,
-      message,
-      details,
-      kept,
-      keepUntil,
-      figures: kept?.bytes ? { byteSize: kept.bytes.byteSize } : {},
-    })
-  } catch (err) {
-    if (isMissed(err)) return 'lost'
-    throw err
-  }
-  ctx.changes.announce(assetId)
-  if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId)))
-    await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
-  return 'refused'
-}
+  quarantineAsset(ctx, {
+    ...{ claim, profile, verdict: refusal('worker_lost', {}), receivedSha256: null },
+    kept: claim.source && { object: claim.source, bytes: null },
+  })
 
 const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping: boolean): Promise<PromotionOutcome> => {
   const { claim } = attempt
