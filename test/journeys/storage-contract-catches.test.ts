@@ -78,6 +78,20 @@ const breakers: Readonly<Record<string, Breaker>> = {
     breaks: 'copies what still has the etag',
     adapter: (sound) => ({ copy: (from, to, { ifMatch: _, ...options } = {}) => sound.copy(from, to, options) }),
   },
+  'copies without the patches': {
+    breaks: 'copies with patches',
+    adapter: (sound) => ({ copy: (from, to, { patches: _, ...options } = {}) => sound.copy(from, to, options) }),
+  },
+  'forgets patches that reach beyond the end': {
+    breaks: 'copies nothing with patches',
+    adapter: (sound) => ({
+      copy: (from, to, options) =>
+        sound.copy(from, to, options).catch((err: unknown) => {
+          if (err instanceof RindleError && err.code === 'object_range_invalid') return sound.copy(from, to)
+          throw err
+        }),
+    }),
+  },
   'has one etag for everything': {
     breaks: 'keeps an etag while',
     adapter: (sound) => ({
@@ -383,7 +397,9 @@ describe('the storage contract', () => {
     })
 
   it('has somebody break each promise about tickets and parts', () => {
-    const about = storageContract.filter(({ needs = 'hosted' }) => !['hosted', 'create_only_put', 'conditional_copy'].includes(needs))
+    const about = storageContract.filter(
+      ({ needs = 'hosted' }) => !['hosted', 'create_only_put', 'conditional_copy', 'patched_copy'].includes(needs),
+    )
     const broken = Object.values(bucketBreakers).map(({ breaks }) => caseNamed(breaks))
     assert.deepEqual(
       about.filter((promise) => !broken.includes(promise)).map(({ name }) => name),
@@ -397,6 +413,7 @@ describe('the storage contract', () => {
       'conditional_copy',
       'create_only_put',
       'multipart_upload',
+      'patched_copy',
       'presigned_put',
       'public_url',
       'signed_url',

@@ -4,11 +4,12 @@ import { RindleError } from '../../core/errors.ts'
 import type { StorageAdapter } from '../../core/ports/storage.ts'
 import { spanOf } from './byte-range.ts'
 import { drain } from './drain.ts'
+import { refusePatchesBeyond } from './patches.ts'
 import { batchedWriter } from './local/batched-writer.ts'
 import { listFiles } from './local/list.ts'
 import { findPlace, linkRefused, nullWhenMissing, prune, syncFolder } from './local/paths.ts'
 import { openFile, streamOf } from './local/read.ts'
-import { cloneInto, createFile, headOf, removeFile, removeUnfinished } from './local/write.ts'
+import { cloneInto, createFile, headOf, removeFile, removeUnfinished, writeAt } from './local/write.ts'
 
 /**
  * Holds objects as files below `directory`, each at the path that is its key: made on the first write, its folders readable by this user
@@ -27,7 +28,7 @@ export const local = (options: { readonly directory: string }): StorageAdapter =
 
   return {
     id,
-    capabilities: new Set(['hosted', 'create_only_put', 'conditional_copy']),
+    capabilities: new Set(['hosted', 'create_only_put', 'conditional_copy', 'patched_copy']),
 
     async put(key, body, { signal, sizeBytes }) {
       try {
@@ -65,16 +66,18 @@ export const local = (options: { readonly directory: string }): StorageAdapter =
       }
     },
 
-    async copy(from, to, { signal, ifMatch } = {}) {
+    async copy(from, to, { signal, ifMatch, patches = [] } = {}) {
       signal?.throwIfAborted()
       const source = await openFile(directory, from)
       if (!source) return null
       try {
+        refusePatchesBeyond(patches, Number((await source.handle.stat()).size))
         const etag = async (): Promise<string> => headOf(await source.handle.stat({ bigint: true })).etag
         const before = await etag()
         if (ifMatch !== undefined && ifMatch !== before) return null
         return await createFile(directory, to, signal, async (target) => {
           await cloneInto(source, target)
+          for (const { start, bytes } of patches) await writeAt(target.handle, bytes, start)
           if ((await etag()) !== before)
             throw new RindleError('storage_failed', { operation: 'copy an object that is being written to', store: id })
         })

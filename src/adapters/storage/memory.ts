@@ -5,6 +5,7 @@ import { spanOf } from './byte-range.ts'
 import { drain } from './drain.ts'
 import { joined, streamOf } from './held-bytes.ts'
 import { byKey } from './key-order.ts'
+import { patched, refusePatchesBeyond } from './patches.ts'
 
 interface StoredObject {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -32,7 +33,7 @@ export const memory = (options: { readonly name?: string; readonly clock?: Pick<
 
   return {
     id: `memory:${options.name ?? 'default'}`,
-    capabilities: new Set(['hosted', 'create_only_put', 'conditional_copy']),
+    capabilities: new Set(['hosted', 'create_only_put', 'conditional_copy', 'patched_copy']),
 
     async put(key, body, { signal, contentType, sizeBytes }) {
       if (objects.has(key)) {
@@ -57,11 +58,12 @@ export const memory = (options: { readonly name?: string; readonly clock?: Pick<
       return { ...stored.head, body: streamOf(stored.bytes.subarray(from, to), signal) }
     },
 
-    async copy(from, to, { signal, ifMatch } = {}) {
+    async copy(from, to, { signal, ifMatch, patches = [] } = {}) {
       signal?.throwIfAborted()
       const source = objects.get(from)
       if (!source || (ifMatch !== undefined && ifMatch !== source.head.etag)) return null
-      return place(to, source.bytes, source.head.contentType)
+      refusePatchesBeyond(patches, source.head.sizeBytes)
+      return place(to, patches.length > 0 ? patched(source.bytes, 0, patches) : source.bytes, source.head.contentType)
     },
 
     async delete(key, { signal } = {}) {

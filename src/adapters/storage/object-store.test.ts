@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type ErrorCode, isRindleError, RindleError } from '../../core/errors.ts'
-import type { StorageAdapter } from '../../core/ports/storage.ts'
+import type { StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
 import { runInForeignTransaction } from '../../database/transaction.ts'
 import { memory } from './memory.ts'
 import { guardedStore } from './object-store.ts'
@@ -259,5 +259,34 @@ describe('the stores of an app', () => {
         () => stores.of(name),
         (err) => isRindleError(err),
       )
+  })
+})
+
+describe('a copy with patches', () => {
+  const patches = [{ start: 0, bytes: new Uint8Array(3) }]
+  it('is asked for only where it is claimed, and plainly where there are none', async () => {
+    const sound = memory()
+    const plain = guardedStore({ ...sound, capabilities: new Set<StorageCapability>(['hosted']) })
+    await rejectsWith('upload_unsupported', () => plain.copy('staging/s/o', 'sealed/a/o', { patches }))
+    assert.equal(await plain.copy('staging/s/o', 'sealed/a/o', { patches: [] }), null)
+    assert.equal(await guardedStore(sound).copy('staging/s/o', 'sealed/a/o', { patches }), null)
+  })
+
+  it('takes patches in order that do not overlap, and nothing else', async () => {
+    const bytes = new Uint8Array(3)
+    for (const wrong of [
+      [
+        { start: 4, bytes },
+        { start: 0, bytes },
+      ],
+      [
+        { start: 0, bytes },
+        { start: 2, bytes },
+      ],
+      [{ start: -1, bytes }],
+      [{ start: 0.5, bytes }],
+      [{ start: 0, bytes: new Uint8Array() }],
+    ])
+      await rejectsWith('argument_invalid', () => guardedStore(memory()).copy('staging/s/o', 'sealed/a/o', { patches: wrong }))
   })
 })

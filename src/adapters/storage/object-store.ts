@@ -2,6 +2,7 @@ import { isRindleError, RindleError } from '../../core/errors.ts'
 import { problemOfKey } from '../../core/object-key.ts'
 import type { CallOptions, MultipartStore, StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
 import { insideTransaction } from '../../database/transaction.ts'
+import { refuseBadPatches } from './patches.ts'
 
 /** An adapter behind its guards: what flows see. Everything that may be asked for is there; what the adapter cannot do throws. */
 export interface ObjectStore extends StorageAdapter {
@@ -78,9 +79,15 @@ export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageT
     head: (key, options) => call('head', [key], headMs, options, (signal) => adapter.head(key, { signal })),
     read: (key, options) =>
       call('read', [key], readMs, options, (signal) => adapter.read(key, { ...options, signal: bodySignal(options, signal) })),
-    copy(from, to, { sizeBytes = 0, ...options } = {}) {
+    copy(from, to, { sizeBytes = 0, patches = [], ...options } = {}) {
       const timeoutMs = Math.min(copyMs + (sizeBytes / copyBytesASecond) * 1000, longestTimerMs)
-      return call('copy', [from, to], timeoutMs, options, (signal) => adapter.copy(from, to, { ...options, signal }))
+      return call('copy', [from, to], timeoutMs, options, async (signal) => {
+        refuseBadPatches(patches)
+        if (patches.length === 0) return adapter.copy(from, to, { ...options, signal })
+        if (!adapter.capabilities.has('patched_copy'))
+          throw new RindleError('upload_unsupported', { capability: 'patched_copy', store: adapter.id })
+        return adapter.copy(from, to, { ...options, patches, signal })
+      })
     },
     delete: (key, options) => call('delete', [key], deleteMs, options, (signal) => adapter.delete(key, { signal })),
     list: (prefix, options) => guardedList(call, { operation: 'list', timeoutMs: listMs, options }, (given) => adapter.list(prefix, given)),

@@ -13,6 +13,8 @@ export type StorageCapability =
   | 'create_only_put'
   /** `copy` makes sure of `ifMatch`. A store that may ignore it does not claim this, and is looked at again after the copy. */
   | 'conditional_copy'
+  /** `copy` takes `patches`. */
+  | 'patched_copy'
 
 export interface ObjectHead {
   readonly sizeBytes: number
@@ -51,6 +53,13 @@ export interface CallOptions {
 export interface ByteRange {
   readonly start: number
   readonly end: number
+}
+
+/** Bytes that stand in the place of others. */
+export interface Patch {
+  /** Where the first of them stands. */
+  readonly start: number
+  readonly bytes: Uint8Array
 }
 
 /** One part of a multipart upload, as the store lists it. */
@@ -143,12 +152,16 @@ export interface StorageAdapter {
   /**
    * Copies server-side to a fresh key; of a versioned source exactly `version`, when given.
    *
+   * Where `patched_copy` is claimed, with `patches` (ascending, disjoint) in the place of the source's bytes; the length stays. Only what lies
+   * around them travels, in some mebibytes: what is not much larger is better `put`, and that is for the caller to decide.
+   *
    * @returns null when the source is gone, or differs from `ifMatch` where `conditional_copy` is claimed.
+   * @throws RindleError `object_exists` as `put` does; `object_range_invalid` when a patch ends beyond the source
    */
   copy(
     from: string,
     to: string,
-    options?: CallOptions & { readonly ifMatch?: string; readonly version?: string },
+    options?: CallOptions & { readonly ifMatch?: string; readonly version?: string; readonly patches?: readonly Patch[] },
   ): Promise<ObjectHead | null>
 
   /** Succeeds whether or not the object was there. Removes every version of it, and what an interrupted `put` of that key left as a file. */

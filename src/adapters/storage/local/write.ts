@@ -66,6 +66,12 @@ export const cloneInto = async (source: { readonly path: string; readonly handle
   await target.handle.chmod(fileMode)
 }
 
+/** All of `bytes`, where they belong: one call may write fewer. */
+export const writeAt = async (handle: FileHandle, bytes: Uint8Array, start: number): Promise<void> => {
+  for (let written = 0; written < bytes.byteLength;)
+    written += (await handle.write(bytes, written, bytes.byteLength - written, start + written)).bytesWritten
+}
+
 /** Removes the file, if it is there. A folder of that name is no object and stays. */
 export const removeFile = async (path: string): Promise<void> => {
   const found = await lstat(path).catch(nullWhenMissing)

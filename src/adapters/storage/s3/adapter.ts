@@ -18,7 +18,7 @@ export const adapterOf = (bucket: Bucket): StorageAdapter => {
   return {
     id: settings.id,
     capabilities: new Set([
-      ...(['presigned_put', 'multipart_upload', 'signed_url', 'public_url', 'create_only_put'] as const),
+      ...(['presigned_put', 'multipart_upload', 'signed_url', 'public_url', 'create_only_put', 'patched_copy'] as const),
       ...(settings.conditionalCopy ? (['conditional_copy'] as const) : []),
     ]),
     maxPutBytes: bucket.sizes.putBytes,
