@@ -9,9 +9,12 @@ import {
   extensionFits,
   extensionIn,
   extensionOf,
+  filmTypeOf,
   inertTypes,
   isTextType,
   kindOf,
+  playableTypes,
+  soundTypeOf,
   textTypes,
   typeInContainer,
 } from './content-type.ts'
@@ -95,6 +98,38 @@ describe('content types', () => {
     assert.equal(typeInContainer('application/x-cfb', 'doc'), 'application/msword')
     assert.equal(typeInContainer('application/x-cfb', 'jpg'), 'application/x-cfb')
     assert.equal(typeInContainer('application/zip', 'docx'), 'application/zip')
+  })
+
+  it('takes one container of phones for another, and for sound, by its extension', () => {
+    const rows = [
+      ['video/mp4', 'm4a', 'audio/mp4'],
+      ['video/mp4', '3gp', 'video/3gpp'],
+      ['video/3gpp', 'mp4', 'video/mp4'],
+      ['video/webm', 'weba', 'audio/webm'],
+      ['video/webm', 'webm', 'video/webm'],
+      ['video/quicktime', 'mp4', 'video/quicktime'],
+      ['video/mp4', 'mp3', 'video/mp4'],
+    ] as const
+    for (const [sniffed, extension, type] of rows) assert.equal(typeInContainer(sniffed, extension), type, `${sniffed} .${extension}`)
+  })
+
+  it('knows by what name a container goes with a picture and without one', () => {
+    assert.deepEqual(['video/mp4', 'video/webm', 'video/ogg', 'video/quicktime'].map(soundTypeOf), [
+      'audio/mp4',
+      'audio/webm',
+      'audio/ogg',
+      null,
+    ])
+    assert.deepEqual(['audio/mp4', 'audio/mpeg', 'video/webm'].map(filmTypeOf), ['video/mp4', 'audio/mpeg', 'video/webm'])
+  })
+
+  it('plays nothing that is drawn, and serves all that it plays inline', () => {
+    assert.equal(playableTypes.size, 20)
+    for (const type of playableTypes) {
+      assert.ok(inertTypes.has(type) && !decodableImageTypes.has(type), type)
+      assert.match(type, /^(audio|video)\//)
+    }
+    for (const type of ['video/x-flv', 'video/x-ms-wmv', 'audio/midi', 'image/gif']) assert.ok(!playableTypes.has(type), type)
   })
 
   it('sorts types into kinds', () => {

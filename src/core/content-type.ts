@@ -14,11 +14,14 @@ export interface ContentType {
   readonly inert?: true
   /** The image decoder opens it. */
   readonly decodable?: true
+  /** ffmpeg probes it and decodes from it. */
+  readonly playable?: true
   /** It has no magic number: it is recognised by its extension and by being valid UTF-8. */
   readonly text?: true
 }
 
 const picture = { drawable: true, inert: true } as const
+const film = { inert: true, playable: true } as const
 
 /** Every type that has a name here. Where two types share an extension, the earlier one is what the extension alone means. */
 export const contentTypes: readonly ContentType[] = [
@@ -47,34 +50,34 @@ export const contentTypes: readonly ContentType[] = [
   { type: 'image/svg+xml', extensions: ['svg'], aliases: ['image/svg'] },
   { type: 'image/vnd.adobe.photoshop', extensions: ['psd'], aliases: ['application/x-photoshop', 'image/x-psd'] },
 
-  { type: 'video/mp4', extensions: ['mp4', 'm4v', 'mp4v'], aliases: ['video/x-m4v', 'application/mp4'], inert: true },
-  { type: 'video/quicktime', extensions: ['mov', 'qt'], inert: true },
-  { type: 'video/webm', extensions: ['webm'], inert: true },
-  { type: 'video/matroska', extensions: ['mkv'], aliases: ['video/x-matroska'], inert: true },
-  { type: 'video/x-msvideo', extensions: ['avi'], aliases: ['video/vnd.avi', 'video/avi', 'video/msvideo'], inert: true },
-  { type: 'video/mpeg', extensions: ['mpg', 'mpeg', 'mpe'], aliases: ['video/mp1s', 'video/mp2p'], inert: true },
-  { type: 'video/mp2t', extensions: ['mts', 'm2ts', 'm2t'], inert: true },
-  { type: 'video/3gpp', extensions: ['3gp', '3gpp'], inert: true },
-  { type: 'video/3gpp2', extensions: ['3g2'], inert: true },
+  { type: 'video/mp4', extensions: ['mp4', 'm4v', 'mp4v'], aliases: ['video/x-m4v', 'application/mp4'], ...film },
+  { type: 'video/quicktime', extensions: ['mov', 'qt'], ...film },
+  { type: 'video/webm', extensions: ['webm'], ...film },
+  { type: 'video/matroska', extensions: ['mkv'], aliases: ['video/x-matroska'], ...film },
+  { type: 'video/x-msvideo', extensions: ['avi'], aliases: ['video/vnd.avi', 'video/avi', 'video/msvideo'], ...film },
+  { type: 'video/mpeg', extensions: ['mpg', 'mpeg', 'mpe'], aliases: ['video/mp1s', 'video/mp2p'], ...film },
+  { type: 'video/mp2t', extensions: ['mts', 'm2ts', 'm2t'], ...film },
+  { type: 'video/3gpp', extensions: ['3gp', '3gpp'], ...film },
+  { type: 'video/3gpp2', extensions: ['3g2'], ...film },
   { type: 'video/x-flv', extensions: ['flv'], inert: true },
   { type: 'video/x-ms-wmv', extensions: ['wmv', 'asf'], aliases: ['video/x-ms-asf', 'application/vnd.ms-asf'], inert: true },
 
-  { type: 'audio/mpeg', extensions: ['mp3', 'mpga'], aliases: ['audio/mp3', 'audio/x-mp3', 'audio/mpeg3'], inert: true },
-  { type: 'audio/mp4', extensions: ['m4a', 'm4b'], aliases: ['audio/x-m4a', 'audio/m4a'], inert: true },
-  { type: 'audio/aac', extensions: ['aac'], aliases: ['audio/x-aac', 'audio/aacp', 'audio/x-hx-aac-adts'], inert: true },
+  { type: 'audio/mpeg', extensions: ['mp3', 'mpga'], aliases: ['audio/mp3', 'audio/x-mp3', 'audio/mpeg3'], ...film },
+  { type: 'audio/mp4', extensions: ['m4a', 'm4b'], aliases: ['audio/x-m4a', 'audio/m4a'], ...film },
+  { type: 'audio/aac', extensions: ['aac'], aliases: ['audio/x-aac', 'audio/aacp', 'audio/x-hx-aac-adts'], ...film },
   {
     type: 'audio/ogg',
     extensions: ['ogg', 'oga', 'opus', 'spx'],
     aliases: ['application/ogg', 'audio/opus', 'audio/x-opus+ogg'],
-    inert: true,
+    ...film,
   },
-  { type: 'video/ogg', extensions: ['ogv', 'ogg'], inert: true },
-  { type: 'audio/wav', extensions: ['wav'], aliases: ['audio/x-wav', 'audio/wave', 'audio/vnd.wave'], inert: true },
-  { type: 'audio/flac', extensions: ['flac'], aliases: ['audio/x-flac'], inert: true },
-  { type: 'audio/aiff', extensions: ['aiff', 'aif', 'aifc'], aliases: ['audio/x-aiff'], inert: true },
-  { type: 'audio/x-caf', extensions: ['caf'], inert: true },
-  { type: 'audio/amr', extensions: ['amr'], inert: true },
-  { type: 'audio/webm', extensions: ['weba', 'webm'], inert: true },
+  { type: 'video/ogg', extensions: ['ogv', 'ogg'], ...film },
+  { type: 'audio/wav', extensions: ['wav'], aliases: ['audio/x-wav', 'audio/wave', 'audio/vnd.wave'], ...film },
+  { type: 'audio/flac', extensions: ['flac'], aliases: ['audio/x-flac'], ...film },
+  { type: 'audio/aiff', extensions: ['aiff', 'aif', 'aifc'], aliases: ['audio/x-aiff'], ...film },
+  { type: 'audio/x-caf', extensions: ['caf'], ...film },
+  { type: 'audio/amr', extensions: ['amr'], ...film },
+  { type: 'audio/webm', extensions: ['weba', 'webm'], ...film },
   { type: 'audio/midi', extensions: ['mid', 'midi'], aliases: ['audio/x-midi', 'audio/mid'], inert: true },
 
   { type: 'text/plain', extensions: ['txt', 'text', 'log'], text: true },
@@ -132,6 +135,10 @@ export const contentTypes: readonly ContentType[] = [
 
 /** Containers whose sniffed name says nothing more precise: what they are for is told by the extension. */
 const generic: Readonly<Record<string, readonly string[]>> = {
+  'video/mp4': ['audio/mp4', 'video/3gpp', 'video/3gpp2'],
+  'video/3gpp': ['video/mp4', 'audio/mp4', 'video/3gpp2'],
+  'video/3gpp2': ['video/mp4', 'audio/mp4', 'video/3gpp'],
+  'video/webm': ['audio/webm'],
   'application/x-cfb': ['application/msword', 'application/vnd.ms-excel', 'application/vnd.ms-powerpoint'],
 }
 
@@ -151,6 +158,8 @@ export const browserDrawableTypes = typesWith((entry) => entry.drawable === true
 export const inertTypes = typesWith((entry) => entry.inert === true)
 /** Canonical types that the gate decodes and variants can be made from. */
 export const decodableImageTypes = typesWith((entry) => entry.decodable === true)
+/** Canonical types of audio and video that the gate probes and decodes a part of. */
+export const playableTypes = typesWith((entry) => entry.playable === true)
 /** Canonical types without a magic number. */
 export const textTypes = typesWith((entry) => entry.text === true)
 
@@ -184,6 +193,16 @@ export const typeInContainer = (sniffed: string, extension: string): string => {
   const named = contentTypeOf(extension)
   return named !== null && generic[sniffed]?.includes(named) === true ? named : sniffed
 }
+
+/** Containers that go by another name where there is no picture in them: whether there is one, only their tracks tell. */
+const soundNames: Readonly<Record<string, string>> = { 'video/mp4': 'audio/mp4', 'video/webm': 'audio/webm', 'video/ogg': 'audio/ogg' }
+
+/** The name of a container for sound alone; null where it has none. */
+export const soundTypeOf = (contentType: string): string | null => soundNames[contentType] ?? null
+
+/** The name of a container when there is a picture in it. */
+export const filmTypeOf = (contentType: string): string =>
+  Object.keys(soundNames).find((film) => soundNames[film] === contentType) ?? contentType
 
 /** Lower-case and without the dot. */
 export const bareExtension = (extension: string): string => extension.trim().toLowerCase().replace(/^\.+/, '')

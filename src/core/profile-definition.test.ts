@@ -20,6 +20,16 @@ const problemsOf = (options: object): readonly string[] => {
 }
 
 describe('define a profile', () => {
+  it('takes audio and video that are probed here, and leaves variants of them to the app’s own code', () => {
+    const played = defineProfile({ ...least, allowMime: ['video/mp4', 'audio/mp3', 'audio/ogg', 'video/quicktime'] })
+    assert.deepEqual(played.allowMime, ['video/mp4', 'audio/mpeg', 'audio/ogg', 'video/quicktime'])
+    assert.equal(played.maxDurationSeconds, 7_200)
+    assert.throws(() => defineProfile({ ...least, allowMime: ['video/x-flv'] }), /video\/x-flv is not decoded here .*video\/mp4/)
+    const processor = { name: 'own', process: async () => undefined }
+    const variants = { poster: image({ width: 320 }) }
+    assert.equal(defineProfile({ ...least, allowMime: ['video/mp4'], variants, processor }).kind, 'media')
+  })
+
   it('fills in every default', () => {
     const profile = defineProfile(least)
     assert.deepEqual(
@@ -33,6 +43,12 @@ describe('define a profile', () => {
         maxPixels: 64_000_000,
         maxSidePixels: 16_383,
         maxFrames: 300,
+        maxDurationSeconds: 7_200,
+        originals: { metadata: 'strip-location' },
+        svg: 'refuse',
+        scanners: [],
+        analyzer: null,
+        processor: null,
         variants: {},
         digests: {},
         delivery: { public: false, signedUrlTtlSeconds: 900, authorizer: null },
@@ -82,6 +98,11 @@ describe('define a profile', () => {
   const refused: readonly [string, object, RegExp][] = [
     ['a type that is not decoded', { allowMime: ['application/pdf'] }, /kind: 'file'/],
     ['a pattern', { allowMime: ['image/*'] }, /is a pattern/],
+    [
+      'variants of audio and video',
+      { allowMime: ['image/png', 'video/mp4', 'audio/x-m4a'], variants: { thumb: image({ width: 1 }) } },
+      /^variants: image\(\) is made from pictures, so thumb cannot be made from video\/mp4, audio\/x-m4a; .*profile of their own/,
+    ],
     ['what is no content type', { allowMime: ['png'] }, /is no content type/],
     ['types that are no list', { allowMime: 'image/png' }, /must list/],
     ['an extension that no allowed type has', { allowExtensions: ['gif'] }, /\.gif belongs to none/],

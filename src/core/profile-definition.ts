@@ -1,4 +1,4 @@
-import { bareExtension, canonicalType, decodableImageTypes, extensionsOf } from './content-type.ts'
+import { bareExtension, canonicalType, decodableImageTypes, extensionsOf, playableTypes } from './content-type.ts'
 import { recipeDigests } from './digest.ts'
 import { RindleError } from './errors.ts'
 import { problemsOfImageRecipe } from './image-recipe.ts'
@@ -14,7 +14,7 @@ import { suggestion, unknownKeys } from './suggestion.ts'
 
 /** What `defineProfile` takes. Only `storage`, `allowMime` and `maxBytes` are required. */
 export interface ProfileOptions<V extends Recipes = Recipes> {
-  /** `media` (the default) decodes every file in full; `file` only sniffs and hashes, makes no variants and always serves attachments. */
+  /** `media` (the default) opens every file: pictures are decoded in full, of audio and video the beginning and the end; `file` only sniffs and hashes, makes no variants and always serves attachments. */
   readonly kind?: 'media' | 'file'
   /** Where new files go: `local(…)`, `memory()`, `s3(…)`. */
   readonly storage: StorageAdapter
@@ -23,13 +23,13 @@ export interface ProfileOptions<V extends Recipes = Recipes> {
   /** With or without the dot. Default: every extension of an allowed type. */
   readonly allowExtensions?: readonly string[]
   readonly maxBytes: number
-  /** Width × height of one frame. Default 64,000,000. */
+  /** Width × height of one frame, of a picture or a film. Default 64,000,000. */
   readonly maxPixels?: number
   /** Default 16,383. */
   readonly maxSidePixels?: number
   /** Frames or pages of one picture. Default 300. */
   readonly maxFrames?: number
-  /** Of audio and video. Default 7,200. */
+  /** Of audio and video; a longer one is refused with `max_duration_exceeded`. Default 7,200. */
   readonly maxDurationSeconds?: number
   /** What of a file's own metadata is served with it. Default `strip-location`; `keep` with `kind: 'file'`, whose files are never rewritten. */
   readonly originals?: { readonly metadata?: MetadataPolicy }
@@ -148,9 +148,9 @@ const problemsOfTypes = ({ kind, allowMime }: ProfileOptions): string[] => {
   for (const type of allowMime) {
     if (type.includes('*')) problems.push(`allowMime: ${type} is a pattern; name each content type`)
     else if (!contentTypeForm.test(type)) problems.push(`allowMime: ${type} is no content type`)
-    else if (kind !== 'file' && !decodableImageTypes.has(canonicalType(type)))
+    else if (kind !== 'file' && !decodableImageTypes.has(canonicalType(type)) && !playableTypes.has(canonicalType(type)))
       problems.push(
-        `allowMime: ${type} is not decoded here (${[...decodableImageTypes].join(', ')} are); put it into a profile with kind: 'file', which checks type, size and name, makes no variants and serves attachments`,
+        `allowMime: ${type} is not decoded here (${[...decodableImageTypes, ...playableTypes].join(', ')} are); put it into a profile with kind: 'file', which checks type, size and name, makes no variants and serves attachments`,
       )
   }
   return problems
@@ -179,13 +179,20 @@ const problemsOfLimits = (options: ProfileOptions): string[] => {
   return problems
 }
 
-const problemsOfVariants = ({ kind, variants }: ProfileOptions): string[] => {
+const problemsOfVariants = ({ kind, variants, allowMime, processor }: ProfileOptions): string[] => {
   if (variants === undefined) return []
   if (!isRecord(variants)) return ['variants must be an object: { thumb: image({ width: 128 }) }']
   const entries = Object.entries(variants)
   if (kind === 'file' && entries.length > 0)
     return [`variants: a profile with kind: 'file' decodes nothing, so it cannot make ${entries.map(([name]) => name).join(', ')}`]
-  return entries.flatMap(([name, recipe]) => {
+  const played = isTextList(allowMime) ? allowMime.filter((type) => playableTypes.has(canonicalType(type))) : []
+  const unmade =
+    kind !== 'file' && entries.length > 0 && played.length > 0 && processor === undefined
+      ? [
+          `variants: image() is made from pictures, so ${entries.map(([name]) => name).join(', ')} cannot be made from ${played.join(', ')}; take audio and video in with a profile of their own, without variants`,
+        ]
+      : []
+  const problems = entries.flatMap(([name, recipe]) => {
     const path = `variants.${name}`
     const problems = variantName.test(name)
       ? []
@@ -193,6 +200,7 @@ const problemsOfVariants = ({ kind, variants }: ProfileOptions): string[] => {
     if (!isRecord(recipe) || recipe.kind !== 'image') return [...problems, `${path} must be a recipe: image({ … })`]
     return [...problems, ...problemsOfImageRecipe(recipe, path)]
   })
+  return [...unmade, ...problems]
 }
 
 const problemsOfOriginals = ({ kind, originals, svg }: ProfileOptions): string[] => {

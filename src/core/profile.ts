@@ -17,7 +17,7 @@ export interface DeliveryPolicy {
 
 /** What one kind of upload may be, what is made from it and who may see it; every default filled in. */
 export interface Profile<V extends Recipes = Recipes> {
-  /** `media` is decoded in full; `file` is only sniffed and hashed, has no variants, and is always served as an attachment. */
+  /** `media` is decoded, pictures in full; `file` is only sniffed and hashed, has no variants, and is always served as an attachment. */
   readonly kind: 'media' | 'file'
   readonly storage: StorageAdapter
   readonly allowMime: readonly string[]

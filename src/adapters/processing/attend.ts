@@ -1,11 +1,12 @@
-import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf } from '../../core/content-type.ts'
+import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf, playableTypes } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Excerpt, Facts, MadeVariant, Verdict, Visit } from '../../core/ports/jail.ts'
+import { attendAv } from './av/attend-av.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
 import { checkLimits, readHeader } from './header.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
 import { withLoader } from './sharp.ts'
-import { identify, isUtf8Text, sniff, type Identity } from './sniff.ts'
+import { identify, isUtf8Text, sniff, type Identity, type Sniffed } from './sniff.ts'
 
 /** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
 export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
@@ -35,6 +36,12 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
       throw new RindleError('type_unknown', {})
     return passed(started, null, factsOf(identity), [])
   }
+  if (playableTypes.has(identity.contentType)) {
+    const { contentType, facts } = await attendAv(visit, identity.contentType, parent.need)
+    parent.gated()
+    const { extension } = contentType === identity.contentType ? identity : judge(visit, { contentType, extension: null })
+    return passed(started, null, { ...factsOf(identity), contentType, extension, ...facts }, [])
+  }
   return withLoader(identity.contentType, async (sharp) => {
     const { path, folder, limits, variants: wishes } = visit
     const header = await readHeader(sharp, path, identity.contentType)
@@ -57,7 +64,12 @@ const identityOf = async (visit: VisitRequest, read: Excerpt['read']): Promise<I
     if (mime === null) throw new RindleError('type_unknown', {})
     return { kind: kindOf(mime), contentType: mime, extension: extensionOf(mime) ?? '' }
   }
-  const allowMime = visit.profileKind === 'file' ? visit.allowMime : visit.allowMime.filter((type) => decodableImageTypes.has(type))
+  return judge(visit, sniffed)
+}
+
+const judge = (visit: VisitRequest, sniffed: Sniffed): Identity => {
+  const opens = (type: string): boolean => decodableImageTypes.has(type) || playableTypes.has(type)
+  const allowMime = visit.profileKind === 'file' ? visit.allowMime : visit.allowMime.filter(opens)
   return identify(sniffed, { ...visit, allowMime, extension: extensionIn(visit.filename) })
 }
 

@@ -8,6 +8,7 @@ import {
   extensionOf,
   isTextType,
   kindOf,
+  soundTypeOf,
   typeInContainer,
 } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
@@ -108,7 +109,10 @@ const trueTypeOf = (sniffed: Sniffed, allowed: Allowed, allow: readonly string[]
   const named = contentTypeOf(extension)
   const mayBeText = contentType === null || (isTextType(contentType) && !activeMarkup.has(contentType))
   if (allowed.profileKind === 'file' && mayBeText && named !== null && isTextType(named) && allow.includes(named)) return named
-  return contentType === null ? null : typeInContainer(contentType, extension)
+  if (contentType === null) return null
+  const type = typeInContainer(contentType, extension)
+  const sound = soundTypeOf(type)
+  return sound !== null && !allow.includes(type) && allow.includes(sound) && extensionFits(extension, sound) ? sound : type
 }
 
 /** How decodable pictures begin: a cut one is too short for the recogniser, and deserves to be called damaged rather than unknown. */

@@ -1,6 +1,6 @@
-import { kindOf, spokenType } from '../../../core/content-type.ts'
+import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
-import type { DecodeLimits, Facts } from '../../../core/ports/jail.ts'
+import type { DecodeLimits, Facts, Visit } from '../../../core/ports/jail.ts'
 import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
 import { type AvInput, runFfprobe } from './run.ts'
 import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample.ts'
@@ -9,6 +9,13 @@ import { outlineOf } from './whole.ts'
 /** What audio and video are, as far as rows know it. */
 export type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
 
+/** What of a visit is needed here. */
+export interface AvVisit {
+  readonly path: string
+  readonly purpose: Visit['purpose']
+  readonly limits: DecodeLimits
+}
+
 /** A file whose probe found nothing wrong. */
 export interface AvHeader {
   readonly input: AvInput
@@ -16,6 +23,30 @@ export interface AvHeader {
   readonly probed: Probed
   readonly durationMs: number
 }
+
+/**
+ * Looks into a file of audio or video: probed, held against the limits and decoded in part, at the gate; only probed where the app's own code made it.
+ *
+ * @returns what it is, and the type that its tracks say, which is another than the sniffer's where that took a film for sound.
+ * @throws RindleError as `probeAv` and `decodeAv` do
+ */
+export const attendAv = async (
+  { path, purpose, limits }: AvVisit,
+  contentType: string,
+  need: (bytes: number) => Promise<void>,
+): Promise<{ readonly contentType: string; readonly facts: AvFacts }> => {
+  const input = { path, contentType }
+  const header = await probeAv(input, purpose === 'gate' ? limits : { ...limits, ...unlimited })
+  await need(Math.max(0, (header.probed.picture?.pixels ?? 0) * bytesPerPixel - ownBytes))
+  if (purpose === 'gate') await decodeAv(header, limits)
+  return { contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
+}
+
+const unlimited = { maxPixels: Infinity, maxSidePixels: Infinity, maxDurationSeconds: Infinity }
+/** Pictures of ten bits, of which a decoder keeps up to eight beside the one it makes; 3840 × 2160 took 240 MiB. */
+const bytesPerPixel = 30
+/** ffmpeg is a process of its own under the limit of the child: all that a warm one has is there for it. */
+const ownBytes = 512 * 1024 * 1024
 
 const mostStreams = 32
 /** ffmpeg's own limit, where it stops counting. */
@@ -80,12 +111,6 @@ export const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: 
   const ends = measured.has(input.contentType) || last.pictures + last.sounds > 0
   if (!ends) throw last.ranOut ? outOfTime(limits) : damage(input)
 }
-
-/** Whether bytes that hold a moving picture go by a name for sound alone; what they are then. */
-export const typeWithPicture = (contentType: string, { hasVideoTrack }: AvFacts): string | null =>
-  hasVideoTrack === true && kindOf(contentType) === 'audio' ? (withPicture[contentType] ?? null) : null
-
-const withPicture: Readonly<Record<string, string>> = { 'audio/mp4': 'video/mp4', 'audio/webm': 'video/webm', 'audio/ogg': 'video/ogg' }
 
 const damage = ({ contentType }: AvInput): RindleError => new RindleError('decode_failed', { format: spokenType(contentType) })
 const outOfTime = ({ gateTimeoutMs }: DecodeLimits): RindleError =>
