@@ -110,6 +110,7 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
         version: bytes.version,
       },
       ...{ contentType: facts.contentType, kind: facts.kind, width: facts.width, height: facts.height },
+      ...{ durationMs: facts.durationMs, hasVideoTrack: facts.hasVideoTrack, hasAudioTrack: facts.hasAudioTrack },
       ...{ placeholder: facts.placeholder, dominantColor: facts.dominantColor, purgeAt, leaseUntil },
       ...{ metadata: JSON.stringify(metadataOf(admission)), figures: JSON.stringify(admission.figures) },
       ...{ plan: JSON.stringify(planned), names: plan.map(({ name }) => name) },
@@ -134,7 +135,9 @@ interface AdmissionShape {
   readonly makesVariants: boolean
 }
 
-interface AdmissionValues extends Pick<Facts, 'contentType' | 'kind' | 'width' | 'height' | 'placeholder' | 'dominantColor'>, SealedBytes {
+type AssetFacts = Omit<Facts, 'extension' | 'frames' | 'hasAlpha'>
+
+interface AdmissionValues extends AssetFacts, SealedBytes {
   readonly assetId: string
   readonly fence: number
   readonly revision: number
@@ -188,6 +191,9 @@ const admittedAsset = (at: Date, given: GivenAdmission, path: Admission['path'])
         kind: given.kind,
         width: given.width,
         height: given.height,
+        duration_ms: given.durationMs,
+        has_video_track: given.hasVideoTrack,
+        has_audio_track: given.hasAudioTrack,
         placeholder: given.placeholder,
         dominant_color: given.dominantColor,
       },
