@@ -1,6 +1,6 @@
 import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
-import type { DecodeLimits, Facts, Visit } from '../../../core/ports/jail.ts'
+import type { DecodeLimits, Facts, Rewritten, Visit } from '../../../core/ports/jail.ts'
 import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
 import { type AvInput, runFfprobe } from './run.ts'
 import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample.ts'
@@ -28,18 +28,27 @@ export interface AvHeader {
  * Looks into a file of audio or video: probed, held against the limits and decoded in part, at the gate; only probed where the app's own code made it.
  *
  * @returns what it is, and the type that its tracks say, which is another than the sniffer's where that took a film for sound.
- * @throws RindleError as `probeAv` and `decodeAv` do
+ * @throws RindleError as `probeAv`, `rewrite` and `decodeAv` do
  */
 export const attendAv = async (
   { path, purpose, limits }: AvVisit,
   contentType: string,
   need: (bytes: number) => Promise<void>,
-): Promise<{ readonly contentType: string; readonly facts: AvFacts }> => {
+  rewrite: () => Promise<Rewritten | null> = async () => null,
+): Promise<{ readonly contentType: string; readonly facts: AvFacts; readonly rewritten: Rewritten | null }> => {
   const input = { path, contentType }
   const header = await probeAv(input, purpose === 'gate' ? limits : { ...limits, ...unlimited })
   await need(Math.max(0, (header.probed.picture?.pixels ?? 0) * bytesPerPixel - ownBytes))
-  if (purpose === 'gate') await decodeAv(header, limits)
-  return { contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
+  const rewritten = await rewrite()
+  if (purpose === 'gate') await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
+  return { rewritten, contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
+}
+
+/** What was copied into a new container may count its tracks anew. */
+const rewrittenHeader = async (header: AvHeader, rewritten: Rewritten | null, limits: DecodeLimits): Promise<AvHeader> => {
+  if (!rewritten) return header
+  const input = { ...header.input, path: rewritten.path }
+  return rewritten.changed === null ? probeAv(input, limits) : { ...header, input }
 }
 
 const unlimited = { maxPixels: Infinity, maxSidePixels: Infinity, maxDurationSeconds: Infinity }
