@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -71,10 +71,12 @@ export async function startClamd({ port, settings = {} }: ClamdOptions = {}): Pr
     cwd: folder,
     detached: true,
     env: { PATH: searchPath(), LANG: 'C.UTF-8' },
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
   const pid = Number(String((await once(holder.stdout, 'data'))[0]).trim())
-  await untilAnswering(chosen, holder, join(folder, 'log'))
+  let log = ''
+  holder.stderr.on('data', (chunk) => (log = (log + chunk).slice(-4000)))
+  await untilAnswering(chosen, holder, () => log)
   letGo(holder)
   const kill = async (): Promise<void> => {
     holder.ref()
@@ -91,20 +93,22 @@ folder=$1; shift
 trap 'exec <&-' TERM INT HUP
 "$@" </dev/null >"$folder/log" 2>&1 &
 daemon=$!
+trap '' PIPE
 echo $daemon
 exec >/dev/null
 ( while kill -0 $daemon 2>/dev/null; do sleep 0.1; done; kill -TERM $$ 2>/dev/null ) &
 while read -r _; do :; done
 kill -KILL $daemon 2>/dev/null
 wait $daemon 2>/dev/null
+tail -c 4000 "$folder/log" >&2
 rm -rf "$folder"
 `
 
-async function untilAnswering(port: number, holder: ChildProcess, log: string): Promise<void> {
+async function untilAnswering(port: number, holder: ChildProcess, log: () => string): Promise<void> {
   for (const patience = performance.now() + 30_000; ;) {
     if ((await answerTo('zPING\0', port)) === 'PONG\0') return
-    if (holder.exitCode === null && performance.now() < patience) await sleep(50)
-    else throw new Error(`clamd did not start:\n${existsSync(log) ? readFileSync(log, 'utf8').slice(-4000) : 'it left no log'}`)
+    if (holder.exitCode !== null || performance.now() > patience) throw new Error(`clamd did not start:\n${log()}`)
+    await sleep(50)
   }
 }
 
