@@ -350,21 +350,28 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
   )
   const host = overrides.host ?? readHost()
   const clock = overrides.clock ?? createClock()
+  const scratchFolder = options.scratchFolder ?? host.scratchFolder
   return {
     db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
     stores,
     queue: createQueue({ database: db }),
     changes: createChanges({ database: db }),
-    jail: overrides.jail ?? createJail({ logger: options.logger ?? stderrLogger(clock) }),
+    jail: overrides.jail ?? jailFrom(options, scratchFolder, clock),
     clock,
     ids: overrides.ids ?? timeOrderedIds,
     profiles: options.profiles,
     slots: Object.fromEntries(Object.entries(options.slots ?? {}).map(([name, { profile, many = false }]) => [name, { profile, many }])),
     keys: createKeyRing(options.secrets),
     baseUrl: options.baseUrl?.replace(/\/+$/, '') ?? null,
-    host: options.scratchFolder === undefined ? host : { ...host, scratchFolder: options.scratchFolder },
+    host: { ...host, scratchFolder },
     logger: options.logger ?? silentLogger,
     telemetry: createTelemetry(),
     leaseSeconds: options.leaseSeconds ?? 30,
   }
 }
+
+const jailFrom = ({ jail, maxDecodeBytes, logger }: RindleOptions, scratchFolder: string, clock: Clock): Jail =>
+  createJail({
+    ...{ require: jail === 'require', scratchFolder, logger: logger ?? stderrLogger(clock) },
+    ...(maxDecodeBytes === undefined ? {} : { maxDecodeBytes }),
+  })

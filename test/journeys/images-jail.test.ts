@@ -11,18 +11,21 @@ import sharp from 'sharp'
 import { isRindleError } from '../../src/core/errors.ts'
 import { limits, openPlace, quarters, recipe, type Place } from './fixtures/visits.ts'
 
-/** Children of a process that run the decoder, by /proc. */
+/** Decoders that a process started, by /proc: its own children, and those that bubblewrap started for it. */
 const decodersOf = async (parent: number): Promise<number[]> => {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const found = await Promise.all(
+  const all = await Promise.all(
     pids.map(async (pid) => {
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
       const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
       const ppid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-      return ppid === parent && (command.includes('jail/child') || stat.includes(') Z ')) ? [pid] : []
+      return { pid, ppid, isDecoder: /^[^\0]*node\0/.test(command) && command.includes('jail/child'), isDead: stat.includes(') Z ') }
     }),
   )
-  return found.flat()
+  const parents = new Map(all.map(({ pid, ppid }) => [pid, ppid]))
+  return all
+    .filter(({ ppid, isDecoder, isDead }) => (isDecoder ? ppid === parent || parents.get(ppid) === parent : isDead && ppid === parent))
+    .map(({ pid }) => pid)
 }
 
 const gone = async (pid: number): Promise<boolean> => {
@@ -55,7 +58,7 @@ describe('the jail', () => {
     await place.jail.warm()
     const [pid] = await decodersOf(process.pid)
     const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').filter(Boolean).sort()
-    assert.deepEqual(environment, ['LANG=C.UTF-8', 'MALLOC_ARENA_MAX=1', 'UV_THREADPOOL_SIZE=4', 'VIPS_BLOCK_UNTRUSTED=1'])
+    assert.deepEqual(environment, ['LANG=C.UTF-8', 'MALLOC_ARENA_MAX=1', 'PWD=/', 'UV_THREADPOOL_SIZE=4', 'VIPS_BLOCK_UNTRUSTED=1'])
     delete process.env['RINDLE_JAIL_TEST_SECRET']
   })
 
@@ -153,7 +156,7 @@ describe('the jail', () => {
   })
 
   it('refuses what would take more memory than is allowed, without harm to anybody', async () => {
-    const tight = await openPlace({ extraMemoryBytes: 40 * 1024 * 1024 })
+    const tight = await openPlace({ maxDecodeBytes: 40 * 1024 * 1024 })
     try {
       const interlaced = await sharp({ create: { width: 5000, height: 4000, channels: 4, background: '#123' } })
         .png({ progressive: true, compressionLevel: 1 })

@@ -1,24 +1,33 @@
-import { existsSync } from 'node:fs'
-import { lstat } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
-import { basename, join } from 'node:path'
-import { canonicalType } from '../../core/content-type.ts'
-import { errorCatalog, messageOf, RindleError, type ErrorCode } from '../../core/errors.ts'
+import { lstatSync, statfsSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { RindleError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
-import type { MadeVariant, Jail, Verdict, Visit } from '../../core/ports/jail.ts'
-import type { Passed } from './attend.ts'
-import type { Outcome } from './jail/decoder.ts'
-import { createPool, withoutPrlimit } from './jail/pool.ts'
+import type { Jail } from '../../core/ports/jail.ts'
+import { createPool, type Pool } from './jail/pool.ts'
+import { findProgram } from './jail/programs.ts'
+import { diskFull } from './jail/protocol.ts'
+import { reportOf } from './jail/report.ts'
+import { verdictOf } from './jail/verdict.ts'
 
 export interface JailOptions {
   /** How many files are looked at in the same moment, each by a child of its own. Default: one per core. */
   readonly concurrency?: number
   /** Path of util-linux's prlimit; null where there is none. Default: found in its usual places. */
   readonly prlimit?: string | null
-  /** What a decode may allocate on top of a warm child. Default 1 GiB, which takes any photo that the default `maxPixels` lets in. */
-  readonly extraMemoryBytes?: number
+  /** Path of bubblewrap's bwrap; null where there is none. Default: found in its usual places. */
+  readonly bubblewrap?: string | null
+  /** Refuses to look at anything where a wall does not stand. Default false: it is said once. */
+  readonly require?: boolean
+  /** What the decode of one file may allocate on top of a warm child. Default 1 GiB, which takes any photo that the default `maxPixels` lets in. */
+  readonly maxDecodeBytes?: number
+  /** Where children get their private folders. Default: the system's folder for temporary files. */
+  readonly scratchFolder?: string
   /** A child is replaced after so many visits. Default 500. */
   readonly visitsPerChild?: number
+  /** A child is replaced when it has decoded so much. Default 64 GiB. */
+  readonly bytesPerChild?: number
+  /** The kernel ends a child that has used so much CPU time in all its life; it is replaced at half of it. Default 1,800. */
+  readonly cpuSecondsPerChild?: number
   readonly logger: Logger
 }
 
@@ -26,80 +35,64 @@ const mebibyte = 1024 * 1024
 
 /** Looks at files in child processes that hold no secret. Nothing is started before the first visit or `warm`. */
 export const createJail = (options: JailOptions): Jail => {
-  const prlimit = options.prlimit === undefined ? findPrlimit() : options.prlimit
+  const { prlimit = findProgram('prlimit'), bubblewrap = findProgram('bwrap'), require = false, logger } = options
+  const scratchFolder = options.scratchFolder ?? tmpdir()
+  const maxDecodeBytes = options.maxDecodeBytes ?? 1024 * mebibyte
   const pool = createPool({
     concurrency: options.concurrency ?? availableParallelism(),
-    limits: { extraMemoryBytes: options.extraMemoryBytes ?? 1024 * mebibyte, maxFileBytes: 1024 * mebibyte },
-    prlimit,
-    logger: options.logger,
+    limits: { maxDecodeBytes, cpuSeconds: options.cpuSecondsPerChild ?? 1_800, maxFileBytes: 1024 * mebibyte },
+    ...{ prlimit, bubblewrap, scratchFolder, logger },
     visitsPerChild: options.visitsPerChild ?? 500,
+    bytesPerChild: options.bytesPerChild ?? 64 * 1024 * mebibyte,
     maxResidentBytes: 512 * mebibyte,
     startTimeoutMs: 30_000,
   })
+  const visit = visitIn(pool, scratchFolder, logger)
+  const checkWalls = async (): Promise<void> => {
+    const missing = (await pool.found()).walls.filter(({ stands }) => !stands)
+    if (missing.length > 0) throw new RindleError('jail_incomplete', { missing: missing.map(({ name, means }) => `${name}: ${means}`) })
+  }
   return {
-    visit: async ({ signal, excerpt, ...visit }) => {
-      const known = excerpt && { sizeBytes: excerpt.sizeBytes, isText: excerpt.isText }
-      const limits = { timeoutMs: visit.limits.timeoutMs, signal, read: excerpt?.read }
-      const outcome = await pool.visit({ ...visit, excerpt: known }, limits)
-      if (outcome.kind === 'killed') signal?.throwIfAborted()
-      return verdictOf(outcome, visit, options.logger)
+    visit: async (asked) => {
+      asked.signal?.throwIfAborted()
+      if (require) await checkWalls()
+      return visit(asked)
     },
-    warm: () => pool.warm(),
-    report: async () => ({
-      walls: [
-        { name: 'memory', stands: prlimit !== null, means: prlimit === null ? withoutPrlimit : 'every decode has a limit of memory' },
-      ],
-      ...{ versions: {}, decodes: [], missing: {} },
-    }),
+    warm: async () => {
+      if (require) await checkWalls()
+      await pool.warm()
+    },
+    report: () => reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes]) }),
     close: () => pool.close(),
   }
 }
 
-/** Names that are never a verdict on the bytes, whoever says them. */
-const faults: ReadonlySet<ErrorCode> = new Set(['peer_missing', 'decoder_unavailable', 'internal_error'])
-
-const verdictOf = async (outcome: Outcome, visit: Visit, logger: Logger): Promise<Verdict> => {
-  switch (outcome.kind) {
-    case 'killed':
-      throw new RindleError('decoder_killed', { reason: outcome.reason })
-    case 'fault':
-      logger.error({ problem: outcome.problem }, 'a decoder met a fault')
-      throw new RindleError('decoder_unavailable', { problem: outcome.problem })
-    case 'failure': {
-      const { code, details } = outcome
-      const message = sentenceOf(code, details)
-      if (faults.has(code)) throw new RindleError(code, details as never)
-      return { verdict: 'refuse', code, message, details }
-    }
-    case 'pass':
-      if (!isListed(outcome.passed.facts.contentType, visit)) throw nonsense()
-      return { ...outcome.passed, variants: await Promise.all(outcome.passed.variants.map((made) => checked(made, visit))) }
+const visitIn =
+  (pool: Pool, scratchFolder: string, logger: Logger): Jail['visit'] =>
+  async ({ signal, excerpt, ...visit }) => {
+    const known = excerpt && { sizeBytes: excerpt.sizeBytes, isText: excerpt.isText }
+    const { timeoutMs, gateTimeoutMs } = visit.limits
+    const byteSize = lstatSync(visit.path, { throwIfNoEntry: false })?.size ?? 0
+    return pool
+      .visit({
+        visit: { ...visit, excerpt: known },
+        byteSize,
+        limits: { timeoutMs, gateTimeoutMs, signal, read: excerpt?.read },
+        collect: (outcome, folder) => {
+          if (outcome.kind === 'killed') signal?.throwIfAborted()
+          return verdictOf(outcome, { visit, folder, logger, full: (cause) => diskFullError(scratchFolder, byteSize, cause) })
+        },
+      })
+      .catch((err: unknown) => {
+        throw isDiskFull(err) ? diskFullError(scratchFolder, byteSize, err) : err
+      })
   }
+
+const isDiskFull = (err: unknown): boolean => err instanceof Error && 'code' in err && (err.code === diskFull || err.code === 'EDQUOT')
+
+/** At least as much as there is was not enough, whatever the file itself takes: a quota may be less than the disk. */
+const diskFullError = (scratchFolder: string, byteSize: number, cause?: unknown): RindleError => {
+  const { bavail, bsize } = statfsSync(scratchFolder)
+  const freeBytes = bavail * bsize
+  return new RindleError('insufficient_disk_headroom', { neededBytes: Math.max(byteSize, freeBytes + 1), freeBytes }, { cause })
 }
-
-/** A child that bytes have taken over could call them whatever it likes: the gate lets in what the profile lists. */
-const isListed = (contentType: string, { purpose, allowMime }: Visit): boolean =>
-  purpose === 'build' || allowMime.some((type) => canonicalType(type) === contentType)
-
-const nonsense = (): RindleError => new RindleError('decoder_killed', { reason: 'it answered nonsense' })
-
-const sentenceOf = (code: ErrorCode, details: object): string => {
-  if (!Object.hasOwn(errorCatalog, code)) throw nonsense()
-  try {
-    return messageOf(code, details as never)
-  } catch {
-    throw nonsense()
-  }
-}
-
-/** A child that bytes have taken over could name any file or leave a link behind: only a plain file of the job's own folder counts. */
-const checked = async (made: Passed['variants'][number], visit: Visit): Promise<MadeVariant> => {
-  if (!made.ok) return made
-  const path = join(visit.folder, basename(made.path))
-  const found = await lstat(path).catch(() => null)
-  if (!found?.isFile() || found.size !== made.byteSize) throw nonsense()
-  return { ...made, path }
-}
-
-const findPrlimit = (): string | null =>
-  ['/usr/bin/prlimit', '/bin/prlimit', '/usr/local/bin/prlimit'].find((path) => existsSync(path)) ?? null

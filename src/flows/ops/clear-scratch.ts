@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
 
-/** What jobs call their folders, and the files beside them. */
-const ofJob = /^(rindle-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.received|\.original)?$/
+/** What jobs call their folders, and the files beside them; and what decoders are given, which stamp it now and then while they wait. */
+const ofJob = /^(rindle-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|decoder-[A-Za-z0-9]{6}))(?:\.received|\.original)?$/
 
 /**
- * Removes the folders of jobs whose worker was killed, and the files beside them. Both are taken for abandoned together, when nothing in any of
+ * Removes the folders of jobs and decoders whose worker was killed, and the files beside them. Both are taken for abandoned together, when nothing in any of
  * them was written for an hour: a long download writes beside a folder that lies still.
  */
 export async function clearScratch(ctx: { readonly host: Pick<RindleContext['host'], 'scratchFolder'> }): Promise<void> {

@@ -1,12 +1,15 @@
 import { Socket } from 'node:net'
-import { isRindleError } from '../../../core/errors.ts'
-import { attend, type VisitRequest } from '../attend.ts'
+import { isRindleError, RindleError } from '../../../core/errors.ts'
+import { attend, type Parent, type VisitRequest } from '../attend.ts'
 import { loadSharp } from '../sharp.ts'
-import { lineReader, replyDescriptor, type Reply, type Request } from './protocol.ts'
+import { outdatedIn } from './oldest.ts'
+import { diskFull, lineReader, replyDescriptor, type ImageVersions, type Reply, type Request } from './protocol.ts'
 
 /** The end of a child's life: at once, without waiting for a decoder that is in the middle of something. */
 const end = (): void => {
   process.kill(process.pid, 'SIGKILL')
+  // The first process of a sandbox cannot be killed from within it.
+  process.abort()
 }
 
 const replies = new Socket({ fd: replyDescriptor, readable: false, writable: true })
@@ -15,17 +18,28 @@ const send = (reply: Reply): void => {
   replies.write(`${JSON.stringify(reply)}\n`)
 }
 
-/** One at a time; a parent that cannot read what is asked for ends this process. */
+/** One at a time; a parent that cannot read what is asked for, or has no such memory, ends this process. */
 let answered: ((bytes: Uint8Array) => void) | null = null
-const ask = (start: number, end: number): Promise<Uint8Array> => {
+const answerTo = (reply: Reply): Promise<Uint8Array> => {
   const bytes = new Promise<Uint8Array>((resolve) => (answered = resolve))
-  send({ kind: 'ask', start, end })
+  send(reply)
   return bytes
 }
 
-const answer = async (visit: VisitRequest): Promise<Reply> => {
+const parentOf = (maxDecodeBytes: number): Parent => ({
+  read: (start, end) => answerTo({ kind: 'ask', start, end }),
+  need: async (bytes) => {
+    const neededBytes = Math.ceil(bytes)
+    if (!(neededBytes <= maxDecodeBytes)) throw new RindleError('decode_too_large', { neededBytes, maxDecodeBytes })
+    await answerTo({ kind: 'need', bytes: neededBytes })
+  },
+  gated: () => send({ kind: 'gated' }),
+})
+
+const answer = async (visit: VisitRequest, maxDecodeBytes: number): Promise<Reply> => {
   try {
-    const passed = await attend(visit, { read: ask, need: async () => undefined, gated: () => undefined })
+    if (outdated && visit.profileKind === 'media') throw outdated
+    const passed = await attend(visit, parentOf(maxDecodeBytes))
     return { kind: 'pass', passed, residentBytes: process.memoryUsage.rss() }
   } catch (err) {
     const residentBytes = process.memoryUsage.rss()
@@ -36,6 +50,8 @@ const answer = async (visit: VisitRequest): Promise<Reply> => {
 
 const problemOf = (err: unknown): string => {
   if (!(err instanceof Error)) return 'something that is no error was thrown'
+  if (/\b(?:ENOSPC|EDQUOT)\b|no space left on device|disk quota exceeded/i.test(`${'code' in err ? err.code : ''} ${err.message}`))
+    return diskFull
   return 'code' in err && typeof err.code === 'string' ? err.code : `${err.name}: ${err.message}`.slice(0, 500)
 }
 
@@ -48,18 +64,25 @@ const keepFreedMemory = (): void => {
   globalThis.gc?.()
 }
 
+/** Why pictures are not opened here although sharp is. */
+let outdated: RindleError | null = null
+
 /** Loads what the first visit would wait for. Without sharp a child still looks at files that nobody decodes. */
-const warmUp = async (): Promise<string | null> => {
+const warmUp = async (): Promise<Reply> => {
   keepFreedMemory()
+  let versions: ImageVersions | null = null
   try {
     const sharp = await loadSharp()
+    versions = { sharp: sharp.versions.sharp, libvips: sharp.versions.vips }
+    outdated = outdatedIn(versions)
+    if (outdated) return { kind: 'warm', problem: outdated.message, versions }
     await sharp({ create: { width: 16, height: 16, channels: 4, background: '#fff' } })
       .resize(8, 8)
       .webp({ effort: 0 })
       .toBuffer()
-    return null
+    return { kind: 'warm', problem: null, versions }
   } catch (err) {
-    return problemOf(err)
+    return { kind: 'warm', problem: problemOf(err), versions }
   }
 }
 
@@ -69,10 +92,10 @@ const read = lineReader(
   16 * 1024 * 1024,
   (line) => {
     const request: Request = JSON.parse(line)
-    if ('visit' in request) void answer(request.visit).then(send, end)
-    else answered?.(Buffer.from(request.bytes, 'base64'))
+    if ('visit' in request) void answer(request.visit, request.maxDecodeBytes).then(send, end)
+    else answered?.('bytes' in request ? Buffer.from(request.bytes, 'base64') : new Uint8Array())
   },
   end,
 )
 process.stdin.on('data', (chunk: string) => read(chunk))
-send({ kind: 'warm', problem: await warmUp() })
+send(await warmUp())

@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { RindleError } from '../../../core/errors.ts'
 
 const run = promisify(execFile)
+const mebibyte = 1024 * 1024
 
 export interface JailLimits {
-  /** What a warm child may allocate on top of what it has. */
-  readonly extraMemoryBytes: number
+  /** What the decode of one file may need on top of a warm child. */
+  readonly maxDecodeBytes: number
+  /** The CPU time of a child's whole life; the kernel ends it there. */
+  readonly cpuSeconds: number
   /** The largest file a child may write. */
   readonly maxFileBytes: number
 }
@@ -19,23 +24,81 @@ export const childEnvironment = {
   VIPS_BLOCK_UNTRUSTED: '1',
 } as const
 
-/** Node itself does not start under a tight data limit, so limits are set from outside, once the child is warm. */
-export const confine = async (pid: number, prlimit: string, limits: JailLimits): Promise<void> => {
-  const dataBytes = (await dataBytesOf(pid)) + limits.extraMemoryBytes
-  const args = [
-    '--pid',
-    String(pid),
-    '--core=0:0',
-    `--data=${dataBytes}:${dataBytes}`,
-    `--fsize=${limits.maxFileBytes}:${limits.maxFileBytes}`,
-  ]
-  await run(prlimit, args, { env: {}, timeout: 10_000 })
+/** For what grows in a warm child whatever it decodes: its heap, threads, what an allocator keeps. */
+const spareBytes = 128 * mebibyte
+/** Needs are granted in classes, powers of two from here on: every change of the limit is a process that has to be started. */
+const smallestClassBytes = 32 * mebibyte
+const mostOpenFiles = 256
+
+/** The class that a need belongs to: what is granted for it. */
+export const classOf = (bytes: number, maxDecodeBytes: number): number =>
+  Math.min(maxDecodeBytes, 2 ** Math.ceil(Math.log2(Math.max(bytes, smallestClassBytes))))
+
+/** The limits of one child, held from outside. */
+export interface Confinement {
+  /** Moves the soft limit of memory to what `bytes` on top of a warm child take. @throws RindleError `decoder_unavailable` */
+  grant(bytes: number): Promise<void>
 }
 
-/** When memory runs out, the kernel takes children before anything else. */
-export const offerToKernel = async (pid: number): Promise<void> => writeFile(`/proc/${pid}/oom_score_adj`, '1000')
-
-const dataBytesOf = async (pid: number): Promise<number> => {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmData:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+/**
+ * Limits a warm child: Node itself does not start under a tight data limit. The hard limit of memory is that of the largest decode; until a
+ * first need is known the soft one is as high.
+ *
+ * @throws RindleError `decoder_unavailable`
+ */
+export const confine = async (pid: number, prlimit: string | null, limits: JailLimits): Promise<Confinement> => {
+  if (prlimit === null) return { grant: async () => undefined }
+  const set = async (settings: readonly string[]): Promise<void> => {
+    await run(prlimit, ['--pid', String(pid), ...settings], { env: {}, timeout: 10_000 }).catch((cause: unknown) => {
+      throw new RindleError('decoder_unavailable', { problem: 'its limits could not be set with prlimit' }, { cause })
+    })
+  }
+  const { maxDecodeBytes, cpuSeconds, maxFileBytes } = limits
+  const baseBytes = (usageOf(pid)?.dataBytes ?? 0) + spareBytes
+  const hardBytes = baseBytes + maxDecodeBytes
+  const both = (name: string, value: number): string => `--${name}=${value}:${value}`
+  const life = [both('core', 0), both('fsize', maxFileBytes), both('nofile', mostOpenFiles), both('cpu', cpuSeconds)]
+  await set([...life, both('data', hardBytes)])
+  let granted = maxDecodeBytes
+  return {
+    grant: async (bytes) => {
+      const wanted = classOf(bytes, maxDecodeBytes)
+      if (wanted === granted) return
+      await set([`--data=${baseBytes + wanted}:${hardBytes}`])
+      granted = wanted
+    },
+  }
 }
+
+/** When memory runs out, the kernel takes children before anything else. @returns whether it could be said */
+export const offerToKernel = (pid: number): Promise<boolean> =>
+  writeFile(`/proc/${pid}/oom_score_adj`, '1000').then(
+    () => true,
+    () => false,
+  )
+
+export interface Usage {
+  readonly dataBytes: number
+  readonly residentBytes: number
+  readonly cpuSeconds: number
+}
+
+/** What a process takes by the kernel's own account; null where that does not say. Reading it is no disk's business and takes no trip. */
+export const usageOf = (pid: number): Usage | null => {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const [user, system] = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+    const bytesOf = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024
+    const cpuSeconds = (Number(user) + Number(system)) / ticksPerSecond
+    return { dataBytes: bytesOf('VmData'), residentBytes: bytesOf('VmRSS'), cpuSeconds }
+  } catch {
+    return null
+  }
+}
+
+/** Linux tells times in these whatever its own clock does. */
+const ticksPerSecond = 100

@@ -1,8 +1,14 @@
-import { RindleError } from '../../../core/errors.ts'
+import { isRindleError, RindleError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
-import { startDecoder, type Decoder, type Outcome, type VisitLimits } from './decoder.ts'
+import type { Wall } from '../../../core/ports/jail.ts'
 import type { VisitRequest } from '../attend.ts'
-import { confine, offerToKernel, type JailLimits } from './limits.ts'
+import { type ChildFolder, makeChildFolder } from './child-folder.ts'
+import { startDecoder, type Decoder, type Outcome, type VisitLimits, type Warm } from './decoder.ts'
+import { decoderEntry } from './launch.ts'
+import { confine, type Confinement, type JailLimits, offerToKernel, type Usage, usageOf } from './limits.ts'
+import { allowNamespaces, findSandbox, type SandboxFound } from './sandbox.ts'
+import { createTurns } from './turns.ts'
+import { wallsOf, warnOf } from './walls.ts'
 
 export interface PoolOptions {
   /** How many children may work at the same time. */
@@ -10,149 +16,217 @@ export interface PoolOptions {
   readonly limits: JailLimits
   /** Path of the tool that limits a running process; null where there is none, and then memory is not limited. */
   readonly prlimit: string | null
+  /** Path of the tool that puts a process into namespaces of its own; null where there is none. */
+  readonly bubblewrap: string | null
+  readonly scratchFolder: string
   readonly logger: Logger
   /** A child ends after so many visits … */
   readonly visitsPerChild: number
+  /** … or when so much was decoded by it … */
+  readonly bytesPerChild: number
   /** … or when it has grown to this much. */
   readonly maxResidentBytes: number
   readonly startTimeoutMs: number
 }
 
+/** What one visit is about: the file that it looks at lies in the child's folder by then. */
+export interface Visiting<T> {
+  readonly visit: VisitRequest
+  readonly byteSize: number
+  readonly limits: Omit<VisitLimits, 'grant' | 'maxDecodeBytes'>
+  /** Judges and takes away what was made. A child over whose words it throws `decoder_killed` is ended. */
+  readonly collect: (outcome: Outcome, folder: ChildFolder) => Promise<T>
+}
+
 export interface Pool {
   /** Waits for a child, gives it the visit, and puts it back or ends it. @throws RindleError `decoder_unavailable` */
-  visit(visit: VisitRequest, limits: VisitLimits): Promise<Outcome>
+  visit<T>(visiting: Visiting<T>): Promise<T>
   /** Starts what is missing. That it is closed meanwhile is no failure. @throws RindleError `decoder_unavailable` */
   warm(): Promise<void>
+  /** What stands around children, and what they can open pictures with: found out with the first of them. @throws RindleError `decoder_unavailable` */
+  found(): Promise<Standing>
   close(): Promise<void>
 }
 
-export const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
+export interface Standing {
+  readonly walls: readonly Wall[]
+  readonly warm: Warm
+  readonly place: SandboxFound
+}
+
 const withoutSharp = 'decoders cannot open pictures, so they wait: npm install sharp, then start again'
+const mebibyte = 1024 * 1024
+/** What a child may have kept of its visits: the rest of what is spared for it is for its next one. */
+const mostKeptBytes = 64 * mebibyte
+/** A file beyond this, with room for what a rewriting adds, is looked at by a child of its own that may write as much. */
+const rewriteSpareBytes = 64 * mebibyte
+/** So often a folder shows whoever clears leftovers away that it is still in use. */
+const stampMs = 10 * 60_000
 
 interface Member {
   readonly decoder: Decoder
+  readonly folder: ChildFolder
+  readonly confinement: Confinement
+  readonly warmUsage: Usage | null
+  readonly limits: JailLimits
   visits: number
+  bytes: number
 }
 
 /** Warm children that are kept between visits. A visit waits its turn when all are busy. */
 export const createPool = (options: PoolOptions): Pool => {
   const idle: Member[] = []
-  const members = new Set<Decoder>()
+  const members = new Map<Decoder, ChildFolder>()
   const turns = createTurns(options.concurrency)
   let closed = false
-  let warned = false
+  const stamping = setInterval(() => idle.forEach(({ folder }) => folder.stamp()), stampMs)
+  stamping.unref()
 
-  const warn = (problem: string | null): void => {
-    if (options.prlimit === null) options.logger.warn({}, withoutPrlimit)
-    if (problem !== null) options.logger.warn({ problem }, withoutSharp)
-  }
-  const start = async (): Promise<Member> => {
-    const decoder = startDecoder()
-    members.add(decoder)
+  const begin = async (place: SandboxFound, limits = options.limits): Promise<Member & Standing> => {
+    const folder = makeChildFolder(options.scratchFolder)
+    const decoder = startDecoder(place.sandbox, folder)
+    members.set(decoder, folder)
     try {
-      const problem = await decoder.ready(options.startTimeoutMs)
-      if (!warned) warn(problem)
-      warned = true
-      await secure(decoder, options)
+      const warm = await decoder.ready(options.startTimeoutMs)
+      const isOffered = await offerToKernel(decoder.pid)
+      const confinement = await confine(decoder.pid, options.prlimit, limits)
+      const sandbox = { stands: place.sandbox !== null, means: place.means }
+      const walls = wallsOf({ sandbox, hasPrlimit: options.prlimit !== null, isOffered, warm })
+      return { decoder, folder, confinement, limits, warmUsage: usageOf(decoder.pid), visits: 0, bytes: 0, walls, warm, place }
     } catch (err) {
       await end(decoder)
       throw err
     }
-    return { decoder, visits: 0 }
   }
+  /** The first child tells what stands. A sandbox that bubblewrap makes, but in which decoders do not work, is none. */
+  const found = async (): Promise<Standing> => {
+    const place = await findSandbox(options.bubblewrap, decoderEntry(), process.execPath)
+    const first = await settled(begin(place))
+    if (place.sandbox === null || (!('problem' in first) && first.warm.problem === null)) return founded(first)
+    refuseIfClosed()
+    const problem = 'problem' in first ? wordsOf(first.problem) : first.warm.problem
+    const without = await settled(
+      begin({ sandbox: null, means: `decoders do not work in bubblewrap here (${problem}): ${allowNamespaces}` }),
+    )
+    const isBetter = !('problem' in without) && (without.warm.problem === null || 'problem' in first)
+    for (const member of [first, without]) if (member !== (isBetter ? without : first) && !('problem' in member)) await end(member.decoder)
+    return founded(isBetter ? without : first)
+  }
+  const founded = (first: (Member & Standing) | Failed): Standing => {
+    if ('problem' in first) throw first.problem
+    const { problem } = first.warm
+    if (problem !== null) options.logger.warn({ problem }, withoutSharp)
+    warnOf(first.walls, options.logger)
+    if (!closed) idle.push(first)
+    return first
+  }
+  let finding: Promise<Standing> | null = null
+  const standing = (): Promise<Standing> => {
+    finding ??= found().catch((err: unknown) => {
+      finding = null
+      throw err
+    })
+    return finding
+  }
+  const start = async (limits = options.limits): Promise<Member> => begin((await standing()).place, limits)
   const end = async (decoder: Decoder): Promise<void> => {
     await decoder.kill()
+    await members.get(decoder)?.remove()
     members.delete(decoder)
   }
-  const take = async (): Promise<Member> => {
+  const take = async (byteSize: number): Promise<Member> => {
+    const wanted = byteSize + rewriteSpareBytes
+    if (wanted > options.limits.maxFileBytes) {
+      const spare = idle.pop()
+      if (spare) await end(spare.decoder)
+      return start({ ...options.limits, maxFileBytes: wanted })
+    }
+    await standing()
     for (let member = idle.pop(); member; member = idle.pop()) {
-      if (member.decoder.alive) return member
-      members.delete(member.decoder)
+      if (member.decoder.alive && member.folder.exists()) return member
+      await end(member.decoder)
     }
     return start()
   }
-  const giveBack = async (member: Member, residentBytes: number): Promise<void> => {
-    const worn = member.visits >= options.visitsPerChild || residentBytes > options.maxResidentBytes
-    if (worn || closed || !member.decoder.alive) await end(member.decoder)
-    else idle.push(member)
+  const giveBack = async (member: Member): Promise<void> => {
+    if (closed || !member.decoder.alive || isWorn(member, options) || !member.folder.empty()) return end(member.decoder)
+    idle.push(member)
   }
   const refuseIfClosed = (): void => {
     if (closed) throw new RindleError('decoder_unavailable', { problem: 'the jail was closed' })
   }
+  const lend = async <T>(member: Member, { visit, byteSize, limits, collect }: Visiting<T>): Promise<T> => {
+    const { decoder, folder, confinement } = member
+    const { maxDecodeBytes } = options.limits
+    let needed = 0
+    const grant = (bytes: number): Promise<void> => {
+      needed = Math.max(needed, bytes)
+      return confinement.grant(bytes)
+    }
+    const request = { ...visit, path: await folder.bringIn(visit.path), folder: folder.output }
+    const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant })
+    member.visits += 1
+    member.bytes += Math.max(needed, byteSize)
+    if (outcome.kind === 'killed') refuseIfClosed()
+    return collect(outcome, folder)
+  }
 
   return {
-    visit: async (visit, limits) => {
-      const leave = await turns.enter(limits.signal)
+    visit: async (visiting) => {
+      const { signal } = visiting.limits
+      const leave = await turns.enter(signal)
       try {
         refuseIfClosed()
-        const member = await take()
-        if (limits.signal?.aborted) {
-          await giveBack(member, 0)
-          limits.signal.throwIfAborted()
-        }
-        member.visits += 1
-        const outcome = await member.decoder.ask(visit, limits).catch(async (err: unknown) => {
-          await end(member.decoder)
+        const member = await take(visiting.byteSize)
+        try {
+          signal?.throwIfAborted()
+          return await lend(member, visiting)
+        } catch (err) {
+          if (isRindleError(err) && err.code === 'decoder_killed') await end(member.decoder)
           throw err
-        })
-        await giveBack(member, outcome.kind === 'killed' ? 0 : outcome.residentBytes)
-        if (outcome.kind === 'killed') refuseIfClosed()
-        return outcome
+        } finally {
+          await giveBack(member)
+        }
       } finally {
         leave()
       }
     },
     warm: async () => {
       refuseIfClosed()
-      const missing = Math.max(0, options.concurrency - members.size)
       try {
-        idle.push(...(await Promise.all(Array.from({ length: missing }, start))))
+        await standing()
+        const missing = Math.max(0, options.concurrency - members.size)
+        idle.push(...(await Promise.all(Array.from({ length: missing }, () => start()))))
       } catch (err) {
         if (!closed) throw err
       }
     },
+    found: async () => {
+      refuseIfClosed()
+      return standing()
+    },
     close: async () => {
       closed = true
-      await Promise.all([...members].map(end))
+      clearInterval(stamping)
+      await Promise.all([...members.keys()].map(end))
       idle.length = 0
     },
   }
 }
 
-const secure = async (decoder: Decoder, { prlimit, limits, logger }: PoolOptions): Promise<void> => {
-  await offerToKernel(decoder.pid).catch((err: unknown) => logger.debug({ err }, 'the decoder keeps its place in the kernel’s order'))
-  if (prlimit === null) return
-  await confine(decoder.pid, prlimit, limits).catch((cause: unknown) => {
-    throw new RindleError('decoder_unavailable', { problem: 'its limits could not be set with prlimit' }, { cause })
-  })
+interface Failed {
+  readonly problem: unknown
 }
 
-/** At most so many at a time, first come first served; who is told to stop while waiting leaves the line. */
-const createTurns = (width: number): { enter(signal: AbortSignal | undefined): Promise<() => void> } => {
-  const line: (() => void)[] = []
-  let inside = 0
-  const leave = (): void => {
-    const next = line.shift()
-    if (next) next()
-    else inside -= 1
-  }
-  return {
-    enter: async (signal) => {
-      signal?.throwIfAborted()
-      if (inside < width) {
-        inside += 1
-        return leave
-      }
-      const turn = Promise.withResolvers<void>()
-      const stop = (): void => {
-        const at = line.indexOf(turn.resolve)
-        if (at >= 0) line.splice(at, 1)
-        turn.reject(signal?.reason)
-      }
-      signal?.addEventListener('abort', stop, { once: true })
-      line.push(turn.resolve)
-      await turn.promise.finally(() => signal?.removeEventListener('abort', stop))
-      return leave
-    },
-  }
+const settled = <T>(work: Promise<T>): Promise<T | Failed> => work.catch((problem: unknown) => ({ problem }))
+
+const wordsOf = (problem: unknown): string =>
+  isRindleError(problem) && problem.code === 'decoder_unavailable' ? problem.details.problem : 'unknown'
+
+const isWorn = ({ decoder, visits, bytes, warmUsage, limits }: Member, options: PoolOptions): boolean => {
+  if (visits >= options.visitsPerChild || bytes >= options.bytesPerChild || limits !== options.limits) return true
+  const now = usageOf(decoder.pid)
+  if (now === null || warmUsage === null) return false
+  const isGrown = now.residentBytes > options.maxResidentBytes || now.dataBytes > warmUsage.dataBytes + mostKeptBytes
+  return isGrown || now.cpuSeconds > limits.cpuSeconds / 2
 }

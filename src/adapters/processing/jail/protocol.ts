@@ -1,18 +1,30 @@
 import type { ErrorCode } from '../../../core/errors.ts'
 import type { Passed, VisitRequest } from '../attend.ts'
 
-/** One JSON line down the child's standard input: a visit, or what the child asked for during one, as base64. */
-export type Request = { readonly visit: VisitRequest } | { readonly bytes: string }
+/** One JSON line down the child's standard input: a visit, or what the child asked for during one: bytes as base64, or memory. */
+export type Request =
+  { readonly visit: VisitRequest; readonly maxDecodeBytes: number } | { readonly bytes: string } | { readonly granted: true }
 
 /** So much may be asked for at once, and so often during a visit: the longest way through a file that recognition goes takes about a thousand. */
 export const mostAskedBytes = 1024 * 1024
 export const mostAsks = 4_096
 
+/** What pictures are decoded with. */
+export interface ImageVersions {
+  readonly sharp: string
+  readonly libvips: string
+}
+
 /** One JSON line up descriptor 3: standard output belongs to whatever a library prints. */
 export type Reply =
-  | { readonly kind: 'warm'; readonly problem: string | null }
+  /** `problem` says why pictures cannot be opened; versions are null when there is no sharp. */
+  | { readonly kind: 'warm'; readonly problem: string | null; readonly versions: ImageVersions | null }
   /** More of the file than its beginning is needed; the visit goes on when it came. */
   | { readonly kind: 'ask'; readonly start: number; readonly end: number }
+  /** More memory is needed on top of a warm child; the visit goes on when it is there. */
+  | { readonly kind: 'need'; readonly bytes: number }
+  /** The gate's part of the visit is over; nothing is waited for. */
+  | { readonly kind: 'gated' }
   | { readonly kind: 'pass'; readonly passed: Passed; readonly residentBytes: number }
   /** A failure with a name: a verdict of the gate, or a missing peer. */
   | {
@@ -25,6 +37,9 @@ export type Reply =
   | { readonly kind: 'fault'; readonly problem: string; readonly residentBytes: number }
 
 export const replyDescriptor = 3
+
+/** What a fault says when nothing more could be written. */
+export const diskFull = 'ENOSPC'
 
 /** Splits what arrives into lines, whatever the chunks; a line beyond the limit ends it with `onOverlong`. */
 export const lineReader = (maxLineLength: number, onLine: (line: string) => void, onOverlong: () => void): ((chunk: string) => void) => {

@@ -12,6 +12,9 @@ const facts = {
   hasAlpha: false,
   placeholder: 'k0oGLQaSVmeZeGiHV3inB4c=',
   dominantColor: '#146aa0',
+  durationMs: null,
+  hasVideoTrack: null,
+  hasAudioTrack: null,
 }
 const made = {
   name: 'thumb',
@@ -28,7 +31,7 @@ const failed = { name: 'large', ok: false, code: 'variant_failed', message: 'The
 const figures = { gateCpuMs: 1.5, cpuMs: 2.5 }
 const pass = (more: object = {}, wrong: object = {}) => ({
   kind: 'pass',
-  passed: { verdict: 'pass', facts: { ...facts, ...more }, variants: [made, failed], figures, ...wrong },
+  passed: { verdict: 'pass', facts: { ...facts, ...more }, rewritten: null, variants: [made, failed], figures, ...wrong },
   residentBytes: 1,
 })
 const refuse = (more: object = {}) => ({
@@ -44,7 +47,10 @@ describe('the reply of a decoder', () => {
   it('is read as it was written when it is sound', () => {
     const nothing = { width: null, height: null, frames: null, hasAlpha: null, placeholder: null, dominantColor: null }
     const sound = [
-      { kind: 'warm', problem: null },
+      { kind: 'warm', problem: null, versions: { sharp: '0.35.5', libvips: '8.18.7' } },
+      { kind: 'warm', problem: 'peer_missing', versions: null },
+      { kind: 'need', bytes: 480_000_000 },
+      { kind: 'gated' },
       { kind: 'ask', start: 0, end: 1024 * 1024 },
       { kind: 'fault', problem: 'ENOSPC', residentBytes: 7 },
       refuse(),
@@ -72,6 +78,13 @@ describe('the reply of a decoder', () => {
       { kind: 'ask', start: 0.5, end: 5 },
       { kind: 'ask', start: 0, end: 1024 * 1024 + 1 },
       { kind: 'ask', start: '0', end: 5 },
+      { kind: 'need' },
+      { kind: 'need', bytes: -1 },
+      { kind: 'need', bytes: 0.5 },
+      { kind: 'need', bytes: '64' },
+      { kind: 'warm', problem: null },
+      { kind: 'warm', problem: null, versions: { sharp: '0.35.5' } },
+      { kind: 'warm', problem: null, versions: { sharp: '0.35.5', libvips: '8.18.7\n' } },
       { kind: 'fault', problem: 'x' },
       { kind: 'fault', problem: 'x'.repeat(2_000), residentBytes: 1 },
       refuse({ code: '__proto__' }),
@@ -107,6 +120,8 @@ describe('the reply of a decoder', () => {
       variants({ byteSize: -1 }),
       variants({ sha256: 'zz' }),
       variants({ ok: false, code: 'no_such', message: 'x' }),
+      variants({ ok: false, code: 'variant_failed', message: 'a\0b' }),
+      variants({ ok: false, code: 'variant_failed', message: 'a\ud800' }),
     ]
     for (const value of wrong) assert.equal(read(value), null, JSON.stringify(value))
     for (const line of ['', '{', '['.repeat(100_000)]) assert.equal(replyFrom(line), null)

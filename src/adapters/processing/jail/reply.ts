@@ -1,6 +1,7 @@
 import { canonicalType, inertTypes } from '../../../core/content-type.ts'
 import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
 import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
+import { isStorableText } from '../../../core/storable.ts'
 import type { Passed } from '../attend.ts'
 import { mostAskedBytes, type Reply } from './protocol.ts'
 
@@ -21,13 +22,22 @@ type Fields = Readonly<Record<string, unknown>>
 const replyOf = (value: unknown): Reply | null => {
   if (!isFields(value)) return null
   const { kind, problem, code, details, residentBytes } = value
-  if (kind === 'warm') return problem === null || isText(problem, longestProblem) ? { kind, problem } : null
+  if (kind === 'warm') return warmOf(value)
   if (kind === 'ask') return askOf(value)
+  if (kind === 'need') return isWhole(value['bytes']) ? { kind, bytes: value['bytes'] } : null
+  if (kind === 'gated') return { kind }
   if (!isAmount(residentBytes)) return null
   if (kind === 'fault') return isText(problem, longestProblem) ? { kind, problem, residentBytes } : null
   if (kind === 'failure') return isCode(code) && isDetails(details) ? { kind, code, details, residentBytes } : null
   const passed = kind === 'pass' ? passedOf(value['passed']) : null
   return passed && { kind: 'pass', passed, residentBytes }
+}
+
+const warmOf = ({ problem, versions }: Fields): Reply | null => {
+  if (problem !== null && !isText(problem, longestProblem)) return null
+  if (versions === null) return { kind: 'warm', problem, versions }
+  if (!isFields(versions) || !isLike(versions['sharp'], versionForm) || !isLike(versions['libvips'], versionForm)) return null
+  return { kind: 'warm', problem, versions: { sharp: versions['sharp'], libvips: versions['libvips'] } }
 }
 
 const askOf = ({ start, end }: Fields): Reply | null => {
@@ -97,12 +107,12 @@ const typeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0
 const extensionForm = /^(?:[a-z0-9]+(?:[._+-][a-z0-9]+)*)?$/
 const hashForm = /^[A-Za-z0-9+/]{1,62}={0,2}$/
 const colorForm = /^#[0-9a-f]{6}$/
+const versionForm = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]{1,40})?$/
 const digestForm = /^[0-9a-f]{64}$/
-/** What PostgreSQL takes neither as text nor as JSON. */
-const unstorable = /[\0\p{Cs}]/u
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isText = (value: unknown, longest: number): value is string => typeof value === 'string' && value.length <= longest
+const isText = (value: unknown, longest: number): value is string =>
+  typeof value === 'string' && value.length <= longest && isStorableText(value)
 const isLike = (value: unknown, form: RegExp): value is string => isText(value, 255) && form.test(value)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
 const isWhole = (value: unknown): value is number => Number.isInteger(value) && isAmount(value)
@@ -113,7 +123,7 @@ const isDetails = (value: unknown): value is Fields =>
   isFields(value) && JSON.stringify(value).length <= longestDetails && isStorable(value)
 
 const isStorable = (value: unknown): boolean => {
-  if (typeof value === 'string') return !unstorable.test(value)
+  if (typeof value === 'string') return isStorableText(value)
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([name, member]) => isStorable(name) && isStorable(member))
 }

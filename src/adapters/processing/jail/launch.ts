@@ -1,0 +1,112 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { Socket } from 'node:net'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { ChildFolder } from './child-folder.ts'
+import { childEnvironment } from './limits.ts'
+import { replyDescriptor } from './protocol.ts'
+import { pidDescriptor, type Sandbox } from './sandbox.ts'
+
+/** A started process and what was put around it. */
+export interface Launched {
+  readonly child: ChildProcess
+  readonly alive: boolean
+  /** Of the child itself, as this machine counts: limits are set on it. Null when it did not get so far. */
+  pid(): Promise<number | null>
+  /** Ends it with all that it started: its group, and in a sandbox every process there. Settles when it is gone and reaped. */
+  kill(): Promise<void>
+  /** How it came to an end, in words. */
+  end(): string
+  /** Whether it keeps this process alive. */
+  hold(busy: boolean): void
+}
+
+export const decoderEntry = (): string => import.meta.resolve('#decoder')
+
+const nodeArguments = (): string[] => {
+  const entry = decoderEntry()
+  const source = entry.endsWith('.ts') ? ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning'] : []
+  return [...source, '--max-old-space-size=256', '--expose-gc', fileURLToPath(entry)]
+}
+
+/** So long a sandbox may take to end by itself once the child in it was killed. */
+const graceMs = 1_000
+
+/** Starts a child with the listed environment and no way to reach this process but two pipes; when this process dies, so does the child. */
+export const launch = (sandbox: Sandbox | null, folder: ChildFolder): Launched => {
+  const node = [process.execPath, ...nodeArguments()]
+  const [file = '', ...args] = sandbox === null ? node : [sandbox.program, ...sandbox.argumentsFor(folder), ...node]
+  const stdio = ['pipe', 'ignore', 'ignore', 'pipe', ...(sandbox === null ? [] : ['pipe' as const])] as const
+  const child = spawn(file, args, { cwd: '/', env: { ...childEnvironment }, detached: true, stdio: [...stdio] })
+  const gone = new Promise<void>((resolve) => {
+    child.once('error', () => resolve())
+    child.once('exit', () => resolve())
+  })
+  const alive = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null
+  let inside: number | null = null
+  const pid = sandbox === null ? Promise.resolve(child.pid ?? null) : pidInside(child).then((found) => (inside = found))
+  const hold = (busy: boolean): void => setHold(child, busy)
+  return {
+    get alive() {
+      return alive()
+    },
+    child,
+    pid: () => pid,
+    kill: async () => {
+      hold(true)
+      if (child.pid !== undefined && alive()) await endProcesses(child.pid, inside, gone)
+      await gone
+      for (const pipe of [child.stdin, child.stdio[replyDescriptor]]) if (pipe instanceof Socket) pipe.destroy()
+    },
+    end: () => endOf(child, sandbox !== null),
+    hold,
+  }
+}
+
+/** In a sandbox the first process takes all others with it, and who waits for it outside is to reap it: so that is ended last. */
+const endProcesses = async (outer: number, inside: number | null, gone: Promise<void>): Promise<void> => {
+  if (inside !== null) {
+    signal(inside)
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, graceMs)
+    await Promise.race([gone, late.promise])
+    clearTimeout(timer)
+  }
+  signal(-outer)
+}
+
+const signal = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone already.
+  }
+}
+
+const pidInside = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => {
+    const pipe = child.stdio[pidDescriptor]
+    if (!(pipe instanceof Socket)) return resolve(null)
+    let said = ''
+    pipe
+      .unref()
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => (said = (said + chunk).slice(0, 4_096)))
+      .on('error', () => resolve(null))
+      .on('close', () => resolve(Number(/"child-pid":\s*(\d+)/.exec(said)?.[1] ?? 0) || null))
+  })
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+const endOf = (child: ChildProcess, inSandbox: boolean): string => {
+  const name = child.signalCode ?? (inSandbox ? signalNames.get((child.exitCode ?? 0) - 128) : undefined)
+  if (name) return `it ended by ${name}`
+  return child.exitCode === null ? 'it answered nonsense' : `it ended with status ${child.exitCode}`
+}
+
+const setHold = (child: ChildProcess, busy: boolean): void => {
+  if (busy) child.ref()
+  else child.unref()
+  for (const pipe of [child.stdin, child.stdio[replyDescriptor]])
+    if (pipe instanceof Socket && !pipe.destroyed) busy ? pipe.ref() : pipe.unref()
+}

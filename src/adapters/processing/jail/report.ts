@@ -1,0 +1,74 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { kindOf } from '../../../core/content-type.ts'
+import { RindleError } from '../../../core/errors.ts'
+import type { Jail, JailReport, Visit } from '../../../core/ports/jail.ts'
+import { versionOf } from '../av/program.ts'
+import type { Pool } from './pool.ts'
+import { type Sample, samples } from './samples.ts'
+
+export interface Asking {
+  readonly pool: Pool
+  readonly visit: Jail['visit']
+  readonly scratchFolder: string
+  /** Of what makes one jail of a process differ from another. */
+  readonly key: string
+}
+
+/** What stands, and what can be decoded, each found by doing it; once per process and kind of jail. @throws RindleError `decoder_unavailable` */
+export const reportOf = (asking: Asking): Promise<JailReport> => {
+  const known = reports.get(asking.key)
+  if (known) return known
+  const made = makeReport(asking).catch((err: unknown) => {
+    reports.delete(asking.key)
+    throw err
+  })
+  reports.set(asking.key, made)
+  return made
+}
+
+const reports = new Map<string, Promise<JailReport>>()
+
+const makeReport = async ({ pool, visit, scratchFolder }: Asking): Promise<JailReport> => {
+  const { walls, warm } = await pool.found()
+  const [ffmpeg, ffprobe] = await Promise.all([versionOf('ffmpeg'), versionOf('ffprobe')])
+  const versions = { sharp: warm.versions?.sharp ?? null, libvips: warm.versions?.libvips ?? null, ffmpeg, ffprobe }
+  const folder = await mkdtemp(join(scratchFolder, 'rindle-decoder-')).catch((cause: unknown) => {
+    throw new RindleError('decoder_unavailable', { problem: 'no folder could be made in the scratch folder' }, { cause })
+  })
+  try {
+    const decodes: string[] = []
+    for (const sample of samples) if (await isDecoded(visit, sample, folder)) decodes.push(sample.contentType)
+    const missing = samples.flatMap(({ contentType }) =>
+      decodes.includes(contentType) ? [] : [[contentType, wantedFor(contentType)] as const],
+    )
+    return { walls, versions, decodes, missing: Object.fromEntries(missing) }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const wantedFor = (contentType: string): JailReport['missing'][string] => {
+  if (contentType === 'image/heic') return { packageName: 'heic-decode', install: 'npm install heic-decode' }
+  if (kindOf(contentType) === 'image') return { packageName: 'sharp', install: 'npm install sharp' }
+  return { packageName: 'ffmpeg', install: 'apt-get install ffmpeg' }
+}
+
+/** Through the gate, as any file of an upload; that it cannot be opened for want of something is an answer as well. */
+const isDecoded = async (visit: Jail['visit'], sample: Sample, place: string): Promise<boolean> => {
+  const folder = join(place, sample.filename)
+  const path = `${folder}.received`
+  await mkdir(folder)
+  await writeFile(path, sample.bytes)
+  const verdict = await visit({ ...visitTo(sample), path, folder }).catch(() => null)
+  return verdict?.verdict === 'pass' && verdict.facts.contentType === sample.contentType
+}
+
+const visitTo = ({ filename, contentType }: Sample): Omit<Visit, 'path' | 'folder'> => ({
+  ...{ purpose: 'gate', profileKind: 'media', filename, allowMime: [contentType], allowExtensions: null, metadata: 'keep' },
+  ...{ svg: 'rasterize', variants: [] },
+  limits: {
+    ...{ maxPixels: 1_000_000, maxSidePixels: 1_000, maxFrames: 10, maxDurationSeconds: 60 },
+    ...{ gateTimeoutMs: 10_000, timeoutMs: 20_000 },
+  },
+})

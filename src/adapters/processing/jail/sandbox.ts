@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { ChildFolder } from './child-folder.ts'
+import { viewFor, type View } from './view.ts'
+
+/** Runs a program where there is no network and nothing of this machine but what is shown. */
+export interface Sandbox {
+  readonly program: string
+  /** What comes before the command and its arguments. The report of its pid goes to `pidDescriptor`. */
+  argumentsFor(folder: ChildFolder): string[]
+}
+
+export interface SandboxFound {
+  readonly sandbox: Sandbox | null
+  /** One sentence: what stands, or what is missing and how to get it. */
+  readonly means: string
+}
+
+export const pidDescriptor = 4
+
+const tmpBytes = 16 * 1024 * 1024
+const install = 'apt-get install bubblewrap'
+export const sandboxStands = 'decoders see no network, no other process, and no file but the one they look at'
+export const allowNamespaces =
+  'allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0), and in a container the rights to make them and to mount /proc'
+
+/** Finds out by running it whether bubblewrap works here. Once per process and program. */
+export const findSandbox = (program: string | null, entry: string, node: string): Promise<SandboxFound> => {
+  const known = found.get(program)
+  if (known) return known
+  const asked =
+    program === null ? Promise.resolve({ sandbox: null, means: `bubblewrap was not found: ${install}` }) : tryOut(program, entry, node)
+  found.set(program, asked)
+  return asked
+}
+
+const found = new Map<string | null, Promise<SandboxFound>>()
+
+/** Where the first does not work the second may: a kernel that lets nobody, or only root, make namespaces for users. */
+const variants: readonly (readonly string[])[] = [['--unshare-user', '--disable-userns'], []]
+
+const tryOut = async (program: string, entry: string, node: string): Promise<SandboxFound> => {
+  let problem = ''
+  const view = viewFor(entry, node)
+  for (const variant of variants) {
+    const walls = [...variant, ...wallsOf(view)]
+    try {
+      await promisify(execFile)(program, [...walls, '--', node, '--version'], { env: {}, cwd: '/', timeout: 10_000 })
+      return { sandbox: sandboxOf(program, walls), means: sandboxStands }
+    } catch (err) {
+      problem ||= wordsOf(err)
+    }
+  }
+  return { sandbox: null, means: `bubblewrap does not start here (${problem}): ${allowNamespaces}` }
+}
+
+const wordsOf = (err: unknown): string => {
+  if (!(err instanceof Error)) return 'it said nothing'
+  const said = 'stderr' in err && typeof err.stderr === 'string' ? err.stderr.trim().split('\n')[0] : ''
+  return (said || ('code' in err ? String(err.code) : '') || 'it said nothing').slice(0, 200)
+}
+
+const wallsOf = ({ places, links }: View): string[] => [
+  ...['--unshare-all', '--die-with-parent', '--as-pid-1', '--new-session', '--cap-drop', 'ALL', '--hostname', 'decoder'],
+  ...['--proc', '/proc', '--dev', '/dev', '--remount-ro', '/dev', '--size', String(tmpBytes), '--tmpfs', '/tmp'],
+  ...places.flatMap((path) => ['--ro-bind', path, path]),
+  ...links.flatMap(({ at, to }) => ['--symlink', to, at]),
+]
+
+const sandboxOf = (program: string, walls: readonly string[]): Sandbox => ({
+  program,
+  argumentsFor: ({ input, output }) => [
+    ...walls,
+    ...['--ro-bind', input, input, '--bind', output, output],
+    ...['--remount-ro', '/', '--chdir', '/', '--info-fd', String(pidDescriptor), '--'],
+  ],
+})
