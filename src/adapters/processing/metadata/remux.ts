@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises'
+import { RindleError } from '../../../core/errors.ts'
+import type { Rewritten } from '../../../core/ports/jail.ts'
+import { runFfmpeg, runFfprobe } from '../av/run.ts'
+import { saysMore } from './sound-notes.ts'
+import type { StripRequest } from './strip.ts'
+
+export interface RemuxRequest extends StripRequest {
+  readonly copyPath: string
+  /** As people call it. */
+  readonly format: string
+}
+
+const muxers: Readonly<Record<string, string>> = {
+  'video/webm': 'webm',
+  'audio/webm': 'webm',
+  'video/matroska': 'matroska',
+  'audio/ogg': 'ogg',
+  'video/ogg': 'ogg',
+  'audio/mpeg': 'mp3',
+  'audio/flac': 'flac',
+  'audio/wav': 'wav',
+}
+
+/** What a container says of its own making, and what a player needs. */
+const technical =
+  /^(?:encoder|duration|duration-\w{3}|language|alpha_mode|stereo_mode|title-eng|_statistics_\w+|bps|bps-\w{3}|number_of_\w+)$/i
+const probeTimeoutMs = 5_000
+
+/**
+ * Copies sound, picture and subtitles into a new container without any tag, cover or attachment, where there is any. Samples are not touched.
+ *
+ * @returns null when nothing had to be taken out.
+ * @throws RindleError `metadata_not_removable` when ffmpeg cannot copy it; `program_missing`, `peer_outdated` and `decoder_killed` are faults
+ */
+export const remuxWithoutMetadata = async (request: RemuxRequest): Promise<Rewritten | null> => {
+  const { path, copyPath, contentType, format, timeoutMs } = request
+  const found = await notesOf(request)
+  if (found.tags.length === 0 && !found.pictures && !(await saysMore(path, contentType))) return null
+  const run = await runFfmpeg({ path, contentType }, outputOf(request, found), { timeoutMs })
+  if (run.ranOut) throw new RindleError('decoder_killed', { reason: 'its metadata was not taken out in time' })
+  if (run.status !== 0) throw new RindleError('metadata_not_removable', { format })
+  const left = await notesOf({ ...request, path: copyPath })
+  if (left.tags.length > 0 || left.pictures) throw new RindleError('metadata_not_removable', { format })
+  return { path: copyPath, byteSize: (await stat(copyPath)).size, changed: null }
+}
+
+const outputOf = ({ contentType, policy, copyPath }: RemuxRequest, { chapters, hasAlpha }: Notes): string[] => [
+  ...(contentType.startsWith('video/') ? ['0:V?', '0:a?', '0:s?'] : ['0:a']).flatMap((kind) => ['-map', kind]),
+  ...['-c', 'copy', '-map_metadata', '-1', '-map_chapters', policy === 'strip' || chapters ? '-1' : '0'],
+  ...(hasAlpha ? ['-metadata:s:v:0', 'alpha_mode=1'] : []),
+  ...['-fflags', '+bitexact', '-flags:v', '+bitexact', '-flags:a', '+bitexact'],
+  ...(contentType === 'audio/mpeg' ? ['-write_id3v1', '0', '-id3v2_version', '0'] : []),
+  ...['-f', muxers[contentType] ?? '', `file:${copyPath}`],
+]
+
+interface Notes {
+  /** Names of tags that say something of the content. */
+  readonly tags: readonly string[]
+  /** Covers and attachments. */
+  readonly pictures: boolean
+  /** Chapters that are named, so that they might name a place. */
+  readonly chapters: boolean
+  readonly hasAlpha: boolean
+}
+
+const asked = 'format_tags:stream=codec_type:stream_tags:stream_disposition=attached_pic:chapter_tags'
+
+const notesOf = async ({ path, contentType, format }: RemuxRequest): Promise<Notes> => {
+  const ask = ['-show_format', '-show_streams', '-show_chapters', '-show_entries', asked, '-of', 'json']
+  const run = await runFfprobe({ path, contentType }, ask, { timeoutMs: probeTimeoutMs })
+  if (run.ranOut) throw new RindleError('decoder_killed', { reason: 'its metadata was not found in time' })
+  if (run.status !== 0 || run.wroteTooMuch) throw new RindleError('metadata_not_removable', { format })
+  const answer = fieldsOf(parsed(run.stdout.toString('utf8')))
+  const streams = listOf(answer['streams']).map(fieldsOf)
+  const tags = [fieldsOf(answer['format']), ...streams].map((one) => fieldsOf(one['tags']))
+  return {
+    tags: tags.flatMap((one) => Object.keys(one)).filter((name) => !technical.test(name)),
+    pictures: streams.some(
+      (one) => one['codec_type'] === 'attachment' || one['codec_type'] === 'data' || fieldsOf(one['disposition'])['attached_pic'] === 1,
+    ),
+    chapters: listOf(answer['chapters']).some((one) => Object.keys(fieldsOf(fieldsOf(one)['tags'])).length > 0),
+    hasAlpha: tags.some((one) => one['alpha_mode'] === '1' || one['ALPHA_MODE'] === '1'),
+  }
+}
+
+const parsed = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return null
+  }
+}
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => (typeof value === 'object' && value !== null ? { ...value } : {})
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])

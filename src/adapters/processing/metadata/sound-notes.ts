@@ -1,0 +1,56 @@
+import { open, type FileHandle } from 'node:fs/promises'
+
+/**
+ * True where a file of sound has notes that ffprobe does not show: blocks of applications, programs of broadcasters, ID3 and APE. An answer
+ * too many costs a copy.
+ */
+export const saysMore = async (path: string, contentType: string): Promise<boolean> => {
+  const look = looks[contentType]
+  if (!look) return false
+  await using file = await open(path)
+  return await look(file, (await file.stat()).size)
+}
+
+type Look = (file: FileHandle, size: number) => Promise<boolean>
+
+const mostBlocks = 4_096
+/** What a player needs of a WAV file. */
+const waveChunks: ReadonlySet<string> = new Set(['fmt ', 'fact', 'data', 'JUNK', 'junk', 'PAD ', 'FLLR', 'ds64', 'PEAK'])
+
+const readAt = async (file: FileHandle, start: number, length: number): Promise<Buffer> => {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
+  return buffer.subarray(0, bytesRead)
+}
+
+const looksIntoWave: Look = async (file, size) => {
+  let at = 12
+  for (let count = 0; at + 8 <= size && count < mostBlocks; count += 1) {
+    const head = await readAt(file, at, 8)
+    if (!waveChunks.has(head.toString('latin1', 0, 4))) return true
+    const length = head.readUInt32LE(4)
+    at += 8 + length + (length & 1)
+  }
+  return at < size
+}
+
+/** Only the description of the stream, seek points, padding, and the empty comment that every encoder writes. */
+const looksIntoFlac: Look = async (file, size) => {
+  if ((await readAt(file, 0, 4)).toString('latin1') !== 'fLaC') return true
+  for (let at = 4, count = 0; at + 4 <= size && count < mostBlocks; count += 1) {
+    const head = await readAt(file, at, 4)
+    const type = (head[0] ?? 0) & 0x7f
+    if (type === 2 || type === 5 || type === 6 || type > 6) return true
+    if ((head[0] ?? 0) & 0x80) return hasTagAtEnd(file, size)
+    at += 4 + head.readUIntBE(1, 3)
+  }
+  return true
+}
+
+const looksIntoMpeg: Look = async (file, size) => (await readAt(file, 0, 3)).toString('latin1') === 'ID3' || (await hasTagAtEnd(file, size))
+
+const hasTagAtEnd = async (file: FileHandle, size: number): Promise<boolean> => {
+  const tail = (await readAt(file, Math.max(0, size - 4_096), 4_096)).toString('latin1')
+  return tail.slice(-128).startsWith('TAG') || /APETAGEX|LYRICS(?:BEGIN|200)|3DI|TAG\+/.test(tail)
+}
+
+const looks: Readonly<Record<string, Look>> = { 'audio/wav': looksIntoWave, 'audio/flac': looksIntoFlac, 'audio/mpeg': looksIntoMpeg }
