@@ -84,7 +84,7 @@ const measure = async (
     return await ctx.jail.visit({
       ...{ path, folder, purpose: 'measure', filename: wish.name, variants: [], signal },
       ...visitRulesOf(profile),
-      ...{ profileKind: 'media', metadata: 'keep', svg: 'refuse' },
+      ...{ profileKind: 'media', allowMime: [...decodableImageTypes], metadata: 'keep', svg: 'refuse' },
     })
   } catch (err) {
     if (isRindleError(err) && err.code === 'decoder_killed') return null

@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import { sealedKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
+import type { Rewritten } from '../../core/ports/jail.ts'
+import type { ObjectHead, Patch } from '../../core/ports/storage.ts'
+import { rangesToSend } from '../../core/rewritten.ts'
 import type { SealedBytes } from '../../database/queries/gate.ts'
 import type { GateClaim, GateObject } from '../../database/queries/gate-claim.ts'
 import { reserveRewritten } from '../../database/queries/gate-rewrite.ts'
 
 interface Rewriting {
   readonly claim: GateClaim
-  /** Where the first copy is: the rewritten file goes to the same store. */
-  readonly store: string
+  /** The first copy, of what came: the rewritten file goes to the same store. */
+  readonly received: { readonly object: GateObject; readonly bytes: SealedBytes }
+  readonly changed: Rewritten['changed']
   readonly path: string
   /** Of the file at `path`, as this worker read it before anybody else's code did. */
   readonly byteSize: number
@@ -23,7 +29,8 @@ interface Rewriting {
 
 /**
  * Gives a file that was rewritten at the gate a sealed object of its own: the row first, then the bytes, then a look at every stored one of
- * them. It is reserved still when this returns; the verdict makes it the original.
+ * them. Of a large file of which little differs the store copies the rest, where it can. It is reserved still when this returns; the verdict
+ * makes it the original.
  *
  * @throws RindleError `statement_missed` when the lease is over; `storage_failed` when what is stored is not what was looked at.
  */
@@ -31,8 +38,8 @@ export async function storeRewritten(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'leaseSeconds'>,
   rewriting: Rewriting,
 ): Promise<{ readonly object: GateObject; readonly bytes: SealedBytes }> {
-  const { claim, path, byteSize, sha256, contentType, extension, open, signal } = rewriting
-  const store = ctx.stores.at(rewriting.store)
+  const { claim, received, byteSize, sha256, contentType, extension, signal } = rewriting
+  const store = ctx.stores.at(received.object.store)
   const id = ctx.ids.next()
   const object = await reserveRewritten(ctx.db.pool, ctx, {
     claim,
@@ -40,18 +47,47 @@ export async function storeRewritten(
     leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
   })
   signal.throwIfAborted()
-  const { body } = await open(path)
-  const head = await store.put(object.key, body, { contentType, sizeBytes: byteSize, signal }).finally(() => {
-    if (!body.locked) body.cancel().catch(() => undefined)
-  })
+  const head = await write(store, object.key, rewriting)
   const stored = await readBack(store, object.key, signal)
   if (stored?.sha256 !== sha256 || stored.byteSize !== byteSize)
     throw new RindleError('storage_failed', { operation: 'keep a rewritten file as it was sent', store: store.id })
   return { object, bytes: { byteSize, sha256, etag: head.etag, version: head.version } }
 }
 
+type Store = ReturnType<RindleContext['stores']['at']>
+
+const write = async (store: Store, key: string, rewriting: Rewriting): Promise<ObjectHead> => {
+  const { received, path, byteSize, contentType, open, signal } = rewriting
+  const ranges = store.supports('patched_copy')
+    ? rangesToSend(rewriting.changed, { byteSize, receivedBytes: received.bytes.byteSize })
+    : null
+  if (ranges) {
+    const patches = await readPatches(path, ranges)
+    const from = { ifMatch: received.bytes.etag, ...(received.bytes.version === null ? {} : { version: received.bytes.version }) }
+    const head = await store.copy(received.object.key, key, { ...from, patches, sizeBytes: byteSize, signal })
+    if (!head) throw new RindleError('storage_failed', { operation: 'copy what was just sealed', store: store.id })
+    return head
+  }
+  const { body } = await open(path)
+  return store.put(key, body, { contentType, sizeBytes: byteSize, signal }).finally(() => {
+    if (!body.locked) body.cancel().catch(() => undefined)
+  })
+}
+
+/** No link is followed: a decoder could write where this reads. */
+const readPatches = async (path: string, ranges: readonly { readonly start: number; readonly end: number }[]): Promise<Patch[]> => {
+  await using file = await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  const patches: Patch[] = []
+  for (const { start, end } of ranges) {
+    const bytes = new Uint8Array(end - start)
+    await file.read(bytes, 0, bytes.byteLength, start)
+    patches.push({ start, bytes })
+  }
+  return patches
+}
+
 const readBack = async (
-  store: ReturnType<RindleContext['stores']['at']>,
+  store: Store,
   key: string,
   signal: AbortSignal,
 ): Promise<{ readonly byteSize: number; readonly sha256: string } | null> => {

@@ -136,7 +136,10 @@ const visit = async (ctx: Context, attempt: Attempt): Promise<PromotionOutcome> 
   const said = await askTheApp(ctx, attempt, file, verdict.facts)
   if (said.refusal) return refuse(ctx, attempt, said.refusal)
   const served = rewritten
-    ? await storeRewritten(ctx, { claim, store: sealed.store, ...file, ...typeOf(verdict.facts), open: plainly, signal: lease.signal })
+    ? await storeRewritten(ctx, {
+        ...{ claim, received: { object: sealed, bytes: attempt.bytes }, ...file, ...typeOf(verdict.facts) },
+        ...{ changed: rewritten.changed, open: plainly, signal: lease.signal },
+      })
     : { object: sealed, bytes: attempt.bytes }
   lease.signal.throwIfAborted()
   return admit(ctx, attempt, { ...served, passed: said.made ? { ...verdict, variants: said.made } : verdict, analysis: said.analysis })

@@ -1,0 +1,92 @@
+import type { RindleContext } from '../../context.ts'
+import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
+import { secondsAfter } from '../../core/patience.ts'
+import {
+  countNeverAttached,
+  countQuarantined,
+  countWaitingAtGate,
+  listNamesInUse,
+  mostCounted,
+  type Waiting,
+} from '../../database/queries/diagnosis.ts'
+
+const stuckAfterSeconds = 600
+const looseAfterSeconds = 86_400
+
+/** What rows tell about files, counted so far and no further. */
+export const checksOfFiles: readonly Check<RindleContext>[] = [
+  {
+    name: 'names',
+    means: 'The profiles and stores that rows name are still declared; of large tables the oldest and newest rows are looked at.',
+    needs: 'schema',
+    async look({ db, profiles, stores }) {
+      const used = await listNamesInUse(db.pool)
+      const known = new Set(stores.all().map(({ id }) => id))
+      const gone = [
+        ...used.profiles
+          .filter((name) => !Object.hasOwn(profiles, name))
+          .map((name) => problem('Assets are of this profile, which is not declared.', 'Declare it again, or purge its assets.', name)),
+        ...used.stores
+          .filter((id) => !known.has(id))
+          .map((id) =>
+            problem('Objects are kept in this store, which no profile uses.', 'Name it in createRindle({ stores: [...] }).', id),
+          ),
+      ]
+      return gone.length > 0 ? gone : [fine('Rows name only profiles and stores that are declared.')]
+    },
+  },
+  {
+    name: 'gate',
+    means: 'No file has waited at the gate for ten minutes, or was put off; of those that do, why and since when.',
+    needs: 'schema',
+    async look({ db }) {
+      const waiting = await countWaitingAtGate(db.pool, secondsAfter(await db.clock.read(), -stuckAfterSeconds))
+      return waiting.length === 0 ? [fine('No file is stuck at the gate.')] : waiting.map(stuck)
+    },
+  },
+  {
+    name: 'quarantine',
+    means: 'How many files are held back and kept, by why; those that ended workers or decoders want to be looked at.',
+    needs: 'schema',
+    async look({ db }) {
+      const kept = await countQuarantined(db.pool)
+      const cure = 'Look at them with `rindle quarantine`; what may be let through, with `rindle release`.'
+      return kept.length === 0
+        ? [fine('No file is held back.')]
+        : kept.map(({ code, count }) =>
+            code === 'worker_lost' || code === 'decoder_killed'
+              ? warning(`${many(count)} held back for ending what opened them.`, cure, code)
+              : fine(`${many(count)} held back and kept for a while.`, code),
+          )
+    },
+  },
+  {
+    name: 'unattached',
+    means: 'How many files passed the gate more than a day ago and were never put into a slot.',
+    needs: 'schema',
+    async look({ db, slots }) {
+      if (Object.keys(slots).length === 0) return [fine('The app declares no slots.')]
+      const count = await countNeverAttached(db.pool, secondsAfter(await db.clock.read(), -looseAfterSeconds))
+      if (count === 0) return [fine('Every file was put into a slot, or is younger than a day.')]
+      return [fine(`${many(count)} in no slot; unattached: { purgeAfterSeconds } of a profile takes such files away by itself.`)]
+    },
+  },
+]
+
+const stuck = ({ code, count, oldest }: Waiting): Saying => {
+  const since = `; the oldest came at ${oldest.toISOString()}`
+  if (code === null) return problem(`${many(count)} waiting for a worker${since}.`, 'Start one: `rindle work`.')
+  const cure =
+    cures[code] ?? 'Read the log of the worker; every attempt is in media_processing_runs. They are taken up again by themselves.'
+  return (code === 'lease_lost' ? warning : problem)(`${many(count)} put off${since}.`, cure, code)
+}
+
+const cures: Readonly<Record<string, string>> = {
+  scanner_unavailable: 'Start the scanner; the files are taken up again by themselves.',
+  insufficient_disk_headroom: 'Make room in the scratch folder; the files are taken up again by themselves.',
+  jail_incomplete: 'Build the walls that `jail` above misses; the files are taken up again by themselves.',
+  decoder_unavailable: 'Look at `decoders` and `jail` above; the files are taken up again by themselves.',
+}
+
+const many = (count: number): string =>
+  count > mostCounted ? `More than ${mostCounted} files are` : count === 1 ? 'One file is' : `${count} files are`
