@@ -1,6 +1,5 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { type Bytes, partOf } from './bytes.ts'
-import { stripJpeg } from './jpeg.ts'
 import { anyTextIn, saysPlace } from './place-words.ts'
 import { stripTrailer } from './trailer.ts'
 
@@ -14,7 +13,7 @@ export const stripGif = (bytes: Bytes, policy: MetadataPolicy): void => {
   let at = 13 + colorsOf(head[10] ?? 0)
   while (at < bytes.size) {
     const label = bytes.read(at, 1)[0]
-    if (label === 0x3b) return stripTrailer(bytes, at + 1, policy, stripJpeg)
+    if (label === 0x3b) return stripTrailer(bytes, at + 1, policy)
     if (label === 0x2c) {
       const image = bytes.read(at, 10)
       at = endOfBlocks(bytes, at + 11 + colorsOf(image[9] ?? 0))

@@ -3,7 +3,6 @@ import { type Bytes, isRefusal, joined, partOf, stepBytes } from './bytes.ts'
 import { stripPhotoshop } from './iptc.ts'
 import { anyTextIn, saysPlace, xmpSaysPlace } from './place-words.ts'
 import { stripExif } from './tiff.ts'
-import { stripTrailer } from './trailer.ts'
 import { emptyXmp, stripXmp } from './xmp.ts'
 
 interface Segment {
@@ -27,10 +26,6 @@ const drawing: readonly (readonly [marker: number, name: string])[] = [
   [0xe2, 'urn:iso:std:iso:ts:21496:-1\0'],
   [0xee, 'Adobe'],
 ]
-
-/** A JPEG file and all that stands behind its picture. @throws RindleError `metadata_not_removable` */
-export const stripJpegFile = (bytes: Bytes, policy: MetadataPolicy): void =>
-  stripTrailer(bytes, stripJpeg(bytes, policy), policy, stripJpeg)
 
 /** A JPEG within something else, which needs not be whole. What cannot be read of it is zero. */
 export const stripEmbeddedJpeg =

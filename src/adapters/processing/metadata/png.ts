@@ -1,9 +1,8 @@
-import { inflateSync } from 'node:zlib'
-import { crc32 } from 'node:zlib'
+import { crc32, inflateSync } from 'node:zlib'
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { type Bytes, bytesIn, isRefusal, partOf, stepsOf } from './bytes.ts'
 import { stripPhotoshop, stripIptc } from './iptc.ts'
-import { stripEmbeddedJpeg, stripJpeg } from './jpeg.ts'
+import { stripEmbeddedJpeg } from './jpeg.ts'
 import { namesPlace, saysPlace, xmpSaysPlace } from './place-words.ts'
 import { stripExif } from './tiff.ts'
 import { stripTrailer } from './trailer.ts'
@@ -33,7 +32,7 @@ export const stripPng = (bytes: Bytes, policy: MetadataPolicy): void => {
     if (at + 12 + length > bytes.size) return bytes.refuse()
     stripChunk(bytes, { type, start: at, content: partOf(bytes, at + 8, at + 8 + length) }, policy)
     at += 12 + length
-    if (type === 'IEND') return stripTrailer(bytes, at, policy, stripJpeg)
+    if (type === 'IEND') return stripTrailer(bytes, at, policy)
   }
 }
 
@@ -56,10 +55,12 @@ const blankText = Buffer.from('Blank\0', 'latin1')
 /** A chunk that may not stay becomes a text of spaces; one too short for that is too short for a place. */
 const replace = (bytes: Bytes, chunk: Chunk): void => {
   const { start, content } = chunk
-  if (content.size < blankText.length) return (content.fill(0, content.size, 0), sign(bytes, chunk))
-  bytes.write(start + 4, Buffer.from('tEXt', 'latin1'))
-  content.write(0, blankText)
-  content.fill(blankText.length, content.size, 0x20)
+  if (content.size < blankText.length) content.fill(0, content.size, 0)
+  else {
+    bytes.write(start + 4, Buffer.from('tEXt', 'latin1'))
+    content.write(0, blankText)
+    content.fill(blankText.length, content.size, 0x20)
+  }
   sign(bytes, chunk)
 }
 

@@ -1,12 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { RindleError } from '../../../core/errors.ts'
+import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import type { Rewritten } from '../../../core/ports/jail.ts'
 import { runFfmpeg, runFfprobe } from '../av/run.ts'
 import { saysMore } from './sound-notes.ts'
-import type { StripRequest } from './strip.ts'
 
-export interface RemuxRequest extends StripRequest {
+export interface RemuxRequest {
+  readonly path: string
   readonly copyPath: string
+  readonly contentType: string
+  readonly policy: MetadataPolicy
+  readonly timeoutMs: number
   /** As people call it. */
   readonly format: string
 }

@@ -7,11 +7,12 @@ import { stripBmff } from './bmff.ts'
 import type { Bytes } from './bytes.ts'
 import { openCanvas } from './canvas.ts'
 import { stripGif } from './gif.ts'
-import { stripEmbeddedJpeg, stripJpegFile } from './jpeg.ts'
+import { stripEmbeddedJpeg } from './jpeg.ts'
 import { stripPng } from './png.ts'
 import { remuxWithoutMetadata } from './remux.ts'
 import { stripSvg } from './svg.ts'
 import { stripTiffFile } from './tiff.ts'
+import { stripJpegFile } from './trailer.ts'
 import { stripWebp } from './webp.ts'
 
 export interface StripRequest {

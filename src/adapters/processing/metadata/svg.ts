@@ -1,9 +1,9 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { type Bytes, bytesIn } from './bytes.ts'
 import { stripGif } from './gif.ts'
-import { stripJpegFile } from './jpeg.ts'
 import { saysPlace } from './place-words.ts'
 import { stripPng } from './png.ts'
+import { stripJpegFile } from './trailer.ts'
 import { stripWebp } from './webp.ts'
 
 /** Larger drawings are refused by whoever draws them. */

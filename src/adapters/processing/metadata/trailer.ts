@@ -2,8 +2,10 @@ import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { stripMovie } from './bmff.ts'
 import { type Bytes, inside, isRefusal, partOf, stepsOf } from './bytes.ts'
 import type { Span } from './canvas.ts'
+import { stripJpeg } from './jpeg.ts'
 
-type Walker = (bytes: Bytes, policy: MetadataPolicy) => number
+/** A JPEG file and all that stands behind its picture. @throws RindleError `metadata_not_removable` */
+export const stripJpegFile = (bytes: Bytes, policy: MetadataPolicy): void => stripTrailer(bytes, stripJpeg(bytes, policy), policy)
 
 /** More pictures and films than any phone appends. */
 const mostParts = 64
@@ -12,7 +14,7 @@ const mostParts = 64
  * What stands behind the end of a picture: further pictures (a gain map, a second camera) and the film of a motion photo are walked as such,
  * the directory of Samsung's own parts stays so that they are found, and everything else is zero.
  */
-export const stripTrailer = (bytes: Bytes, from: number, policy: MetadataPolicy, stripJpeg: Walker): void => {
+export const stripTrailer = (bytes: Bytes, from: number, policy: MetadataPolicy): void => {
   const kept = samsungParts(bytes, from)
   let at = from
   for (let parts = 0; at < bytes.size && parts < mostParts; parts += 1) {

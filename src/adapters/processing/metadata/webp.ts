@@ -1,6 +1,6 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { type Bytes, partOf } from './bytes.ts'
-import { stripEmbeddedJpeg, stripJpeg } from './jpeg.ts'
+import { stripEmbeddedJpeg } from './jpeg.ts'
 import { stripExif } from './tiff.ts'
 import { stripTrailer } from './trailer.ts'
 import { stripXmp } from './xmp.ts'
@@ -24,5 +24,5 @@ export const stripWebp = (bytes: Bytes, policy: MetadataPolicy): void => {
     else if (!drawing.has(type)) content.fill(0, length, 0)
     at += 8 + length + (length & 1)
   }
-  stripTrailer(bytes, Math.max(at, end), policy, stripJpeg)
+  stripTrailer(bytes, Math.max(at, end), policy)
 }
