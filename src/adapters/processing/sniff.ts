@@ -20,7 +20,7 @@ import { blobOf } from './excerpt.ts'
 export interface Sniffed {
   /** Canonical; null when nothing recognises it. */
   readonly contentType: string | null
-  /** What the recogniser itself calls such files, for types that have no entry of ours. */
+  /** What the recogniser itself calls such files, for types that have no entry of ours; null where more than the recogniser told the type. */
   readonly extension: string | null
 }
 
@@ -109,7 +109,7 @@ const trueTypeOf = (sniffed: Sniffed, allowed: Allowed, allow: readonly string[]
   const named = contentTypeOf(extension)
   const mayBeText = contentType === null || (isTextType(contentType) && !activeMarkup.has(contentType))
   if (allowed.profileKind === 'file' && mayBeText && named !== null && isTextType(named) && allow.includes(named)) return named
-  if (contentType === null) return null
+  if (contentType === null || sniffed.extension === null) return contentType
   const type = typeInContainer(contentType, extension)
   const sound = soundTypeOf(type)
   return sound !== null && !allow.includes(type) && allow.includes(sound) && extensionFits(extension, sound) ? sound : type

@@ -117,8 +117,7 @@ export const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: 
   const last = await decodeSample(input, probed, { fromSeconds, lengthSeconds: null, timeoutMs })
   refuseDamaged(last, input)
   refuseEmpty([first, last], probed, input)
-  const ends = measured.has(input.contentType) || last.pictures + last.sounds > 0
-  if (!ends) throw last.ranOut ? outOfTime(limits) : damage(input)
+  if (!reachesEnd(last, probed, { input, durationMs, fromSeconds })) throw last.ranOut ? outOfTime(limits) : damage(input)
 }
 
 const damage = ({ contentType }: AvInput): RindleError => new RindleError('decode_failed', { format: spokenType(contentType) })
@@ -171,6 +170,20 @@ const refuseDamaged = (part: Sampled, input: AvInput): void => {
   if (part.lacksMemory) throw new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null })
   if (part.isDamaged) throw damage(input)
 }
+
+/** Sound goes on to its end; the last picture of a film may stand for long. */
+const reachesEnd = (
+  { pictures, sounds, soundEndSeconds, ranOut }: Sampled,
+  { picture, sound }: Probed,
+  { input, durationMs, fromSeconds }: { readonly input: AvInput; readonly durationMs: number; readonly fromSeconds: number },
+): boolean => {
+  if (measured.has(input.contentType)) return true
+  if (picture || ranOut) return pictures + sounds > 0
+  const lengthSeconds = (sound?.durationMs ?? durationMs) / 1000
+  return sounds > 0 && soundEndSeconds >= lengthSeconds - fromSeconds - leewaySeconds
+}
+
+const leewaySeconds = 1
 
 /** A track of sound beside a picture may be empty, as some recorders leave it; nothing else may. */
 const refuseEmpty = (parts: readonly Sampled[], { picture }: Probed, input: AvInput): void => {

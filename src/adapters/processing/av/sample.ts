@@ -12,6 +12,8 @@ export interface Sampled {
   /** Frames of picture and of sound that came out. */
   readonly pictures: number
   readonly sounds: number
+  /** Where the last of sound ends, counted from where the part begins; 0 where none came. */
+  readonly soundEndSeconds: number
   /** Something was wrong with the bytes. */
   readonly isDamaged: boolean
   readonly ranOut: boolean
@@ -59,20 +61,26 @@ const outputOf = ({ picture, sound }: Tracks): string[] => [
   ...['-sn', '-dn', '-max_muxing_queue_size', '8192'],
 ]
 
-const sampledFrom = (run: ProgramRun, { picture }: Tracks): Sampled => {
-  const frames = [0, 0]
-  for (const line of run.stdout.toString('latin1').split('\n')) {
-    const stream = /^([01]), /.exec(line)?.[1]
-    if (stream !== undefined) frames[Number(stream)] = (frames[Number(stream)] ?? 0) + 1
-  }
-  const [first = 0, second = 0] = frames
+const sampledFrom = (run: ProgramRun, { picture, sound }: Tracks): Sampled => {
+  const text = run.stdout.toString('latin1')
+  const soundStream = picture ? 1 : 0
+  const pictures = picture ? framesOf(text, 0) : []
+  const sounds = sound ? framesOf(text, soundStream) : []
+  const [, above, below] = new RegExp(`^#tb ${soundStream}: (\\d{1,9})/(\\d{1,9})$`, 'm').exec(text) ?? []
   return {
-    ...(picture ? { pictures: first, sounds: second } : { pictures: 0, sounds: first }),
+    ...{ pictures: pictures.length, sounds: sounds.length },
+    soundEndSeconds: (Math.max(0, ...sounds) * Number(above ?? 0)) / Number(below ?? 1),
     isDamaged: (run.status !== 0 && !run.ranOut && !run.wroteTooMuch) || damages.test(run.complaints),
     ranOut: run.ranOut,
     lacksMemory: lacksMemory(run),
   }
 }
+
+/** The end of every frame of one output stream: `0,  dts,  pts,  duration,  size, checksum`. */
+const framesOf = (text: string, stream: number): number[] =>
+  [...text.matchAll(new RegExp(`^${stream}, +-?\\d+, +(-?\\d{1,15}), +(\\d{1,15}),`, 'gm'))].map(
+    ([, at, long]) => Number(at) + Number(long),
+  )
 
 /** Whether a limit on memory, not the file, is what ended it. */
 export const lacksMemory = (run: ProgramRun): boolean => run.status !== 0 && /Cannot allocate memory/.test(run.complaints)

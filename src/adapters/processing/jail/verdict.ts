@@ -12,6 +12,7 @@ const faults: ReadonlySet<ErrorCode> = new Set([
   'peer_missing',
   'peer_outdated',
   'program_missing',
+  'decoder_killed',
   'decoder_unavailable',
   'internal_error',
 ])
