@@ -22,8 +22,9 @@ export const stripSvg = (bytes: Bytes, policy: MetadataPolicy): void => {
   if (bytes.size > mostBytes) return bytes.refuse()
   const text = bytes.read(0, bytes.size).toString('latin1')
   if (text.includes('\0')) return bytes.refuse()
-  for (const { start, end } of elementsOf(text)) bytes.fill(start, end, 0x20)
-  for (const { start, end } of commentsOf(text)) if (policy === 'strip' || saysPlace(text.slice(start, end))) bytes.fill(start, end, 0x20)
+  for (const { start, end } of elementsOf(text) ?? bytes.refuse()) bytes.fill(start, end, 0x20)
+  for (const { start, end } of commentsOf(text) ?? bytes.refuse())
+    if (policy === 'strip' || saysPlace(text.slice(start, end))) bytes.fill(start, end, 0x20)
   for (const found of text.matchAll(/data:\s*image\/(jpe?g|png|webp|gif)\s*(?:;[^,"']{0,100})?;\s*base64\s*,([A-Za-z0-9+/=\s]*)/gi)) {
     const [whole, type = '', base64 = ''] = found
     const picture = bytesIn(Buffer.from(base64, 'base64'), bytes.refuse)
@@ -40,8 +41,8 @@ interface Part {
   readonly end: number
 }
 
-/** From each beginning of a metadata element to its end, or to that of the last where they are nested. */
-const elementsOf = (text: string): Part[] => {
+/** From each beginning of a metadata element to its end, or to that of the outermost where they are nested; null where one does not end. */
+const elementsOf = (text: string): Part[] | null => {
   const parts: Part[] = []
   const marks = /<(\/?)(?:[\w.-]+:)?metadata(?=[\s/>])[^<>]*>/gi
   let depth = 0
@@ -56,14 +57,14 @@ const elementsOf = (text: string): Part[] => {
       if (depth === 0) parts.push({ start, end: found.index + found[0].length })
     }
   }
-  return parts
+  return depth === 0 ? parts : null
 }
 
-const commentsOf = (text: string): Part[] => {
+const commentsOf = (text: string): Part[] | null => {
   const parts: Part[] = []
   for (let start = text.indexOf('<!--'); start >= 0;) {
     const close = text.indexOf('-->', start + 4)
-    if (close < 0) break
+    if (close < 0) return null
     parts.push({ start, end: close + 3 })
     start = text.indexOf('<!--', close + 3)
   }

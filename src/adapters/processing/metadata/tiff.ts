@@ -17,6 +17,7 @@ interface Walk {
   readonly policy: MetadataPolicy
   readonly forms: TiffForms
   readonly seen: Set<number>
+  readonly erased: Set<number>
   /** Where pixels are; what is blanked must not reach into them. Empty where the block holds none. */
   readonly pixels: (readonly [start: number, end: number])[]
 }
@@ -38,7 +39,7 @@ export const stripTiffFile = (bytes: Bytes, policy: MetadataPolicy, forms: TiffF
 
 const walkFrom = (bytes: Bytes, policy: MetadataPolicy, forms: TiffForms, role: IfdRole): void => {
   const layout = layoutOf(bytes) ?? bytes.refuse()
-  const walk: Walk = { bytes, layout, policy, forms, seen: new Set(), pixels: [] }
+  const walk: Walk = { bytes, layout, policy, forms, seen: new Set(), erased: new Set(), pixels: [] }
   if (role === 'image') collectPixels(walk)
   walkChain(walk, layout.first, role, 0)
 }
@@ -47,7 +48,8 @@ const deepest = 8
 
 const walkChain = (walk: Walk, first: number, role: IfdRole, depth: number): void => {
   if (depth > deepest) walk.bytes.refuse()
-  for (let at = first; at !== 0 && !walk.seen.has(at);) {
+  // A link that leads out of the file ends the list for every reader.
+  for (let at = first; at !== 0 && !walk.seen.has(at) && (at === first || at < walk.bytes.size);) {
     walk.seen.add(at)
     at = walkIfd(walk, at, role, depth)
   }
@@ -122,9 +124,9 @@ const guard = ({ bytes, pixels }: Walk, { start, length, inline }: Entry, action
 }
 
 const eraseIfd = (walk: Walk, at: number): void => {
-  const { bytes, layout, seen } = walk
-  if (seen.has(at)) return
-  seen.add(at)
+  const { bytes, layout, seen, erased } = walk
+  if (seen.has(at) || erased.has(at)) return
+  erased.add(at)
   const entries = entriesOf(bytes, layout, at)
   if (!entries) return bytes.fill(at, at + layout.countBytes, 0)
   for (const entry of entries) {
