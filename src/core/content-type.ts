@@ -44,6 +44,7 @@ export const contentTypes: readonly ContentType[] = [
     extensions: ['heic', 'heif', 'hif'],
     aliases: ['image/heif', 'image/heic-sequence', 'image/heif-sequence'],
     inert: true,
+    decodable: true,
   },
   { type: 'image/jxl', extensions: ['jxl'], inert: true },
   { type: 'image/jp2', extensions: ['jp2', 'jpx', 'j2k', 'jpf'], aliases: ['image/jpx', 'image/j2c', 'image/jpm'], inert: true },

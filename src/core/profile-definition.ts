@@ -3,7 +3,7 @@ import { recipeDigests } from './digest.ts'
 import { RindleError } from './errors.ts'
 import { problemsOfImageRecipe } from './image-recipe.ts'
 import { type Profile, profileOf } from './profile.ts'
-import { metadataPolicies, type MetadataPolicy } from './metadata-policy.ts'
+import { metadataPolicies, type MetadataPolicy, stripperOf } from './metadata-policy.ts'
 import type { Analyzer } from './ports/analyzer.ts'
 import type { Authorizer } from './ports/authorizer.ts'
 import type { Processor } from './ports/processor.ts'
@@ -104,6 +104,7 @@ const problemsOfProfile = (options: ProfileOptions): string[] => {
     ...problemsOfLimits(options),
     ...problemsOfVariants(options),
     ...problemsOfOriginals(options),
+    ...problemsOfStripping(options),
     ...problemsOfAppCode(options),
     ...problemsOfDelivery(options.delivery),
     ...problemsOfRetention(options),
@@ -140,7 +141,7 @@ const problemsOfStorage = (storage: unknown): string[] =>
     ? []
     : ["storage must be a storage adapter, such as local('./files')"]
 
-const problemsOfTypes = ({ kind, allowMime }: ProfileOptions): string[] => {
+const problemsOfTypes = ({ kind, allowMime, svg }: ProfileOptions): string[] => {
   const problems = kind === undefined || kinds.includes(kind) ? [] : [`kind must be media or file${suggestion(String(kind), kinds)}`]
   if (!isTextList(allowMime)) return [...problems, 'allowMime must list the content types that are taken']
   if (allowMime.length === 0)
@@ -148,7 +149,12 @@ const problemsOfTypes = ({ kind, allowMime }: ProfileOptions): string[] => {
   for (const type of allowMime) {
     if (type.includes('*')) problems.push(`allowMime: ${type} is a pattern; name each content type`)
     else if (!contentTypeForm.test(type)) problems.push(`allowMime: ${type} is no content type`)
-    else if (kind !== 'file' && !decodableImageTypes.has(canonicalType(type)) && !playableTypes.has(canonicalType(type)))
+    else if (kind !== 'file' && canonicalType(type) === 'image/svg+xml') {
+      if (svg !== 'rasterize')
+        problems.push(
+          `allowMime: ${type} is refused by default, since an SVG can run scripts and name other files; with svg: 'rasterize' it is drawn in the jail without anything from outside, variants are pictures and the original is an attachment`,
+        )
+    } else if (kind !== 'file' && !decodableImageTypes.has(canonicalType(type)) && !playableTypes.has(canonicalType(type)))
       problems.push(
         `allowMime: ${type} is not decoded here (${[...decodableImageTypes, ...playableTypes].join(', ')} are); put it into a profile with kind: 'file', which checks type, size and name, makes no variants and serves attachments`,
       )
@@ -215,6 +221,20 @@ const problemsOfOriginals = ({ kind, originals, svg }: ProfileOptions): string[]
     problems.push("originals.metadata: a profile with kind: 'file' never rewrites a file, so only keep is possible")
   return problems
 }
+
+/** A type is taken with a policy that nobody could carry out on it. */
+const problemsOfStripping = ({ kind, allowMime, originals }: ProfileOptions): string[] => {
+  const metadata = isRecord(originals) ? (originals.metadata ?? 'strip-location') : 'strip-location'
+  if (kind === 'file' || metadata === 'keep' || !isTextList(allowMime)) return []
+  return allowMime
+    .filter((type) => isDecoded(canonicalType(type)) && stripperOf(type) === null)
+    .map(
+      (type) =>
+        `allowMime: nothing here takes ${metadata === 'strip' ? 'metadata' : 'the location'} out of ${type}; leave it out, or say originals: { metadata: 'keep' }, which serves it as it came`,
+    )
+}
+
+const isDecoded = (type: string): boolean => decodableImageTypes.has(type) || playableTypes.has(type)
 
 const problemsOfAppCode = ({ kind, scanners, analyzer, processor }: ProfileOptions): string[] => {
   const listed = scanners === undefined || Array.isArray(scanners) ? (scanners ?? []) : null

@@ -101,6 +101,23 @@ describe('the gate', () => {
     assert.equal(await codeOf(gif, 'a.gif', { limits: { ...limits, maxPixels: 2_500, maxSidePixels: 50 } }), 'pass')
   })
 
+  it('counts the pixels of all frames together too, so that many large ones do not keep a decoder busy', async () => {
+    const { visit } = place
+    const canvas = (side: number, frames: number): Buffer => {
+      const screen = Buffer.from('GIF89a........\0\0\0\xff\xff\xff', 'latin1')
+      for (const at of [6, 8]) screen.writeUInt16LE(side, at)
+      screen.set([0x80, 0, 0], 10)
+      screen.set([0, 0, 0, 255, 255, 255], 13)
+      const dot = Buffer.from('2c0000000001000100000202440100', 'hex')
+      return Buffer.concat([screen.subarray(0, 19), ...Array.from({ length: frames }, () => dot), Buffer.from(';')])
+    }
+    assert.equal(await codeOf(canvas(100, 300), 'a.gif'), 'pass')
+    const started = performance.now()
+    const verdict = await visit(canvas(2_000, 133), 'a.gif')
+    assert.deepEqual(verdict.verdict === 'refuse' && [verdict.code, verdict.details['pixels']], ['max_pixels_exceeded', 532_000_000])
+    assert.ok(performance.now() - started < 1_000)
+  })
+
   it('refuses a file that ends too early, in any format and wherever it was cut, although a thumbnail of it could be drawn', async () => {
     const photo = sharp(await corpus('orientation/Landscape_6.jpg')).resize(900)
     const whole = [

@@ -1,12 +1,17 @@
 import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf, playableTypes } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
-import type { Excerpt, Facts, MadeVariant, Verdict, Visit } from '../../core/ports/jail.ts'
+import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
 import { attendAv } from './av/attend-av.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
-import { checkLimits, readHeader } from './header.ts'
+import { checkLimits, readHeader, type Source } from './header.ts'
+import { heicType, withHeicPixels } from './heic.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
+import { stripMetadata } from './metadata/strip.ts'
+import { growing, heldBesides, openingNeed } from './need.ts'
+import type { Raw } from './raw.ts'
 import { withLoader } from './sharp.ts'
 import { identify, isUtf8Text, sniff, type Identity, type Sniffed } from './sniff.ts'
+import { readSvg, svgType } from './svg.ts'
 
 /** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
 export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
@@ -36,39 +41,56 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
       throw new RindleError('type_unknown', {})
     return passed(started, null, factsOf(identity), [])
   }
+  const need = growing(parent.need)
   if (playableTypes.has(identity.contentType)) {
-    const { contentType, facts } = await attendAv(visit, identity.contentType, parent.need)
+    const rewrite = (): Promise<Rewritten | null> => withoutMetadata(visit, identity.contentType)
+    const { contentType, facts, rewritten } = await attendAv(visit, identity.contentType, parent.need, rewrite)
     parent.gated()
     const { extension } = contentType === identity.contentType ? identity : judge(visit, { contentType, extension: null })
-    return passed(started, null, { ...factsOf(identity), contentType, extension, ...facts }, [])
+    return passed(started, null, { ...factsOf(identity), contentType, extension, ...facts }, [], rewritten)
   }
   return withLoader(identity.contentType, async (sharp) => {
-    const { path, folder, limits, variants: wishes } = visit
-    const header = await readHeader(sharp, path, identity.contentType)
+    const { folder, limits, variants: wishes } = visit
+    const open = async (from: string): Promise<Source> => (identity.contentType === svgType ? readSvg(from) : from)
+    const header = await readHeader(sharp, await open(visit.path), identity.contentType)
     if (visit.purpose === 'gate') checkLimits(header, limits)
-    const head = await decodeStill(sharp, path, header, decodeSizeOf(header, wishes))
-    if (visit.purpose === 'gate') await decodeOtherFrames(sharp, path, header, limits)
+    const rewritten = await withoutMetadata(visit, identity.contentType)
+    const path = rewritten?.path ?? visit.path
+    const source = await open(path)
+    const size = decodeSizeOf(header, wishes)
+    await need(openingNeed(header, await heldBesides(path, header), size))
+    const draw = (from: Source): Promise<Raw> => decodeStill(sharp, from, header, size)
+    const head = header.contentType === heicType ? await withHeicPixels(path, folder, header, draw) : await draw(source)
+    if (visit.purpose !== 'build') await decodeOtherFrames(sharp, path, header, limits)
     parent.gated()
     const gateCpuMs = cpuMsSince(started)
     const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
-    const { variants, copies } = await makeImageVariants(sharp, { path, folder, header, wishes }, head)
+    const { variants, copies } = await makeImageVariants(sharp, { path, folder, header, wishes, need }, head)
     const drawn = visit.purpose === 'gate' ? await placeholderOf(sharp, copies) : {}
-    return passed(started, gateCpuMs, { ...facts, ...drawn }, variants)
+    return passed(started, gateCpuMs, { ...facts, ...drawn }, variants, rewritten)
   })
+}
+
+/** What is taken out is taken out before anything is decoded, so that what was decoded is what is served. */
+const withoutMetadata = async (visit: VisitRequest, contentType: string): Promise<Rewritten | null> => {
+  const { path, folder, purpose, limits, metadata: policy } = visit
+  return purpose === 'gate' ? stripMetadata({ path, folder, contentType, policy, timeoutMs: limits.gateTimeoutMs }) : null
 }
 
 const identityOf = async (visit: VisitRequest, read: Excerpt['read']): Promise<Identity> => {
   const sniffed = await sniff(visit.path, visit.excerpt && { sizeBytes: visit.excerpt.sizeBytes, read })
   const mime = sniffed.contentType
-  if (visit.purpose === 'build') {
-    if (mime === null) throw new RindleError('type_unknown', {})
+  if (visit.purpose !== 'gate') {
+    const isMade = visit.purpose === 'measure'
+    if (mime === null || (isMade && !decodableImageTypes.has(mime))) throw new RindleError('type_unknown', {})
     return { kind: kindOf(mime), contentType: mime, extension: extensionOf(mime) ?? '' }
   }
   return judge(visit, sniffed)
 }
 
 const judge = (visit: VisitRequest, sniffed: Sniffed): Identity => {
-  const opens = (type: string): boolean => decodableImageTypes.has(type) || playableTypes.has(type)
+  const opens = (type: string): boolean =>
+    decodableImageTypes.has(type) || playableTypes.has(type) || (type === svgType && visit.svg === 'rasterize')
   const allowMime = visit.profileKind === 'file' ? visit.allowMime : visit.allowMime.filter(opens)
   return identify(sniffed, { ...visit, allowMime, extension: extensionIn(visit.filename) })
 }
@@ -86,9 +108,15 @@ const factsOf = (identity: Identity): Facts => ({
   dominantColor: null,
 })
 
-const passed = (started: NodeJS.CpuUsage, gateCpuMs: number | null, facts: Facts, variants: readonly MadeVariant[]): Passed => {
+const passed = (
+  started: NodeJS.CpuUsage,
+  gateCpuMs: number | null,
+  facts: Facts,
+  variants: readonly MadeVariant[],
+  rewritten: Rewritten | null = null,
+): Passed => {
   const cpuMs = cpuMsSince(started)
-  return { verdict: 'pass', facts, rewritten: null, variants, figures: { gateCpuMs: gateCpuMs ?? cpuMs, cpuMs } }
+  return { verdict: 'pass', facts, rewritten, variants, figures: { gateCpuMs: gateCpuMs ?? cpuMs, cpuMs } }
 }
 
 const cpuMsSince = (started: NodeJS.CpuUsage): number => {

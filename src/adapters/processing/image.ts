@@ -7,6 +7,7 @@ import type { MadeVariant, VariantWish } from '../../core/ports/jail.ts'
 import type { ImageFormat, ImageRecipe } from '../../core/recipe.ts'
 import type { ImageHeader } from './header.ts'
 import { cutOf, headSizeOf, regionIn, smallestCovering, type Cut, type Size } from './geometry.ts'
+import { writingNeed } from './need.ts'
 import { dominantColorOf, placeholderSide, thumbHashOf } from './placeholder.ts'
 import { rawOf, reopened, type Raw } from './raw.ts'
 import type { Sharp } from './sharp.ts'
@@ -16,6 +17,8 @@ export interface ImageJob {
   readonly folder: string
   readonly header: ImageHeader
   readonly wishes: readonly VariantWish[]
+  /** Asks for the memory that a variant needs; what is refused fails that variant alone. */
+  readonly need: (bytes: number) => Promise<void>
 }
 
 export interface MadeImages {
@@ -55,13 +58,18 @@ export const makeImageVariants = async (sharp: Sharp, job: ImageJob, head: Raw):
   for (const one of largeToSmall) {
     const { name } = one.wish
     const moving = movesOn(one.wish.recipe, job.header)
-    const encoded = moving ? encodeFrames(sharp, job, one) : encodeStill(sharp, job, one, copies)
+    const encode = (): Promise<Encoded> => (moving ? encodeFrames(sharp, job, one) : encodeStill(sharp, job, one, copies))
+    const size = { ...one.cut.out, frames: moving ? job.header.frames : 1 }
+    const held = copies.reduce((sum, { pixels }) => sum + pixels.byteLength, 0)
     made.set(
       name,
-      await encoded.then(
-        (result) => stored(job, one, result),
-        (err: unknown) => failed(name, err),
-      ),
+      await job
+        .need(writingNeed(held, size, one.format, job.header.hasAlpha))
+        .then(encode)
+        .then(
+          (result) => stored(job, one, result),
+          (err: unknown) => failed(name, err),
+        ),
     )
   }
   return { variants: job.wishes.map((wish) => made.get(wish.name) ?? failed(wish.name, null)), copies }

@@ -10,10 +10,15 @@ const loaders: Readonly<Record<string, string>> = {
   'image/webp': 'VipsForeignLoadWebpFile',
   'image/gif': 'VipsForeignLoadNsgifFile',
   'image/avif': 'VipsForeignLoadHeifFile',
+  // Its header alone: the pixels are decoded by a library of their own.
+  'image/heic': 'VipsForeignLoadHeifFile',
   'image/tiff': 'VipsForeignLoadTiffFile',
+  // Bytes have no folder, so nothing that lies beside them can be named.
+  'image/svg+xml': 'VipsForeignLoadSvgBuffer',
 }
 
 let loaded: Sharp | null = null
+let open: readonly string[] = []
 
 /** sharp without its cache, with one thread a pipeline, and with every loader blocked. @throws RindleError `peer_missing` */
 export const loadSharp = async (): Promise<Sharp> => {
@@ -28,14 +33,19 @@ export const loadSharp = async (): Promise<Sharp> => {
   return module
 }
 
-/** Opens the loader of one content type for as long as `work` runs. Not for two at a time in one process. */
+/** Opens the loader of one content type, and of no other, for as long as `work` runs. Not for two at a time in one process. */
 export const withLoader = async <T>(contentType: string, work: (sharp: Sharp) => Promise<T>): Promise<T> => {
   const module = await loadSharp()
-  const operation = [loaders[contentType] ?? []].flat()
-  module.unblock({ operation })
+  const before = open
+  const only = (operation: readonly string[]): void => {
+    module.block({ operation: [...open] })
+    module.unblock({ operation: [...operation] })
+    open = operation
+  }
+  only([loaders[contentType] ?? []].flat())
   try {
     return await work(module)
   } finally {
-    module.block({ operation })
+    only(before)
   }
 }
