@@ -223,5 +223,11 @@ const honest = async (): Promise<Bomb> => {
   return bomb('64 megapixels of one colour', 'avif', bytes)
 }
 
-export const avifShapes: Family = { name: 'avif', bombs: [...shapes('avif', avifTile), honest] }
+/** As many tiles as decoders take, all of them the same one. */
+const tiledWhole = async (): Promise<Bomb> => {
+  const bytes = gridded(await avifTile(500), 'avif', { rows: 16, columns: 16, width: 8000, height: 8000 })
+  return bomb('256 tiles for 8000 by 8000', 'avif', bytes)
+}
+
+export const avifShapes: Family = { name: 'avif', bombs: [...shapes('avif', avifTile), honest, tiledWhole] }
 export const heicShapes: Family = { name: 'heic', bombs: shapes('heic', () => hevcTile) }
