@@ -1,4 +1,8 @@
 import { abandoned } from './abandoned.ts'
+import { accept } from './accept.ts'
+import { bombs } from './bombs.ts'
+import { decode } from './decode.ts'
+import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
 import { memory } from './memory.ts'
@@ -8,4 +12,4 @@ import { storageFaults } from './storage-faults.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = [abandoned, kills, memory, sealed, slots, storageFaults, tickets]
+export const proofs: readonly Proof[] = [abandoned, accept, bombs, decode, gate, kills, memory, sealed, slots, storageFaults, tickets]
