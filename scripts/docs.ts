@@ -173,13 +173,18 @@ function commandsPage(): string {
     '| `--app FILE` | The file that exports `rindle`. Default: `rindle.app` in package.json, else rindle.config.ts or rindle.config.js. |',
     '| `--json` | Print one JSON object for programs. |',
   ]
-  const section = ({ name, summary, flags }: (typeof commands)[number]): string => `## rindle ${name}
+  const section = ({
+    name,
+    summary,
+    argument,
+    flags,
+  }: (typeof commands)[number]): string => `## rindle ${name}${argument ? ` ${argument.name}` : ''}
 
 ${summary}
 
 | Flag | |
 |---|---|
-${[...Object.entries(flags).map(([flag, { help, value }]) => `| \`--${flag}${value === undefined ? '' : ` ${value}`}\` | ${help} |`), ...always].join('\n')}
+${[...(argument ? [`| ${argument.name} | ${argument.help} |`] : []), ...Object.entries(flags).map(([flag, { help, value }]) => `| \`--${flag}${value === undefined ? '' : ` ${value}`}\` | ${help} |`), ...always].join('\n')}
 `
   return `# Commands
 

@@ -19,6 +19,8 @@ export interface RindleContext {
   readonly queue: Queue
   readonly changes: Changes
   readonly jail: Jail
+  /** Nothing is decoded where a wall of the jail does not stand. */
+  readonly wallsRequired: boolean
   /** The database's time, carried forward monotonically. Set at `ready()` and at every look of the worker. */
   readonly clock: Clock
   readonly ids: Ids

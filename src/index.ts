@@ -1,5 +1,6 @@
 export type { Asset, AssetKind, AssetState, Owner, Problem } from './core/asset.ts'
 export type { Attachment, Previous, Variants } from './core/attachment.ts'
+export type { Diagnosis, Finding, Level } from './core/diagnosis.ts'
 export { type AnyRindleError, type ErrorCode, type ErrorDetails, isRindleError, RindleError } from './core/errors.ts'
 export type { EventName, RindleEvent } from './core/events.ts'
 export { image, type ImageOptions } from './core/image-recipe.ts'

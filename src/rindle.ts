@@ -9,6 +9,7 @@ import { type RindleContext, rememberContext } from './context.ts'
 import type { Asset } from './core/asset.ts'
 import type { Attachment } from './core/attachment.ts'
 import type { DatabaseClock, Clock } from './core/clock.ts'
+import type { Diagnosis } from './core/diagnosis.ts'
 import { type Ids, timeOrderedIds } from './core/ids.ts'
 import { createKeyRing } from './core/key-ring.ts'
 import { madeOrRefused } from './core/options.ts'
@@ -36,6 +37,8 @@ import { releaseQuarantine, type ReleaseQuarantineOptions } from './flows/assets
 import { settled, type SettledOptions } from './flows/assets/settled.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
+import { checkMachine } from './flows/ops/check-machine.ts'
+import { doctor } from './flows/ops/doctor.ts'
 import { startWorker } from './doors/worker/start-worker.ts'
 import { workWhenReady } from './doors/worker/work-when-ready.ts'
 import type { Worker, WorkerOptions } from './doors/worker/worker.ts'
@@ -199,9 +202,14 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
 
   /** Starts a worker in this process: it takes files through the gate, makes variants, deletes and sweeps, until it is stopped. */
   work(options?: WorkerOptions): Worker
+  /** Looks at everything that has to be in order, and says of each thing how it is and what to do. Changes nothing, and works where `ready` does not. */
+  doctor(): Promise<Diagnosis>
   /** Brings the schema to what this version needs. The only thing that changes it. */
   migrate(): Promise<MigrationReport>
-  /** Opens the database, checks the schema's version, sets the clock and opens the queue. Every other call does so by itself. */
+  /**
+   * Opens the database, checks the schema's version, sets the clock and opens the queue; refuses profiles that ask for what this machine cannot
+   * do, trying it only where they take HEIC, audio or video. Every other call does so by itself.
+   */
   ready(): Promise<void>
   /** Stops the workers that were started here and lets go of everything. */
   close(): Promise<void>
@@ -285,6 +293,10 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     presignedPut: bound(presignedPut),
     storageAdapterFor: (profile) => storageAdapterFor(context, profile),
     work: life.work,
+    doctor: async () => {
+      await life.ready().catch(() => undefined)
+      return doctor(context)
+    },
     migrate: life.migrate,
     ready: life.ready,
     close: life.close,
@@ -311,6 +323,7 @@ const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
     await checkSchemaVersion(db.pool)
     await followDatabase(clock, db.clock)
     await queue.open()
+    await checkMachine(context)
   }
   const ready = (): Promise<void> => {
     opening ??= open().catch((err: unknown) => {
@@ -357,6 +370,7 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
     queue: createQueue({ database: db }),
     changes: createChanges({ database: db }),
     jail: overrides.jail ?? jailFrom(options, scratchFolder, clock),
+    wallsRequired: options.jail === 'require',
     clock,
     ids: overrides.ids ?? timeOrderedIds,
     profiles: options.profiles,

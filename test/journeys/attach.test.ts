@@ -118,9 +118,9 @@ for (const engine of engines) {
 
     it('keep words that PostgreSQL could not, without what it does not take', async () => {
       const id = await stage.make('ready')
-      for (const [alt, kept] of [
-        ['An\0na', 'An\ufffdna'],
-        ['Anna \ud800', 'Anna \ufffd'],
+      for (const { alt, kept } of [
+        { alt: 'An\0na', kept: 'An\ufffdna' },
+        { alt: 'Anna \ud800', kept: 'Anna \ufffd' },
       ]) {
         await attach(stage.ctx, id, anna, 'avatar', { alt, caption: alt })
         const read = await attachmentFor(stage.ctx, anna, 'avatar')

@@ -6,6 +6,8 @@ export interface Report {
   readonly ok: boolean
   readonly summary: string
   readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** How the rows are shown to people; their values in a line each when absent. */
+  readonly lines?: readonly string[]
   /** Printed as it is, instead of summary and rows: a script for another program. */
   readonly text?: string
 }
@@ -20,6 +22,8 @@ export type Flags = Readonly<Record<string, string | boolean | undefined>>
 
 export interface Invocation {
   readonly flags: Flags
+  /** What was given for `argument`; empty for a command that has none. */
+  readonly argument: string
   /** Finds and loads the app. @throws RindleError `app_not_found` */
   app(): Promise<Rindle>
   /** Says something meanwhile: a line for people, nothing with --json. */
@@ -34,6 +38,8 @@ export interface Command {
   /** One line, for the list of commands. */
   readonly summary: string
   readonly effect: 'reads' | 'changes'
+  /** The one thing that it is about, where it is about one: it must be given. */
+  readonly argument?: { readonly name: string; readonly help: string }
   /** By their long names, without the dashes. */
   readonly flags: Readonly<Record<string, Flag>>
   run(invocation: Invocation): Promise<Report>

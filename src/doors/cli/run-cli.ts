@@ -22,8 +22,8 @@ export async function runCli(args: readonly string[], config: CliConfig, streams
     .configureOutput({ writeOut: streams.out, writeErr: streams.err })
     .showSuggestionAfterError()
   for (const command of commands) {
-    addCommand(program, command, async (flags) => {
-      code = await runCommand(command, flags, config, streams, signal)
+    addCommand(program, command, async (given) => {
+      code = await runCommand(command, given, config, streams, signal)
     })
   }
   try {
@@ -37,14 +37,20 @@ export async function runCli(args: readonly string[], config: CliConfig, streams
 
 type GivenFlags = Readonly<Record<string, string | boolean | undefined>>
 
-const addCommand = (program: Commander, command: Command, run: (flags: GivenFlags) => Promise<void>): void => {
+interface Given {
+  readonly flags: GivenFlags
+  readonly argument: string
+}
+
+const addCommand = (program: Commander, command: Command, run: (given: Given) => Promise<void>): void => {
   const sub = program.command(command.name).description(command.summary).exitOverride()
+  if (command.argument) sub.argument(`<${command.argument.name}>`, command.argument.help)
   for (const [name, { help, value }] of Object.entries(command.flags))
     sub.option(value === undefined ? `--${name}` : `--${name} <${value}>`, help)
   sub
     .option('--app <FILE>', 'the file that exports `rindle` (default: rindle.app in package.json, else rindle.config.ts or .js)')
     .option('--json', 'print one JSON object for programs')
-    .action(async (_given: unknown, parsed: Commander) => run(byFlagName(command, parsed.opts())))
+    .action(async () => run({ flags: byFlagName(command, sub.opts()), argument: sub.args[0] ?? '' }))
 }
 
 /** Commander turns dashes into capitals; commands speak of their flags as they are typed. */
@@ -58,7 +64,7 @@ const byFlagName = (command: Command, options: GivenFlags): GivenFlags =>
 
 const runCommand = async (
   command: Command,
-  flags: GivenFlags,
+  { flags, argument }: Given,
   config: CliConfig,
   { out, err }: CliStreams,
   signal: AbortSignal,
@@ -68,11 +74,13 @@ const runCommand = async (
     const file = flags['app']
     const report = await command.run({
       flags,
+      argument,
       signal,
       app: () => findApp(config, typeof file === 'string' ? file : null),
       say: (line) => json || err(`${line}\n`),
     })
-    out(json ? `${JSON.stringify({ command: command.name, ...report })}\n` : linesOf(report))
+    const { lines: _, ...forPrograms } = report
+    out(json ? `${JSON.stringify({ command: command.name, ...forPrograms })}\n` : linesOf(report))
     return report.ok ? exitCodes.ok : exitCodes.notOk
   } catch (problem) {
     if (json) out(`${JSON.stringify({ command: command.name, ok: false, error: errorOf(problem) })}\n`)
@@ -81,8 +89,8 @@ const runCommand = async (
   }
 }
 
-const linesOf = ({ summary, rows, text }: Report): string =>
-  text ?? `${[...rows.map((row) => Object.values(row).join('  ')), summary].join('\n')}\n`
+const linesOf = ({ summary, rows, lines = rows.map((row) => Object.values(row).join('  ')), text }: Report): string =>
+  text ?? `${[...lines, summary].join('\n')}\n`
 
 const errorOf = (problem: unknown): object => {
   if (!isRindleError(problem)) return { code: 'internal_error', message: messageOf(problem), details: {}, retryable: false }

@@ -36,8 +36,13 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'metadata',
     means: 'Whatever a profile wants taken out of files is taken out of each type that it takes.',
-    look: async ({ profiles }) =>
-      perProfile(profiles, unstrippable(profiles), 'What is not to be served is taken out of every type that it takes.'),
+    async look({ jail, profiles }) {
+      return perProfile(
+        profiles,
+        unstrippable(profiles, await jail.report()),
+        'What is not to be served is taken out of every type that it takes.',
+      )
+    },
   },
   {
     name: 'scanners',

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { memory } from '../adapters/storage/memory.ts'
+import { needsTrial, undecodable, unstrippable } from './decoding-needs.ts'
+import type { JailReport } from './ports/jail.ts'
+import { defineProfile, type ProfileOptions } from './profile-definition.ts'
+
+const profile = (allowMime: readonly string[], more: Partial<ProfileOptions> = {}) => ({
+  one: defineProfile({ storage: memory(), maxBytes: 1_000, allowMime, ...more }),
+})
+const report = (more: Partial<JailReport> = {}): JailReport => ({
+  walls: [],
+  versions: { sharp: '0.35.5', libvips: '8.18.7', ffmpeg: '5.1.9-0+deb12u1', ffprobe: '5.1.9-0+deb12u1' },
+  decodes: ['image/jpeg', 'image/heic', 'video/mp4'],
+  missing: {},
+  ...more,
+})
+const without = (type: string, packageName: string): JailReport =>
+  report({
+    decodes: report().decodes.filter((one) => one !== type),
+    missing: { [type]: { packageName, install: `install ${packageName}` } },
+  })
+const said = (allowMime: readonly string[], found: JailReport) =>
+  undecodable(profile(allowMime), found).map(({ contentType, error }) => [contentType, error.code, error.message])
+
+describe('what profiles need of decoders', () => {
+  it('has to be tried for HEIC, audio and video alone, and for media alone', () => {
+    assert.equal(needsTrial(profile(['image/jpeg', 'image/png', 'image/webp', 'image/avif'])), false)
+    for (const type of ['image/heic', 'video/mp4', 'audio/mpeg']) {
+      assert.equal(needsTrial(profile(['image/jpeg', type])), true, type)
+      assert.equal(needsTrial(profile([type], { kind: 'file' })), false, type)
+    }
+  })
+
+  it('is met by what was decoded, or by another of its kind where it was not tried itself', () => {
+    assert.deepEqual(said(['image/jpeg', 'image/heic'], report()), [])
+    assert.deepEqual(said(['video/mp4', 'video/3gpp', 'audio/ogg'], report()), [])
+  })
+
+  it('is refused with the package and how to install it', () => {
+    const [heic] = said(['image/jpeg', 'image/heic'], without('image/heic', 'heic-decode'))
+    assert.deepEqual(heic?.slice(0, 2), ['image/heic', 'peer_missing'])
+    assert.match(heic?.[2] ?? '', /Profile one.*image\/heic.*npm install heic-decode/)
+    const none = report({ decodes: [], versions: { sharp: null, libvips: null, ffmpeg: null, ffprobe: null } })
+    assert.match(said(['image/heic'], none)[0]?.[2] ?? '', /npm install sharp/)
+  })
+
+  it('is refused where ffmpeg is missing, too old, or does not open the type', () => {
+    const images = { decodes: ['image/jpeg'] }
+    const versions = (ffmpeg: string | null) => report({ ...images, versions: { ...report().versions, ffmpeg } })
+    assert.match(said(['video/mp4'], versions(null))[0]?.[2] ?? '', /needs ffmpeg, which is not on this machine: apt-get install ffmpeg/)
+    assert.deepEqual(said(['video/mp4'], versions('4.4.2'))[0]?.slice(1), [
+      'peer_outdated',
+      'ffmpeg 4.4.2 is too old to be given untrusted files; 5.1 or newer is needed.',
+    ])
+    assert.equal(said(['video/mp4'], versions('n7.1'))[0]?.[1], 'program_missing')
+    assert.equal(said(['video/webm'], without('video/webm', 'ffmpeg'))[0]?.[1], 'program_missing')
+  })
+})
+
+describe('what profiles want taken out of files', () => {
+  it('is refused where the program that does it is not there, unless it is kept', () => {
+    const none = report({ versions: { ...report().versions, ffmpeg: null } })
+    const [ogg] = unstrippable(profile(['video/mp4', 'audio/ogg']), none)
+    assert.deepEqual([ogg?.contentType, ogg?.error.code], ['audio/ogg', 'program_missing'])
+    assert.match(ogg?.error.message ?? '', /Taking metadata out of audio\/ogg needs ffmpeg.*apt-get install ffmpeg/)
+    assert.deepEqual(unstrippable(profile(['video/mp4', 'audio/ogg']), report()), [])
+    assert.deepEqual(unstrippable(profile(['audio/ogg'], { originals: { metadata: 'keep' } }), none), [])
+    assert.deepEqual(unstrippable(profile(['image/jpeg', 'video/mp4', 'image/heic']), none), [])
+  })
+})

@@ -1,0 +1,71 @@
+import { kindOf } from './content-type.ts'
+import { RindleError } from './errors.ts'
+import { stripperOf } from './metadata-policy.ts'
+import type { JailReport } from './ports/jail.ts'
+import type { Profile, Profiles } from './profile.ts'
+
+/** A type that a profile takes and that this machine cannot do all of what is asked with. */
+export interface UnmetNeed {
+  readonly profile: string
+  readonly contentType: string
+  readonly error: RindleError
+}
+
+/** The oldest ffmpeg that is given untrusted files. */
+const oldestFfmpeg = [5, 1] as const
+const installFfmpeg = 'apt-get install ffmpeg, or brew install ffmpeg'
+
+/** Whether what a profile takes can only be told by trying: plain pictures come with sharp, HEIC, audio and video with what is installed besides. */
+export const needsTrial = (profiles: Profiles): boolean =>
+  mediaOf(profiles).some(([, { allowMime }]) => allowMime.some((type) => type === 'image/heic' || isPlayed(type)))
+
+/** Types that a profile takes and that were not decoded here. */
+export const undecodable = (profiles: Profiles, report: JailReport): readonly UnmetNeed[] =>
+  mediaOf(profiles).flatMap(([profile, { allowMime }]) =>
+    allowMime.flatMap((contentType) => {
+      const error = isDecoded(contentType, report) ? null : errorFor(`Profile ${profile}, which lists ${contentType},`, contentType, report)
+      return error ? [{ profile, contentType, error }] : []
+    }),
+  )
+
+/** Types that a profile wants metadata taken out of by a program that is not here, or too old. */
+export const unstrippable = (profiles: Profiles, { versions }: JailReport): readonly UnmetNeed[] =>
+  mediaOf(profiles).flatMap(([profile, { allowMime, originals }]) =>
+    originals.metadata === 'keep'
+      ? []
+      : allowMime.flatMap((contentType) => {
+          const error = stripperOf(contentType) === 'ffmpeg' ? ffmpegProblem(`Taking metadata out of ${contentType}`, versions) : null
+          return error ? [{ profile, contentType, error }] : []
+        }),
+  )
+
+/** By its own sample where there is one; else by those of its kind, which the same program opens. */
+const isDecoded = (contentType: string, { decodes, missing }: JailReport): boolean => {
+  if (decodes.includes(contentType)) return true
+  return !Object.hasOwn(missing, contentType) && decodes.some((one) => isPlayed(one) === isPlayed(contentType))
+}
+
+const errorFor = (neededFor: string, contentType: string, { versions, missing }: JailReport): RindleError => {
+  if (isPlayed(contentType)) {
+    const problem = ffmpegProblem(neededFor, versions)
+    if (problem) return problem
+    return new RindleError('program_missing', { program: `an ffmpeg that opens ${contentType}`, neededFor, install: installFfmpeg })
+  }
+  if (!versions['sharp']) return new RindleError('peer_missing', { packageName: 'sharp', neededFor })
+  return new RindleError('peer_missing', { packageName: missing[contentType]?.packageName ?? 'sharp', neededFor })
+}
+
+const ffmpegProblem = (neededFor: string, versions: JailReport['versions']): RindleError | null => {
+  const found = versions['ffmpeg'] ?? null
+  if (found === null || !versions['ffprobe'])
+    return new RindleError('program_missing', { program: 'ffmpeg', neededFor, install: installFfmpeg })
+  return isOlder(found) ? new RindleError('peer_outdated', { packageName: 'ffmpeg', found, needed: oldestFfmpeg.join('.') }) : null
+}
+
+const isOlder = (version: string): boolean => {
+  const [major = 0, minor = 0] = version.match(/\d+/g)?.map(Number) ?? []
+  return major < oldestFfmpeg[0] || (major === oldestFfmpeg[0] && minor < oldestFfmpeg[1])
+}
+
+const isPlayed = (type: string): boolean => ['video', 'audio'].includes(kindOf(type))
+const mediaOf = (profiles: Profiles): [string, Profile][] => Object.entries(profiles).filter(([, { kind }]) => kind === 'media')

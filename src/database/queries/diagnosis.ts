@@ -1,0 +1,83 @@
+import { sql } from 'kysely'
+import type { Queryable } from '../database.ts'
+
+/** Beyond this nothing is counted: doctor says `more than`. */
+export const mostCounted = 1_000
+/** So many rows, oldest and newest, are asked for the names in them. */
+const rowsLookedAt = 10_000
+
+export async function serverVersion(db: Queryable): Promise<{ readonly name: string; readonly number: number }> {
+  const { rows } = await sql<{ name: string; number: number }>`
+    select current_setting('server_version') as name, current_setting('server_version_num')::int as number`.execute(db)
+  return rows[0] ?? { name: 'unknown', number: 0 }
+}
+
+export interface Waiting {
+  /** Of the last attempt; null when there was none. */
+  readonly code: string | null
+  readonly count: number
+  readonly oldest: Date
+}
+
+/** Assets that a worker should have taken to an end by `before`, or that it had to put off, by what stopped it. */
+export async function countWaitingAtGate(db: Queryable, before: Date): Promise<Waiting[]> {
+  const { rows } = await sql<Waiting>`
+    select last.error_code as code, count(*)::int as count, min(a.inserted_at) as oldest
+      from (select id, inserted_at, state_changed_at
+              from rindle.media_assets
+             where due_at is not null and state in ('validating', 'analyzing')
+             order by due_at
+             limit ${mostCounted + 1}::int) a
+      left join lateral (
+             select r.error_code
+               from rindle.media_processing_runs r
+              where r.asset_id = a.id and r.error_code is not null and r.finished_at is not null
+              order by r.started_at desc, r.id desc
+              limit 1) last on true
+     where last.error_code is not null or a.state_changed_at < ${before}::timestamptz
+     group by last.error_code
+     order by last.error_code`.execute(db)
+  return rows
+}
+
+/** Assets that are held back and whose bytes are kept, by why. */
+export async function countQuarantined(db: Queryable): Promise<{ readonly code: string; readonly count: number }[]> {
+  const { rows } = await sql<{ code: string; count: number }>`
+    select coalesce(a.error_code, '') as code, count(*)::int as count
+      from (select error_code
+              from rindle.media_assets
+             where state = 'quarantined' and object_id is not null
+             order by id desc
+             limit ${mostCounted + 1}::int) a
+     group by a.error_code
+     order by a.error_code`.execute(db)
+  return rows
+}
+
+/** Assets that passed the gate before `before`, that no slot shows and that no date of their own takes away. */
+export async function countNeverAttached(db: Queryable, before: Date): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count
+      from (select a.id
+              from (select id, passed_at, state, due_at from rindle.media_assets order by id limit ${rowsLookedAt}::int) a
+             where a.passed_at < ${before}::timestamptz and a.state not in ('deleted', 'quarantined') and a.due_at is null
+               and not exists (select from rindle.media_attachments m where m.asset_id = a.id)
+             limit ${mostCounted + 1}::int) n`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** Which profiles and stores the oldest and the newest rows name. */
+export async function listNamesInUse(db: Queryable): Promise<{ readonly profiles: readonly string[]; readonly stores: readonly string[] }> {
+  const { rows } = await sql<{ profiles: string[]; stores: string[] }>`
+    select array(select distinct n.profile
+                   from ((select profile from rindle.media_assets where state <> 'deleted' order by id limit ${rowsLookedAt}::int)
+                         union all
+                         (select profile from rindle.media_assets where state <> 'deleted' order by id desc limit ${rowsLookedAt}::int)) n
+                  order by n.profile) as profiles,
+           array(select distinct n.store
+                   from ((select store from rindle.media_objects order by id limit ${rowsLookedAt}::int)
+                         union all
+                         (select store from rindle.media_objects order by id desc limit ${rowsLookedAt}::int)) n
+                  order by n.store) as stores`.execute(db)
+  return rows[0] ?? { profiles: [], stores: [] }
+}

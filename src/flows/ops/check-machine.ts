@@ -1,0 +1,22 @@
+import type { RindleContext } from '../../context.ts'
+import { needsTrial, undecodable } from '../../core/decoding-needs.ts'
+import { RindleError } from '../../core/errors.ts'
+
+/**
+ * Refuses to begin where profiles ask for what this machine cannot do, each found by doing it. Starts a decoder only when a profile takes HEIC,
+ * audio or video, or every wall is required: others cost nothing here.
+ *
+ * @throws RindleError `peer_missing`, `program_missing`, `peer_outdated` with the install line; `jail_incomplete`, `decoder_unavailable`
+ */
+export async function checkMachine({
+  profiles,
+  jail,
+  wallsRequired,
+}: Pick<RindleContext, 'profiles' | 'jail' | 'wallsRequired'>): Promise<void> {
+  if (!wallsRequired && !needsTrial(profiles)) return
+  const report = await jail.report()
+  const missing = wallsRequired ? report.walls.filter(({ stands }) => !stands) : []
+  if (missing.length > 0) throw new RindleError('jail_incomplete', { missing: missing.map(({ name, means }) => `${name}: ${means}`) })
+  const [undecoded] = undecodable(profiles, report)
+  if (undecoded) throw undecoded.error
+}
