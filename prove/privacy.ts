@@ -1,0 +1,166 @@
+import { mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createJail } from '../src/adapters/processing/jail.ts'
+import { image } from '../src/core/image-recipe.ts'
+import type { MetadataPolicy } from '../src/core/metadata-policy.ts'
+import type { Jail } from '../src/core/ports/jail.ts'
+import type { Proof, ProofContext } from './harness.ts'
+import type { Tagged } from './privacy/handmade.ts'
+import { canariesIn, isPlace, keptTags } from './privacy/judge.ts'
+import { makeSources } from './privacy/sources.ts'
+import { makeTagged } from './privacy/tagged.ts'
+import { decodedDigest, probedTags, type Tag, tagsOf } from './privacy/tools.ts'
+import { throughRindle } from './privacy/whole.ts'
+
+/** One file after a visit. */
+interface Seen {
+  readonly tagged: Tagged
+  readonly policy: MetadataPolicy
+  /** What would be served in place of what came, or what came. */
+  readonly served: string
+  readonly variants: readonly string[]
+}
+
+const lanes = 2
+/** Every so many files are also served without any metadata, and as they came. */
+const every = { strip: 4, keep: 12 }
+
+/** Files with places in every form that tools write go through the gate; then other tools look for what is left, and for what was lost. */
+export const privacy: Proof = {
+  name: 'privacy',
+  means:
+    'no place is left in what is served, and nothing else is lost: pixels, samples, orientation, colours and what the camera says stay',
+  unit: 'files',
+  amount: { ci: 12, full: 320 },
+  async run(context) {
+    const { folder, random, amount, size } = context
+    const sources = await makeSources(folder, random)
+    const order = <T>(all: readonly T[]): readonly T[] => random.shuffle([...all]).slice(0, amount)
+    const all = await makeTagged(folder, sources, order)
+    const files = size === 'ci' ? random.shuffle(all).slice(0, amount) : all
+    const before = await tagsOf(
+      folder,
+      files.map(({ path }) => path),
+    )
+    const seen = await visitAll(context, files)
+    const after = await tagsOf(
+      folder,
+      seen.flatMap(({ served, variants }) => [served, ...variants]),
+    )
+    const digests = createDigests(context)
+    for (const one of seen) await judge(context, one, { before, after, digests })
+    const whole = size === 'ci' ? 0 : await throughRindle(context, order(files).slice(0, 24))
+    const counted = seen.filter(({ policy }) => policy === 'strip-location').length
+    const variants = seen.reduce((sum, one) => sum + one.variants.length, 0)
+    return { runs: counted, figures: { variants, stripped: seen.filter(({ policy }) => policy === 'strip').length, served: whole } }
+  },
+}
+
+const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promise<Seen[]> => {
+  const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} }, concurrency: lanes })
+  const wishes = files.flatMap((tagged, index) => {
+    const policies: MetadataPolicy[] = ['strip-location']
+    if (index % every.strip === 0) policies.push('strip')
+    if (index % every.keep === 0) policies.push('keep')
+    return policies.map((policy) => ({ tagged, policy }))
+  })
+  const seen: Seen[] = []
+  const work = async (): Promise<void> => {
+    for (let wish = wishes.shift(); wish && !context.signal.aborted; wish = wishes.shift()) {
+      const found = await visit(context, jail, wish.tagged, wish.policy)
+      if (found) seen.push(found)
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: lanes }, work))
+  } finally {
+    await jail.close()
+  }
+  return seen
+}
+
+const limits = {
+  maxPixels: 64_000_000,
+  maxSidePixels: 16_383,
+  maxFrames: 300,
+  maxDurationSeconds: 7_200,
+  gateTimeoutMs: 60_000,
+  timeoutMs: 120_000,
+}
+
+const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, policy: MetadataPolicy): Promise<Seen | null> => {
+  const { source, path, tagging } = tagged
+  const folder = `${path}.${policy}`
+  mkdirSync(folder)
+  const isPicture = source.type.startsWith('image/')
+  const verdict = await jail.visit({
+    ...{
+      path,
+      folder,
+      purpose: 'gate',
+      profileKind: 'media',
+      filename: `came.${source.extension}`,
+      svg: 'refuse',
+      metadata: policy,
+      limits,
+    },
+    ...{ allowMime: [source.type], allowExtensions: null },
+    variants: isPicture
+      ? [
+          { name: 'small', recipe: image({ width: 48 }) },
+          { name: 'avif', recipe: image({ width: 32, format: 'webp' }) },
+        ]
+      : [],
+  })
+  if (verdict.verdict === 'refuse') return (breach(`${source.name} ${tagging} was refused: ${verdict.code} ${verdict.message}`), null)
+  const variants = verdict.variants.flatMap((made) => (made.ok ? [made.path] : []))
+  if (isPicture && variants.length !== 2) breach(`${source.name} ${tagging} has ${variants.length} variants of 2`)
+  return { tagged, policy, served: verdict.rewritten?.path ?? path, variants }
+}
+
+interface Evidence {
+  readonly before: ReadonlyMap<string, readonly Tag[]>
+  readonly after: ReadonlyMap<string, readonly Tag[]>
+  readonly digests: (path: string, type: string) => Promise<string>
+}
+
+const judge = async ({ breach }: ProofContext, { tagged, policy, served, variants }: Seen, evidence: Evidence): Promise<void> => {
+  const { source, tagging, path } = tagged
+  const named = `${source.name} ${tagging} under ${policy}`
+  const came = evidence.before.get(path) ?? []
+  if (!came.some(isPlace) && (await canariesIn(path)).length === 0) breach(`${named} held no place when it came`)
+  for (const variant of variants) await findPlaces(breach, `a variant of ${named}`, variant, evidence.after.get(variant) ?? [])
+  if (policy === 'keep') {
+    if (!(await readFile(served)).equals(await readFile(path))) breach(`${named} is not what came`)
+    return
+  }
+  const left = evidence.after.get(served) ?? []
+  await findPlaces(breach, named, served, left)
+  if (!source.type.startsWith('image/')) {
+    const places = (await probedTags(served)).filter(isPlace)
+    if (places.length > 0) breach(`${named} still has ${places.map(({ name }) => name).join(', ')} for ffprobe`)
+  }
+  // A profile written as text in a PNG goes as a whole, with what else it says.
+  const [wanted, found] = [keptTags(came, policy), keptTags(left, policy)]
+  if (!/^raw-/.test(tagging) && wanted.join() !== found.join()) breach(`${named} had ${wanted.join(' ')}, and has ${found.join(' ')}`)
+  if ((await evidence.digests(source.path, source.type)) !== (await evidence.digests(served, source.type)))
+    breach(`${named} is drawn or heard differently`)
+}
+
+const findPlaces = async (breach: (text: string) => void, named: string, path: string, tags: readonly Tag[]): Promise<void> => {
+  if (tags.length === 0) breach(`exiftool could not read ${named}`)
+  const places = tags.filter(isPlace)
+  if (places.length > 0) breach(`${named} still has ${places.map(({ group, name, value }) => `${group}:${name} ${value}`).join(', ')}`)
+  const canaries = await canariesIn(path)
+  if (canaries.length > 0) breach(`${named} still has the bytes of ${canaries.join(', ')}`)
+}
+
+/** What was decoded once is not decoded again. */
+const createDigests = ({ folder }: ProofContext): Evidence['digests'] => {
+  const known = new Map<string, string>()
+  return async (path, type) => {
+    const digest = known.get(path) ?? (await decodedDigest(path, type, folder))
+    known.set(path, digest)
+    return digest
+  }
+}
