@@ -56,8 +56,8 @@ export interface Standing {
 
 const withoutSharp = 'decoders cannot open pictures, so they wait: npm install sharp, then start again'
 const mebibyte = 1024 * 1024
-/** What a child may have kept of its visits: the rest of what is spared for it is for its next one. */
-const mostKeptBytes = 64 * mebibyte
+/** What a child may have kept of its visits. Most of it is used again by the next one; the rest of what is spared for it is for what is not. */
+const mostKeptBytes = 96 * mebibyte
 /** A file beyond this, with room for what a rewriting adds, is looked at by a child of its own that may write as much. */
 const rewriteSpareBytes = 64 * mebibyte
 /** So often a folder shows whoever clears leftovers away that it is still in use. */
@@ -161,7 +161,7 @@ export const createPool = (options: PoolOptions): Pool => {
     let needed = 0
     const grant = (bytes: number): Promise<void> => {
       needed = Math.max(needed, bytes)
-      return confinement.grant(bytes)
+      return confinement.grant(needed)
     }
     const request = { ...visit, path: await folder.bringIn(visit.path), folder: folder.output }
     const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant })

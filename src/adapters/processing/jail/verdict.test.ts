@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { isRindleError, RindleError } from '../../../core/errors.ts'
+import type { Facts, MadeVariant, Verdict, Visit } from '../../../core/ports/jail.ts'
+import { type ChildFolder, makeChildFolder } from './child-folder.ts'
+import type { Outcome } from './decoder.ts'
+import { verdictOf } from './verdict.ts'
+
+const nothing = { width: null, height: null, frames: null, hasAlpha: null, placeholder: null, dominantColor: null }
+const facts: Facts = {
+  ...{ ...nothing, kind: 'image', contentType: 'image/png', extension: 'png', width: 4, height: 4 },
+  ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
+}
+
+describe('what a decoder says', () => {
+  let scratch = ''
+  let folder: ChildFolder
+  let visit: Visit
+  beforeEach(() => {
+    scratch = mkdtempSync(join(tmpdir(), 'rindle-verdict-'))
+    folder = makeChildFolder(scratch)
+    mkdirSync(join(scratch, 'job'))
+    visit = {
+      ...{ path: join(scratch, 'received'), folder: join(scratch, 'job'), purpose: 'gate', profileKind: 'media', filename: 'a.png' },
+      ...{ allowMime: ['image/png'], allowExtensions: null, metadata: 'keep', svg: 'refuse', variants: [] },
+      limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, maxDurationSeconds: 1, gateTimeoutMs: 1, timeoutMs: 1 },
+    }
+  })
+  afterEach(() => rmSync(scratch, { recursive: true }))
+
+  const logger = { debug() {}, info() {}, warn() {}, error() {} }
+  const full = (): RindleError => new RindleError('insufficient_disk_headroom', { neededBytes: 2, freeBytes: 1 })
+  const judged = (outcome: Outcome): Promise<Verdict> => verdictOf(outcome, { visit, folder, logger, full })
+  const codeOf = (outcome: Outcome): Promise<string> =>
+    judged(outcome).then(
+      ({ verdict }) => verdict,
+      (err: unknown) => (isRindleError(err) ? err.code : String(err)),
+    )
+  const made = (path: string, byteSize = 5): MadeVariant => ({
+    ...{
+      name: 'thumb',
+      ok: true,
+      path,
+      contentType: 'image/webp',
+      extension: 'webp',
+      width: 1,
+      height: 1,
+      byteSize,
+      sha256: 'ab'.repeat(32),
+    },
+  })
+  const pass = (variants: readonly MadeVariant[], more: object = {}): Outcome => ({
+    kind: 'pass',
+    passed: { verdict: 'pass', facts, rewritten: null, variants, figures: { gateCpuMs: 1, cpuMs: 1 }, ...more },
+    residentBytes: 1,
+  })
+  const write = (name: string): void => writeFileSync(join(folder.output, name), 'bytes')
+
+  it('is believed when it fits what lies in its folder, and that is brought into the job’s', async () => {
+    write('0.webp')
+    write('clean.png')
+    const rewritten = { path: join(folder.output, 'clean.png'), byteSize: 5, changed: null }
+    const verdict = await judged(pass([made(join(folder.output, '0.webp'))], { rewritten }))
+    assert.ok(verdict.verdict === 'pass')
+    assert.equal(verdict.rewritten?.path, join(visit.folder, 'clean.png'))
+    assert.deepEqual(
+      verdict.variants.map((one) => one.ok && one.path),
+      [join(visit.folder, '0.webp')],
+    )
+    assert.deepEqual([readdirSync(folder.output), readdirSync(visit.folder).sort()], [[], ['0.webp', 'clean.png']])
+  })
+
+  it('is nonsense when it names what is not there, a link, a folder, another size, or the same twice', async () => {
+    writeFileSync(join(scratch, 'secret'), 'bytes')
+    symlinkSync(join(scratch, 'secret'), join(folder.output, 'soft'))
+    linkSync(join(scratch, 'secret'), join(folder.output, 'hard'))
+    mkdirSync(join(folder.output, 'folder'))
+    write('real')
+    write('once')
+    const rewritten = (path: string) => pass([], { rewritten: { path, byteSize: 5, changed: null } })
+    const wrong = [
+      ...['absent', 'soft', 'hard', 'folder', '..', '.', '', join(scratch, 'secret')].map((path) => pass([made(path)])),
+      ...['absent', 'soft', 'hard', join(scratch, 'secret')].map(rewritten),
+      pass([made('real', 6)]),
+      pass([made('once'), made('once')]),
+      pass([], { facts: { ...facts, contentType: 'image/gif' } }),
+    ]
+    for (const outcome of wrong) assert.equal(await codeOf(outcome), 'decoder_killed', JSON.stringify(outcome))
+  })
+
+  it('is a fault, never a verdict, where the file is not to blame', async () => {
+    const failure = (code: 'peer_missing' | 'peer_outdated', details: Record<string, unknown>): Outcome => ({
+      ...{ kind: 'failure', code, details, residentBytes: 1 },
+    })
+    assert.equal(await codeOf({ kind: 'fault', problem: 'ENOENT', residentBytes: 1 }), 'decoder_unavailable')
+    assert.equal(await codeOf({ kind: 'fault', problem: 'ENOSPC', residentBytes: 1 }), 'insufficient_disk_headroom')
+    assert.equal(await codeOf(failure('peer_missing', { packageName: 'sharp', neededFor: 'Looking' })), 'peer_missing')
+    assert.equal(await codeOf(failure('peer_outdated', { packageName: 'sharp', found: '0.1.0', needed: '1.0.0' })), 'peer_outdated')
+    assert.equal(await codeOf({ kind: 'killed', reason: 'it ended by SIGKILL' }), 'decoder_killed')
+    rmSync(visit.folder, { recursive: true })
+    write('0.webp')
+    assert.equal(await codeOf(pass([made('0.webp')])), 'decoder_unavailable')
+  })
+})
