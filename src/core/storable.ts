@@ -90,7 +90,7 @@ const plainOf = (value: unknown, walk: Walk, depth: number): Json | undefined =>
 
 const plainOfObject = (value: object, walk: Walk, depth: number): Json | undefined => {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return stop(walk, 'holds binary data')
-  const told = 'toJSON' in value && typeof value.toJSON === 'function' ? (value.toJSON('') as unknown) : value
+  const told: unknown = 'toJSON' in value && typeof value.toJSON === 'function' ? value.toJSON('') : value
   if (typeof told !== 'object' || told === null) return plainOf(told, walk, depth)
   if (ArrayBuffer.isView(told)) return stop(walk, 'holds binary data')
   if (Array.isArray(told)) {
