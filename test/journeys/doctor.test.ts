@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { createJail } from '../../src/adapters/processing/jail.ts'
+import { local } from '../../src/adapters/storage/local.ts'
+import { memory } from '../../src/adapters/storage/memory.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
+import type { Jail, JailReport } from '../../src/core/ports/jail.ts'
+import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { type Diagnosis, defineProfile, type Level, type ProfileOptions, type Scanner } from '../../src/index.ts'
+import { createTestRindle, type RindleOptions } from '../../src/rindle.ts'
+import { type EngineDatabase, engines } from '../services/engines.ts'
+import { createPlainJail, plainPicture } from './fixtures/plain-jail.ts'
+
+const secret = 'a secret of the journeys, thirty-two bytes and more'
+
+/** A machine as it is told of: which walls stand and what is installed. */
+const jailWith = (report: Partial<JailReport>): Jail & { readonly asked: () => number } => {
+  let asked = 0
+  return {
+    ...createPlainJail(),
+    asked: () => asked,
+    report: async () => {
+      asked += 1
+      return {
+        walls: [],
+        versions: { sharp: '0.35.5', libvips: '8.18.7', ffmpeg: null, ffprobe: null },
+        decodes: ['image/png'],
+        missing: {},
+        ...report,
+      }
+    },
+  }
+}
+const wallMissing = { name: 'sandbox', stands: false, means: 'apt-get install bubblewrap' } as const
+
+for (const engine of engines) {
+  describe(`doctor on ${engine.name}`, { skip: engine.skip }, () => {
+    let database: EngineDatabase
+    let folder: string
+    before(async () => {
+      database = await engine.open()
+      folder = mkdtempSync(join(tmpdir(), 'rindle-doctor-test-'))
+    })
+    beforeEach(() => database.empty())
+    after(async () => {
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    const open = (profile: Partial<ProfileOptions> = {}, options: Partial<RindleOptions> = {}, jail: Jail = jailWith({})) =>
+      createTestRindle(
+        {
+          profiles: {
+            photo: defineProfile({
+              storage: local({ directory: join(folder, 'objects') }),
+              allowMime: ['image/png'],
+              maxBytes: 1_000_000,
+              ...profile,
+            }),
+          },
+          slots: { photo: { profile: 'photo' } },
+          database: database.given,
+          secrets: [secret],
+          baseUrl: 'https://app.test/media',
+          ...options,
+        },
+        { jail },
+      )
+    const examined = async (...given: Parameters<typeof open>): Promise<Diagnosis> => {
+      const rindle = open(...given)
+      try {
+        return await rindle.doctor()
+      } finally {
+        await rindle.close()
+      }
+    }
+    const said = ({ findings }: Diagnosis, level: Level) =>
+      findings.filter((one) => one.level === level).map(({ check, subject, cure }) => [check, subject, cure !== null])
+
+    it('finds nothing wrong where all is well, and says nothing that is secret', async () => {
+      const diagnosis = await examined()
+      assert.equal(diagnosis.level, 'ok', JSON.stringify(said(diagnosis, 'problem')))
+      const checks = [...new Set(diagnosis.findings.map(({ check }) => check))]
+      assert.deepEqual(checks, [
+        ...['database', 'schema', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'decoders', 'types', 'metadata', 'scanners'],
+        ...['names', 'gate', 'quarantine', 'unattached'],
+      ])
+      assert.ok(!JSON.stringify(diagnosis).includes(secret.slice(0, 8)))
+    })
+
+    it('says what does not answer, each with a cure, and nothing of why that an adapter wrote', async () => {
+      const dead: StorageAdapter = {
+        ...memory({ name: 'dead' }),
+        head: () => Promise.reject(new TypeError('connect https://user:hunter2@store.test')),
+      }
+      const scanners: Scanner[] = [
+        { name: 'deaf', scan: async () => ({ clean: true }), check: () => Promise.reject(new TypeError('hunter2')) },
+        { name: 'well', scan: async () => ({ clean: true }), check: async () => 'ClamAV 1.4' },
+        { name: 'mute', scan: async () => ({ clean: true }) },
+      ]
+      const diagnosis = await examined({ storage: dead, scanners }, {}, jailWith({ walls: [wallMissing] }))
+      assert.deepEqual(said(diagnosis, 'problem'), [
+        ['stores', 'memory:dead', true],
+        ['scanners', 'deaf', true],
+      ])
+      assert.deepEqual(said(diagnosis, 'warning'), [['jail', 'sandbox', true]])
+      assert.equal(diagnosis.level, 'problem')
+      assert.ok(!JSON.stringify(diagnosis).includes('hunter2'))
+    })
+
+    it('says where the http door is missing, and where the scratch folder is', async () => {
+      const diagnosis = await examined({}, { scratchFolder: join(folder, 'not-there') })
+      assert.deepEqual(said(diagnosis, 'problem'), [['scratch', null, true]])
+      const rindle = createTestRindle(
+        {
+          profiles: { photo: defineProfile({ storage: memory(), allowMime: ['image/png'], maxBytes: 1_000 }) },
+          database: database.given,
+          secrets: [secret],
+        },
+        { jail: jailWith({}) },
+      )
+      assert.deepEqual(said(await rindle.doctor(), 'problem'), [['base-url', 'memory:default', true]])
+      await rindle.close()
+    })
+
+    it('says which types a profile takes in vain, where ready() only refuses', async () => {
+      const jail = jailWith({ missing: { 'image/heic': { packageName: 'heic-decode', install: 'npm install heic-decode' } } })
+      const diagnosis = await examined({ allowMime: ['image/png', 'image/heic', 'video/webm'] }, {}, jail)
+      assert.deepEqual(said(diagnosis, 'problem'), [
+        ['types', 'photo image/heic', true],
+        ['types', 'photo video/webm', true],
+        ['metadata', 'photo video/webm', true],
+      ])
+      const found = diagnosis.findings.filter(({ level }) => level === 'problem').map((one) => one.found)
+      assert.match(found[0] ?? '', /npm install heic-decode/)
+      assert.match(found[1] ?? '', /apt-get install ffmpeg/)
+    })
+
+    it('counts what waits for a worker, for a scanner and for somebody to decide', async () => {
+      const rindle = open()
+      try {
+        const ids: string[] = []
+        for (let index = 0; index < 4; index += 1)
+          ids.push((await rindle.upload('photo', Buffer.from(plainPicture(100 + index)), { filename: 'a.png' })).id)
+        await database.query(
+          `update rindle.media_assets set state_changed_at = state_changed_at - interval '1 hour' where id = any($1::uuid[])`,
+          [ids.slice(0, 2)],
+        )
+        await database.query(
+          `insert into rindle.media_processing_runs (id, asset_id, job, variant_names, attempt, fence, worker, state, previous_state, error_code, started_at, finished_at, state_changed_at)
+           values (gen_random_uuid(), $1::uuid, 'promote_asset', '{}', 1, 1, 'w', 'failed', 'processing', 'scanner_unavailable', now(), now(), now())`,
+          [ids[2]],
+        )
+        await database.query(
+          `update rindle.media_assets set state = 'quarantined', error_code = 'worker_lost', error_detail = 'Lost.', due_at = now() + interval '1 day',
+                  object_id = (select id from rindle.media_objects where asset_id = $1::uuid limit 1)
+            where id = $1::uuid`,
+          [ids[3]],
+        )
+        const diagnosis = await rindle.doctor()
+        assert.deepEqual(said(diagnosis, 'problem'), [
+          ['gate', 'scanner_unavailable', true],
+          ['gate', null, true],
+        ])
+        assert.deepEqual(said(diagnosis, 'warning'), [['quarantine', 'worker_lost', true]])
+        const [scanner, worker] = diagnosis.findings.filter(({ check }) => check === 'gate').map(({ found }) => found)
+        assert.match(scanner ?? '', /^One file is put off; the oldest came at 20/)
+        assert.match(worker ?? '', /^2 files are waiting for a worker/)
+      } finally {
+        await rindle.close()
+      }
+    })
+
+    it('says which profiles and stores rows name that are gone', async () => {
+      const former = open()
+      await former.upload('photo', Buffer.from(plainPicture()), { filename: 'a.png' })
+      await former.close()
+      const rindle = createTestRindle(
+        {
+          profiles: { other: defineProfile({ storage: memory(), allowMime: ['image/png'], maxBytes: 1_000 }) },
+          database: database.given,
+          secrets: [secret],
+          baseUrl: 'https://app.test/media',
+        },
+        { jail: jailWith({}) },
+      )
+      assert.deepEqual(said(await rindle.doctor(), 'problem'), [
+        ['names', 'photo', true],
+        ['names', `local:${join(folder, 'objects')}`, true],
+      ])
+      await rindle.close()
+    })
+
+    it('changes nothing', async () => {
+      const rindle = open()
+      await rindle.upload('photo', Buffer.from(plainPicture()), { filename: 'a.png' })
+      const rows = async () => [
+        await database.query('select to_jsonb(a) as row from rindle.media_assets a'),
+        await database.query('select to_jsonb(o) as row from rindle.media_objects o order by id'),
+        await database.query('select count(*)::int as count from rindle.state_moves'),
+      ]
+      const earlier = await rows()
+      await rindle.doctor()
+      assert.deepEqual(await rows(), earlier)
+      await rindle.close()
+    })
+
+    describe('before a Rindle is ready', () => {
+      const refused = async (code: string, ...given: Parameters<typeof open>): Promise<void> => {
+        const rindle = open(...given)
+        await assert.rejects(rindle.ready(), { code })
+        await assert.rejects(rindle.assets(), { code })
+        await rindle.close()
+      }
+
+      it('refuses a profile that takes what cannot be opened here', async () => {
+        await refused(
+          'peer_missing',
+          { allowMime: ['image/png', 'image/heic'] },
+          {},
+          jailWith({ missing: { 'image/heic': { packageName: 'heic-decode', install: '' } } }),
+        )
+        await refused('program_missing', { allowMime: ['video/mp4'] })
+        const old = { sharp: '0.35.5', libvips: '8.18.7', ffmpeg: '4.4.2', ffprobe: '4.4.2' }
+        await refused('peer_outdated', { allowMime: ['audio/mpeg'] }, {}, jailWith({ versions: old }))
+      })
+
+      it('refuses a jail with fewer walls where every one is required', async () => {
+        await refused('jail_incomplete', {}, { jail: 'require' }, jailWith({ walls: [wallMissing] }))
+        const rindle = open({}, { jail: 'prefer' }, jailWith({ walls: [wallMissing] }))
+        await rindle.ready()
+        await rindle.close()
+      })
+
+      it('starts no decoder for profiles of plain pictures and of files', async () => {
+        for (const profile of [
+          { allowMime: ['image/png', 'image/jpeg', 'image/webp', 'image/avif'] },
+          { kind: 'file', allowMime: ['video/mp4'] },
+        ] as const) {
+          const jail = jailWith({})
+          const rindle = open(profile, {}, jail)
+          await rindle.ready()
+          assert.equal(jail.asked(), 0)
+          await rindle.close()
+        }
+      })
+    })
+  })
+}
+
+describe('doctor without a database', () => {
+  it('says so, and goes on with all that needs none', async () => {
+    const rindle = createTestRindle(
+      {
+        profiles: { photo: defineProfile({ storage: memory(), allowMime: ['image/png'], maxBytes: 1_000 }) },
+        database: 'postgres://nobody:hunter2@127.0.0.1:1/nothing',
+        secrets: [secret],
+        baseUrl: 'https://app.test/media',
+      },
+      { jail: jailWith({}) },
+    )
+    const { level, findings } = await rindle.doctor()
+    assert.equal(level, 'problem')
+    assert.deepEqual(
+      findings.filter((one) => one.level === 'problem').map(({ check }) => check),
+      ['database'],
+    )
+    assert.ok(findings.some(({ check }) => check === 'stores'))
+    assert.ok(!findings.some(({ check }) => check === 'schema' || check === 'gate'))
+    assert.ok(!JSON.stringify(findings).includes('hunter2'))
+    await rindle.close()
+  })
+
+  it('tries the real decoders of this machine, and says of a wall that is missing how to build it', async () => {
+    const jail = createJail({ logger: silentLogger, bubblewrap: null })
+    const rindle = createTestRindle(
+      {
+        profiles: { photo: defineProfile({ storage: memory(), allowMime: ['image/png', 'image/jpeg'], maxBytes: 1_000 }) },
+        database: 'postgres://nobody@127.0.0.1:1/nothing',
+        secrets: [secret],
+        baseUrl: 'https://app.test/media',
+      },
+      { jail },
+    )
+    const { findings } = await rindle.doctor()
+    const sandbox = findings.find(({ check, subject }) => check === 'jail' && subject === 'sandbox')
+    assert.equal(sandbox?.level, 'warning')
+    assert.match(sandbox?.cure ?? '', /bubblewrap/)
+    assert.equal(findings.find(({ check, subject }) => check === 'types' && subject === 'photo')?.level, 'ok')
+    await rindle.close()
+  })
+})
