@@ -80,87 +80,80 @@ const segmentOf = (jpeg: Buffer, begins: string): Buffer => {
   return jpeg.subarray(at, at - 2 + jpeg.readUInt16BE(at - 2))
 }
 
-type Make = (made: Parts) => Buffer
+type Recipe = readonly [source: string, tagging: string, needs: readonly string[], make: (one: Buffer, other: Buffer) => Buffer]
 
-interface Parts {
-  readonly jpeg: Buffer
-  readonly png: Buffer
-  readonly gif: Buffer
-  readonly webp: Buffer
-  /** Tagged with GPS, XMP and IPTC. */
-  readonly tagged: Buffer
-  readonly film: Buffer
-}
+const exifOf = (tagged: Buffer): Buffer => segmentOf(tagged, 'Exif\0\0')
+const xmpOf = (tagged: Buffer): Buffer => segmentOf(tagged, 'http://ns.adobe.com/xap/1.0/').subarray(29)
+const compressed = (kind: string, bytes: Buffer): Buffer =>
+  Buffer.concat([keyword(`Raw profile type ${kind}`), Buffer.from([0]), deflateSync(rawProfile(kind, bytes))])
 
-const jpegs: Readonly<Record<string, Make>> = {
-  'second-picture': ({ jpeg, tagged }) => withSecondPicture(jpeg, tagged),
-  'second-picture-both': ({ tagged }) => withSecondPicture(tagged, tagged),
-  'motion-photo': ({ jpeg, film }) => Buffer.concat([jpeg, film]),
-  'motion-photo-both': ({ tagged, film }) => Buffer.concat([tagged, film]),
-  'samsung-motion-photo': ({ tagged, film }) => Buffer.concat([tagged, samsungTrailer(film)]),
-  'trailer-text': ({ tagged }) => Buffer.concat([tagged, Buffer.from(`\0\0${canary} 48.1371, 11.5753`)]),
-  'unknown-segment': ({ jpeg }) =>
-    withSegments(jpeg, segment(0xe6, Buffer.from(`GoPro\0GPS5${canary}`)), segment(0xe1, Buffer.from(`FLIR\0${canary}`))),
-  'bare-xmp': ({ jpeg, tagged }) => withSegments(jpeg, segment(0xe1, segmentOf(tagged, 'http://ns.adobe.com/xap/1.0/').subarray(29))),
-  'exif-twice': ({ jpeg, tagged }) =>
-    withSegments(jpeg, segment(0xe1, segmentOf(tagged, 'Exif\0\0')), segment(0xe1, segmentOf(tagged, 'Exif\0\0'))),
-  'exif-after-scan': ({ jpeg, tagged }) =>
-    Buffer.concat([jpeg.subarray(0, -2), segment(0xe1, segmentOf(tagged, 'Exif\0\0')), jpeg.subarray(-2)]),
-}
-const pngs: Readonly<Record<string, Make>> = {
-  'raw-exif': ({ png, tagged }) =>
-    withChunk(png, 'tEXt', Buffer.concat([keyword('Raw profile type exif'), rawProfile('exif', segmentOf(tagged, 'Exif\0\0'))])),
-  'raw-app1': ({ png, tagged }) =>
-    withChunk(
-      png,
-      'zTXt',
-      Buffer.concat([
-        keyword('Raw profile type APP1'),
-        Buffer.from([0]),
-        deflateSync(rawProfile('generic', segmentOf(tagged, 'Exif\0\0'))),
-      ]),
-    ),
-  'raw-xmp': ({ png, tagged }) =>
-    withChunk(
-      png,
-      'zTXt',
-      Buffer.concat([
-        keyword('Raw profile type xmp'),
-        Buffer.from([0]),
-        deflateSync(rawProfile('xmp', segmentOf(tagged, 'http://ns.adobe.com/xap/1.0/').subarray(29))),
-      ]),
-    ),
-  'raw-iptc': ({ png, tagged }) =>
-    withChunk(
-      png,
-      'zTXt',
-      Buffer.concat([
-        keyword('Raw profile type iptc'),
-        Buffer.from([0]),
-        deflateSync(rawProfile('iptc', segmentOf(tagged, 'Photoshop 3.0').subarray(14))),
-      ]),
-    ),
-  'text-of-imagemagick': ({ png }) =>
-    withChunk(
-      withChunk(png, 'tEXt', Buffer.concat([keyword('exif:GPSLatitude'), Buffer.from('48/1, 8/1, 138/10')])),
-      'iTXt',
-      Buffer.concat([keyword('Location'), Buffer.from([0, 0, 0, 0]), Buffer.from(canary)]),
-    ),
-  'after-the-end': ({ png }) => Buffer.concat([png, Buffer.from(`Location: ${canary}`)]),
-}
-const others: Readonly<Record<string, readonly [keyof Parts, Make]>> = {
-  'unknown-application': [
+/** Each of the parts that it needs; `tagged` is a JPEG with GPS, XMP and IPTC, `film` one with a place. */
+const byHand: readonly Recipe[] = [
+  ['jpeg', 'second-picture', ['jpeg', 'tagged'], withSecondPicture],
+  ['jpeg', 'second-picture-both', ['tagged'], (tagged) => withSecondPicture(tagged, tagged)],
+  ['jpeg', 'motion-photo', ['jpeg', 'film'], (jpeg, film) => Buffer.concat([jpeg, film])],
+  ['jpeg', 'motion-photo-both', ['tagged', 'film'], (tagged, film) => Buffer.concat([tagged, film])],
+  ['jpeg', 'samsung-motion-photo', ['tagged', 'film'], (tagged, film) => Buffer.concat([tagged, samsungTrailer(film)])],
+  ['jpeg', 'trailer-text', ['tagged'], (tagged) => Buffer.concat([tagged, Buffer.from(`\0\0${canary} 48.1371, 11.5753`)])],
+  [
+    'jpeg',
+    'unknown-segment',
+    ['jpeg'],
+    (jpeg) => withSegments(jpeg, segment(0xe6, Buffer.from(`GoPro\0GPS5${canary}`)), segment(0xe1, Buffer.from(`FLIR\0${canary}`))),
+  ],
+  ['jpeg', 'bare-xmp', ['jpeg', 'tagged'], (jpeg, tagged) => withSegments(jpeg, segment(0xe1, xmpOf(tagged)))],
+  [
+    'jpeg',
+    'exif-twice',
+    ['jpeg', 'tagged'],
+    (jpeg, tagged) => withSegments(jpeg, segment(0xe1, exifOf(tagged)), segment(0xe1, exifOf(tagged))),
+  ],
+  [
+    'jpeg',
+    'exif-after-scan',
+    ['jpeg', 'tagged'],
+    (jpeg, tagged) => Buffer.concat([jpeg.subarray(0, -2), segment(0xe1, exifOf(tagged)), jpeg.subarray(-2)]),
+  ],
+  [
+    'png',
+    'raw-exif',
+    ['png', 'tagged'],
+    (png, tagged) => withChunk(png, 'tEXt', Buffer.concat([keyword('Raw profile type exif'), rawProfile('exif', exifOf(tagged))])),
+  ],
+  ['png', 'raw-app1', ['png', 'tagged'], (png, tagged) => withChunk(png, 'zTXt', compressed('APP1', exifOf(tagged)))],
+  ['png', 'raw-xmp', ['png', 'tagged'], (png, tagged) => withChunk(png, 'zTXt', compressed('xmp', xmpOf(tagged)))],
+  [
+    'png',
+    'raw-iptc',
+    ['png', 'tagged'],
+    (png, tagged) => withChunk(png, 'zTXt', compressed('iptc', segmentOf(tagged, 'Photoshop 3.0').subarray(14))),
+  ],
+  [
+    'png',
+    'text-of-imagemagick',
+    ['png'],
+    (png) =>
+      withChunk(
+        withChunk(png, 'tEXt', Buffer.concat([keyword('exif:GPSLatitude'), Buffer.from('48/1, 8/1, 138/10')])),
+        'iTXt',
+        Buffer.concat([keyword('Location'), Buffer.from([0, 0, 0, 0]), Buffer.from(canary)]),
+      ),
+  ],
+  ['png', 'after-the-end', ['png'], (png) => Buffer.concat([png, Buffer.from(`Location: ${canary}`)])],
+  [
     'gif',
-    ({ gif }) =>
+    'unknown-application',
+    ['gif'],
+    (gif) =>
       Buffer.concat([
-        gif.subarray(0, gif.length - 1),
+        gif.subarray(0, -1),
         Buffer.from('!\xff\x0bGPSBLOCK1.0', 'latin1'),
         Buffer.from([canary.length]),
         Buffer.from(canary),
         Buffer.from([0, 0x3b]),
       ]),
   ],
-}
+]
 
 /** Films with a track of places: subtitles, and the same as a camera's own. */
 const makeTracks = async (folder: string, film: Source): Promise<Tagged[]> => {
@@ -194,38 +187,44 @@ const makeTracks = async (folder: string, film: Source): Promise<Tagged[]> => {
   ]
 }
 
+const nothing = Buffer.alloc(0)
+
 /** @param tagged a JPEG with places in all forms */
 export const makeByHand = async (folder: string, sources: readonly Source[], tagged: string): Promise<Tagged[]> => {
-  const named = (name: string): Source => {
-    const found = sources.find((one) => one.name === name)
-    if (!found) throw new TypeError(`no source ${name}`)
-    return found
+  const named = (name: string): Source | undefined => sources.find((one) => one.name === name)
+  const parts: Record<string, Buffer> = { tagged: await readFile(tagged) }
+  for (const name of ['jpeg', 'png', 'gif', 'mp4']) {
+    const source = named(name)
+    if (source) parts[name] = await readFile(source.path)
   }
-  const film = join(folder, 'handmade-film.mp4')
-  await ffmpeg([
-    '-i',
-    `file:${named('mp4').path}`,
-    '-c',
-    'copy',
-    '-metadata',
-    `location=${iso6709}`,
-    '-movflags',
-    'use_metadata_tags',
-    `file:${film}`,
-  ])
-  const load = async (name: string): Promise<Buffer> => readFile(named(name).path)
-  const parts: Parts = {
-    ...{ jpeg: await load('jpeg'), png: await load('png'), gif: await load('gif'), webp: await load('webp') },
-    ...{ tagged: await readFile(tagged), film: await readFile(film) },
+  const mp4 = named('mp4')
+  if (mp4) {
+    const film = join(folder, 'handmade-film.mp4')
+    await ffmpeg([
+      '-i',
+      `file:${mp4.path}`,
+      '-c',
+      'copy',
+      '-metadata',
+      `location=${iso6709}`,
+      '-movflags',
+      'use_metadata_tags',
+      `file:${film}`,
+    ])
+    parts['film'] = await readFile(film)
   }
   const made: Tagged[] = []
-  const keep = async (source: Source, tagging: string, make: Make): Promise<void> => {
+  for (const [of, tagging, needs, make] of byHand) {
+    const source = named(of)
+    if (!source || needs.some((need) => !parts[need])) continue
     const path = join(folder, `handmade-${tagging}.${source.extension}`)
-    await writeFile(path, make(parts))
+    const [one = nothing, other = nothing] = needs.map((need) => parts[need])
+    await writeFile(path, make(one, other))
     made.push({ source, tagging, path })
   }
-  for (const [name, make] of Object.entries(jpegs)) await keep(named('jpeg'), name, make)
-  for (const [name, make] of Object.entries(pngs)) await keep(named('png'), name, make)
-  for (const [name, [of, make]] of Object.entries(others)) await keep(named(of), name, make)
-  return [...made, ...(await makeTracks(folder, named('mp4'))), ...(await makeTracks(folder, named('mov')))]
+  for (const name of ['mp4', 'mov']) {
+    const film = named(name)
+    if (film) made.push(...(await makeTracks(folder, film)))
+  }
+  return made
 }

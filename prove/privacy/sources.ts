@@ -29,8 +29,8 @@ const pixelsOf = (random: Random, width: number, height: number): Buffer => {
 const widthOf = 96
 const heightOf = 64
 
-/** Small pictures, films and sounds of every type, made anew: sRGB, Display P3 and grey, plain and progressive, one page and several. */
-export const makeSources = async (folder: string, random: Random): Promise<Source[]> => {
+/** Those that `sourceNames` can be chosen from: small pictures, films and sounds of every type, made anew: sRGB, Display P3 and grey, plain and progressive, one page and several. */
+export const makeSources = async (folder: string, random: Random, isWanted: (name: string) => boolean): Promise<Source[]> => {
   const raw = { width: widthOf, height: heightOf, channels: 3 as const }
   const plain = (): Sharp => sharp(pixelsOf(random, widthOf, heightOf), { raw })
   const wide = (): Sharp => plain().withIccProfile('p3')
@@ -56,17 +56,25 @@ export const makeSources = async (folder: string, random: Random): Promise<Sourc
     ['avif-p3', 'image/avif', 'avif', wide().avif({ effort: 0 })],
   ]
   const made: Source[] = []
-  for (const [name, type, extension, picture] of pictures) {
+  for (const [name, type, extension, picture] of pictures.filter(([name]) => isWanted(name))) {
     const path = join(folder, `source-${name}.${extension}`)
     await writeFile(path, await picture.toBuffer())
     made.push({ name, type, extension, path })
   }
-  const png = join(folder, 'source-png.png')
-  const heic = join(folder, 'source-heic.heic')
-  await run('heif-enc', ['-q', '60', '-o', heic, png])
-  made.push({ name: 'heic', type: 'image/heic', extension: 'heic', path: heic })
-  return [...made, ...(await makeFilms(folder))]
+  if (isWanted('heic')) {
+    const [png, heic] = [join(folder, 'of-heic.png'), join(folder, 'source-heic.heic')]
+    await plain().png().toFile(png)
+    await run('heif-enc', ['-q', '60', '-o', heic, png])
+    made.push({ name: 'heic', type: 'image/heic', extension: 'heic', path: heic })
+  }
+  return [...made, ...(await makeFilms(folder, isWanted))]
 }
+
+/** Besides the plain JPEG and PNG, which every run needs. */
+export const sourceNames: readonly string[] =
+  'jpeg-p3 jpeg-progressive jpeg-grey png-p3 png-palette webp webp-p3 webp-lossless gif gif-moving tiff tiff-p3 tiff-tiled avif avif-p3 heic mp4 mp4-faststart mp4-fragments mov m4a webm ogg opus mp3 flac wav'.split(
+    ' ',
+  )
 
 const picture = ['-f', 'lavfi', '-i', 'testsrc=size=128x96:rate=10:duration=1']
 const sound = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=1:sample_rate=48000']
@@ -85,9 +93,9 @@ const films: readonly (readonly [string, string, string, readonly string[]])[] =
   ['wav', 'audio/wav', 'wav', [...sound, '-c:a', 'pcm_s16le']],
 ]
 
-const makeFilms = async (folder: string): Promise<Source[]> => {
+const makeFilms = async (folder: string, isWanted: (name: string) => boolean): Promise<Source[]> => {
   const made: Source[] = []
-  for (const [name, type, extension, args] of films) {
+  for (const [name, type, extension, args] of films.filter(([name]) => isWanted(name))) {
     const path = join(folder, `source-${name}.${extension}`)
     await ffmpeg([...args, '-map_metadata', '-1', `file:${path}`])
     made.push({ name, type, extension, path })
