@@ -85,7 +85,7 @@ const versions: Partial<Record<ProgramName, Promise<Known | null>>> = {}
 const askVersion = async (name: ProgramName): Promise<Known | null> => {
   const path = firstThatRuns(folders.map((folder) => `${folder}/${name}`))
   if (path === null) return null
-  const { stdout } = await promisify(execFile)(path, ['-version'], { timeout: 10_000, maxBuffer: mebibyte })
+  const { stdout } = await promisify(execFile)(path, ['-version'], { env: {}, timeout: 10_000, maxBuffer: mebibyte })
   const version = /^\S+ version ([\w.:~+-]{1,80})/.exec(stdout)?.[1] ?? 'of no known version'
   const [major, minor] = (/^libavutil\s+(\d+)\.\s*(\d+)\./m.exec(stdout) ?? []).slice(1).map(Number)
   const isOld =
