@@ -143,6 +143,8 @@ const photo = async (width: number, height: number, orientation: number, profile
   return (profile ? picture.withIccProfile(profile) : picture).withMetadata({ orientation })
 }
 
+const formats = { jpg: 'jpeg', png: 'png', webp: 'webp', avif: 'avif', tif: 'tiff' } as const
+
 /** Every orientation and colour profile that a photo comes with. */
 export const photos = (): Made[] =>
   each(
@@ -152,10 +154,10 @@ export const photos = (): Made[] =>
     ] as const,
     [1, 2, 3, 4, 5, 6, 7, 8],
   ).flatMap(([[width, height], orientation]) =>
-    (['jpg', 'png', 'webp', 'avif', 'tif'] as const).map((extension) => {
+    Object.entries(formats).map(([extension, format]) => {
       const profile = orientation % 2 === 0 ? 'p3' : undefined
       return made(`photo ${width}x${height} ${extension} orientation ${orientation} ${profile ?? ''}`, extension, async () =>
-        (await photo(width, height, orientation, profile)).toFormat(extension === 'tif' ? 'tiff' : extension, { effort: 1 }).toBuffer(),
+        (await photo(width, height, orientation, profile)).toFormat(format, { effort: 1 }).toBuffer(),
       )
     }),
   )
