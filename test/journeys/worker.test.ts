@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -320,7 +320,8 @@ describe('the folder for jobs', () => {
     const old = new Date(Date.now() - 2 * 3_600_000)
     const job = (digit: number) => `rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae${digit}`
     const [dead, busy, fresh, receiving, decoding] = [job(1), job(2), job(3), job(4), job(5)]
-    for (const name of [dead, busy, 'rindle-elses', fresh, receiving, decoding]) {
+    const [left, waiting] = ['rindle-decoder-aB3xYz', 'rindle-decoder-000000']
+    for (const name of [dead, busy, 'rindle-elses', fresh, receiving, decoding, left, waiting]) {
       mkdirSync(join(scratchFolder, name, 'made'), { recursive: true })
       writeFileSync(join(scratchFolder, name, 'made', 'file'), 'bytes')
       for (const path of [join(name, 'made', 'file'), join(name, 'made'), name]) {
@@ -328,13 +329,14 @@ describe('the folder for jobs', () => {
         utimesSync(join(scratchFolder, path), old, old)
       }
     }
+    rmdirSync(mkdtempSync(join(scratchFolder, waiting, 'now-')))
     const beside = [`${fresh}.received`, `${receiving}.received`, `${decoding}.received`]
     for (const name of [`${dead}.received`, `${dead}.original`, ...beside]) {
       writeFileSync(join(scratchFolder, name), 'bytes')
       if (name.startsWith(dead) || name.startsWith(decoding)) utimesSync(join(scratchFolder, name), old, old)
     }
     await clearScratch({ host: { scratchFolder } })
-    assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, receiving, decoding, ...beside, 'rindle-elses'].sort())
+    assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, receiving, decoding, waiting, ...beside, 'rindle-elses'].sort())
     rmSync(scratchFolder, { recursive: true })
   })
 })
