@@ -18,6 +18,9 @@ describe('what past attempts have to say', () => {
     [past('decoder_killed', 'storage_failed', 'decoder_killed'), 0, 2, 3],
     [past('storage_failed', '!', 'storage_failed', 'decoder_killed'), 0, 0, 1],
     [past('!', 'lease_lost'), 0, 0, 0],
+    [past(...Array.from({ length: 5 }, () => ['scanner_unavailable', 'lease_lost']).flat()), 2, 0, 5],
+    [past(...Array.from({ length: 10 }, () => ['scanner_unavailable', 'lease_lost']).flat()), 5, 0, 10],
+    [past(...Array.from({ length: 24 }, () => 'scanner_unavailable')), 0, 0, 24],
   ] as const)
     it(`counts ${leasesLost} lost leases, ${decodersKilled} dead decoders and ${faults} faults in ${JSON.stringify(runs.map(({ errorCode, state }) => errorCode ?? state))}`, () =>
       assert.deepEqual(troubleOf(runs), { leasesLost, decodersKilled, faults }))

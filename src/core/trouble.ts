@@ -15,7 +15,13 @@ export interface PastRun {
   readonly errorCode: string | null
 }
 
-/** What attempts since the last success have to say. `runs` newest first; those still `processing` lost their lease. */
+/**
+ * What attempts since the last success have to say. `runs` newest first; those still `processing` lost their lease.
+ *
+ * Deaths of decoders and lost leases are counted apart, and each comes to an end. Leases count in a row, since a worker may be lost for
+ * reasons of its own; but a file that takes every other worker with it would go on for ever, so two among other faults count as one in a row.
+ * Faults alone are no word against a file: it waits for them to pass, at most an hour at a time.
+ */
 export const troubleOf = (
   runs: readonly PastRun[],
 ): { readonly leasesLost: number; readonly decodersKilled: number; readonly faults: number } => {
@@ -26,7 +32,10 @@ export const troubleOf = (
   const counted = since.filter((code) => code !== 'worker_stopped')
   const firstOther = counted.findIndex((code) => code !== 'lease_lost')
   return {
-    leasesLost: firstOther < 0 ? counted.length : firstOther,
+    leasesLost: Math.max(
+      firstOther < 0 ? counted.length : firstOther,
+      Math.floor(counted.filter((code) => code === 'lease_lost').length / 2),
+    ),
     decodersKilled: counted.filter((code) => code === 'decoder_killed').length,
     faults: counted.filter((code) => code !== 'lease_lost').length,
   }
