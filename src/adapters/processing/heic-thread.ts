@@ -20,16 +20,15 @@ type HeicDecode = {
 /** It takes a file by the first brand alone, and knows the commonest of them. */
 const knownBrand = 'heic'
 
-const decode = async ({ path, page }: HeicOrder): Promise<HeicPixels> => {
+const decode = async ({ path, page }: HeicOrder): Promise<HeicPixels | null> => {
   const library: HeicDecode = createRequire(import.meta.url)('heic-decode')
   const buffer = await readFile(path)
   buffer.write(knownBrand, 8, 'latin1')
   const pictures = await library.all({ buffer })
   const picture = pictures[page] ?? pictures[0]
-  if (!picture) throw new TypeError('there is no picture in it')
-  return picture.decode()
+  return picture ? picture.decode() : null
 }
 
 const order: HeicOrder = workerData
-const { width, height, data } = await decode(order)
-parentPort?.postMessage({ width, height, data }, [data.buffer])
+const pixels = await decode(order)
+parentPort?.postMessage(pixels, pixels ? [pixels.data.buffer] : [])

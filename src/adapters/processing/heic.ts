@@ -26,7 +26,7 @@ export const withHeicPixels = async <T>(
   const pixels = await decodeApart({ path, page: header.page }).catch((err: unknown) => {
     throw err instanceof RindleError ? err : decodeProblem(header.contentType, err)
   })
-  if (pixels.width !== header.width || pixels.height !== header.height) throw decodeProblem(header.contentType, null)
+  if (pixels?.width !== header.width || pixels.height !== header.height) throw decodeProblem(header.contentType, null)
   const file = join(folder, 'heic.tif')
   await writePixels(file, pixels, header.colourProfile)
   try {
@@ -40,17 +40,17 @@ export const withHeicPixels = async <T>(
  * A thread of its own for each: the memory of WebAssembly grows and never shrinks, and goes with its thread alone. Left to itself a thread
  * lays half a gibibyte aside for its code, which would count against the child's limit.
  */
-const decodeApart = async (order: HeicOrder): Promise<HeicPixels> => {
+const decodeApart = async (order: HeicOrder): Promise<HeicPixels | null> => {
   try {
     createRequire(import.meta.url).resolve('heic-decode')
   } catch (cause) {
     throw new RindleError('peer_missing', { packageName: 'heic-decode', neededFor: 'Opening HEIC pictures' }, { cause })
   }
-  const answer = Promise.withResolvers<HeicPixels>()
+  const answer = Promise.withResolvers<HeicPixels | null>()
   const thread = new Worker(fileURLToPath(import.meta.resolve('#heic')), { workerData: order, resourceLimits: { codeRangeSizeMb: 16 } })
   thread.once('message', answer.resolve)
   thread.once('error', answer.reject)
-  thread.once('exit', () => answer.reject(new TypeError('it ended without an answer')))
+  thread.once('exit', () => answer.resolve(null))
   return answer.promise.finally(() => thread.terminate())
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import sharp from 'sharp'
+import sharp, { type JpegOptions } from 'sharp'
 import { countScans } from './jpeg.ts'
 
 describe('the scans of a JPEG', () => {
@@ -16,7 +16,7 @@ describe('the scans of a JPEG', () => {
     writeFileSync(path, bytes)
     return countScans(path, enough)
   }
-  const photo = (options: sharp.JpegOptions): Promise<Buffer> =>
+  const photo = (options: JpegOptions): Promise<Buffer> =>
     sharp(
       Buffer.from({ length: 900 * 700 * 3 }).map((_, at) => (at * 7919) % 251),
       { raw: { width: 900, height: 700, channels: 3 } },
