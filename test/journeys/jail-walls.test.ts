@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -182,6 +182,30 @@ describe('a jail that wants all of its walls', () => {
       ['sandbox', 'memory', 'limits'],
     )
     await jail.close()
+  })
+
+  it('works from where packages are links into a store, as some installers lay them out', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'rindle-linked-'))
+    const [own, packages] = [join(folder, 'store/rindle'), join(folder, 'store/node_modules')]
+    for (const name of ['src', 'package.json']) await cp(join(root, name), join(own, name), { recursive: true })
+    await mkdir(packages)
+    for (const name of await readdir(join(root, 'node_modules')))
+      if (!name.startsWith('.')) await symlink(join(root, 'node_modules', name), join(packages, name))
+    await mkdir(join(folder, 'app'))
+    await symlink(own, join(folder, 'app/rindle'))
+    const script = `
+      import { createJail } from './rindle/src/adapters/processing/jail.ts'
+      const jail = createJail({ concurrency: 1, require: true, logger: console })
+      const { walls, decodes } = await jail.report()
+      console.log(walls.every(({ stands }) => stands), decodes.includes('image/webp'))
+      await jail.close()`
+    const options = ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script]
+    const child = spawn(process.execPath, options, { cwd: join(folder, 'app'), stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await once(child, 'close')
+    await rm(folder, { recursive: true })
+    assert.equal(said, 'true true\n')
   })
 
   it('tells a machine that forbids sandboxes apart from one that has no bubblewrap, in the words of the tool', async () => {
