@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import pg from 'pg'
+import { memory } from '../../src/adapters/storage/memory.ts'
 import { openDatabase } from '../../src/database/open.ts'
+import { createRindle, defineProfile } from '../../src/index.ts'
 import { checkSchemaVersion, grantTo, migrate } from '../../src/database/migrate.ts'
 import { queueMigrations } from '../../src/adapters/queue/install.ts'
 import { type EngineDatabase, engines, runtimeRole } from '../services/engines.ts'
@@ -30,12 +32,12 @@ const start = (args: readonly string[], cwd: string, flags: readonly string[] = 
 const run = (args: readonly string[], cwd: string, flags: readonly string[] = []) => start(args, cwd, flags).ended
 
 /** An app as an adopter writes one; `database` is an expression. */
-const appText = (database: string) => `
+const appText = (database: string, more = '') => `
 import { createRindle, defineProfile } from '${source}index.ts'
 import { memory } from '${source}adapters/storage/memory.ts'
 import { pglite } from '${source}pglite.ts'
 const note = defineProfile({ kind: 'file', storage: memory({ name: 'cli' }), allowMime: ['text/plain'], maxBytes: 1000 })
-export const rindle = createRindle({ profiles: { note }, database: ${database}, secrets: ['a secret of the tests that is long enough'] })
+export const rindle = createRindle({ profiles: { note }, database: ${database}, secrets: ['a secret of the tests that is long enough']${more} })
 `
 
 describe('finding the app', () => {
@@ -178,7 +180,93 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       }
     })
 
+    it('examine, and end with 1 when there is a problem', async () => {
+      const { code, out, err } = await run(['doctor'], folder)
+      assert.equal(code, 1, err)
+      assert.match(out, /^ok {7}database: .*answers/m)
+      assert.match(out, /^problem {2}base-url \(memory:cli\): .*\n {9}Set createRindle\(\{ baseUrl \}\)/m)
+      assert.match(out, /looked at: 1 problem, \d+ warnings?\.\n$/)
+      const told = JSON.parse((await run(['doctor', '--json', '--quiet'], folder)).out)
+      assert.equal(told.ok, false)
+      assert.deepEqual(
+        told.rows.filter(({ level }: { level: string }) => level === 'problem').map(({ check }: { check: string }) => check),
+        ['base-url'],
+      )
+      const healthy = join(folder, 'healthy.ts')
+      writeFileSync(
+        healthy,
+        appText(engine.concurrent ? `'${database.place}'` : `pglite('${database.place}')`, `, baseUrl: 'https://app.test'`),
+      )
+      const well = await run(['doctor', '--app', healthy], folder)
+      assert.equal(well.code, 0, well.out)
+    })
+
+    it('list nothing where nothing is held back, and refuse to release without words', async () => {
+      const listed = await run(['quarantine'], folder)
+      assert.equal(listed.out, '0 files are held back.\n', listed.err)
+      assert.equal((await run(['quarantine', '--limit', 'all'], folder)).code, 65)
+      const asset = '01890000-0000-7000-8000-000000000000'
+      assert.equal((await run(['release'], folder)).code, 64)
+      const silent = await run(['release', asset, '--actor', 'Anna'], folder)
+      assert.equal(silent.code, 65)
+      assert.match(silent.err, /--reason: it is required/)
+      assert.match((await run(['release', asset, '--actor', 'Anna', '--reason', 'x'], folder)).err, /No asset 01890000/)
+    })
+
     if (engine.concurrent) {
+      it('list what is held back, and release it with who and why on record', async () => {
+        const note = defineProfile({ kind: 'file', storage: memory({ name: 'cli' }), allowMime: ['text/plain'], maxBytes: 1000 })
+        const rindle = createRindle({
+          profiles: { note },
+          database: database.given,
+          secrets: ['a secret of the tests that is long enough'],
+        })
+        const hold = async (name: string, code: string): Promise<string> => {
+          const { id } = await rindle.upload('note', Buffer.from(name), { filename: name })
+          await database.query(
+            `update rindle.media_assets
+                set state = 'quarantined', error_code = $2, error_detail = 'It says so.', due_at = now() + interval '1 day',
+                    object_id = (select o.id from rindle.media_objects o where o.asset_id = $1::uuid and o.state = 'present')
+              where id = $1::uuid`,
+            [id, code],
+          )
+          return id
+        }
+        const broken = await hold('broken.txt', 'decode_failed')
+        const infected = await hold('infected.txt', 'malware_found')
+        await rindle.close()
+
+        const { rows } = JSON.parse((await run(['quarantine', '--json'], folder)).out)
+        assert.deepEqual(
+          rows.map(({ id, profile, filename, code, message, isReleasable }: Record<string, unknown>) => [
+            ...[id, profile, filename, code, message, isReleasable],
+          ]),
+          [
+            [infected, 'note', 'infected.txt', 'malware_found', 'It says so.', true],
+            [broken, 'note', 'broken.txt', 'decode_failed', 'It says so.', false],
+          ],
+        )
+        assert.ok(new Date(rows[0].keptUntil).getTime() > 0)
+        const first = await run(['quarantine', '--limit', '1'], folder)
+        assert.match(
+          first.out,
+          new RegExp(`^${infected}  note  infected\\.txt\\n  malware_found: It says so\\.\\n  Kept until .*may let it through`),
+        )
+        assert.match((await run(['quarantine', '--before', infected], folder)).out, new RegExp(`^${broken}[^]*cannot be let through`))
+
+        const words = ['--reason', 'A false alarm', '--actor', 'Anna']
+        const released = await run(['release', infected, ...words], folder)
+        assert.equal(released.code, 0, released.err)
+        const moves = await database.query(`select actor, reason from rindle.state_moves where entity_id = $1::uuid and move = 'release'`, [
+          infected,
+        ])
+        assert.deepEqual(moves, [{ actor: 'Anna', reason: 'A false alarm' }])
+        const refused = await run(['release', broken, ...words, '--json'], folder)
+        assert.equal(refused.code, 65)
+        assert.equal(JSON.parse(refused.out).error.code, 'quarantine_not_releasable')
+        await database.empty()
+      })
+
       it('say what to do about a role, a database or a server that is not there', async () => {
         const place = (change: (url: URL) => void) => {
           const url = new URL(database.place)
