@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createJail } from '../src/adapters/processing/jail.ts'
 import { image } from '../src/core/image-recipe.ts'
 import type { MetadataPolicy } from '../src/core/metadata-policy.ts'
@@ -49,7 +50,7 @@ export const privacy: Proof = {
       seen.flatMap(({ served, variants }) => [served, ...variants]),
     )
     const digests = createDigests(context)
-    for (const one of seen) await judge(context, one, { before, after, digests })
+    await inLanes(seen, (one) => judge(context, one, { before, after, digests }))
     const whole = size === 'ci' ? 0 : await throughRindle(context, order(files).slice(0, 24))
     const counted = seen.filter(({ policy }) => policy === 'strip-location').length
     const variants = seen.reduce((sum, one) => sum + one.variants.length, 0)
@@ -66,18 +67,23 @@ const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promis
     return policies.map((policy) => ({ tagged, policy }))
   })
   const seen: Seen[] = []
-  const work = async (): Promise<void> => {
-    for (let wish = wishes.shift(); wish && !context.signal.aborted; wish = wishes.shift()) {
-      const found = await visit(context, jail, wish.tagged, wish.policy)
-      if (found) seen.push(found)
-    }
-  }
   try {
-    await Promise.all(Array.from({ length: lanes }, work))
+    await inLanes(wishes, async ({ tagged, policy }) => {
+      const found = context.signal.aborted ? null : await visit(context, jail, tagged, policy)
+      if (found) seen.push(found)
+    })
   } finally {
     await jail.close()
   }
   return seen
+}
+
+const inLanes = async <T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> => {
+  const waiting = [...list]
+  const lane = async (): Promise<void> => {
+    for (let one = waiting.shift(); one; one = waiting.shift()) await work(one)
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
 }
 
 const limits = {
@@ -158,9 +164,9 @@ const findPlaces = async (breach: (text: string) => void, named: string, path: s
 
 /** What was decoded once is not decoded again. */
 const createDigests = ({ folder }: ProofContext): Evidence['digests'] => {
-  const known = new Map<string, string>()
-  return async (path, type) => {
-    const digest = known.get(path) ?? (await decodedDigest(path, type, folder))
+  const known = new Map<string, Promise<string>>()
+  return (path, type) => {
+    const digest = known.get(path) ?? decodedDigest(path, type, join(folder, `decoded-${known.size}.png`))
     known.set(path, digest)
     return digest
   }

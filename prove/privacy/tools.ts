@@ -60,12 +60,11 @@ export const probedTags = async (path: string): Promise<Tag[]> => {
   })
 }
 
-/** A digest of every decoded frame and sample, by a decoder that is not the jail's. */
-export const decodedDigest = async (path: string, type: string, folder: string): Promise<string> => {
+/** A digest of every decoded frame and sample, by a decoder that is not the jail's; `png` is a path that it may use on the way. */
+export const decodedDigest = async (path: string, type: string, png: string): Promise<string> => {
   const decoder = type === 'image/heic' ? 'heif-convert' : type === 'image/avif' ? 'avifdec' : null
   if (decoder === null)
     return ffmpeg(['-noautorotate', '-i', `file:${path}`, '-map', '0:v?', '-map', '0:a?', '-f', 'streamhash', '-hash', 'md5', '-'])
-  const png = join(folder, 'decoded.png')
   await run(decoder, [path, png], most)
   return ffmpeg(['-i', `file:${png}`, '-f', 'streamhash', '-hash', 'md5', '-'])
 }

@@ -25,7 +25,8 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
     const database = await chosenEngine().open()
     const store = memory({ name: 'privacy' })
     const common = { storage: store, maxBytes: 20_000_000 }
-    const types = [...new Set(files.map(({ source }) => source.type))]
+    const types = [...new Set(['image/png', 'video/mp4', ...files.map(({ source }) => source.type)])]
+    const isPicture = (type: string): boolean => type.startsWith('image/')
     const rindle = createTestRindle(
       {
         database: database.given,
@@ -34,8 +35,8 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
         scratchFolder: folder,
         logger: silent,
         profiles: {
-          photo: defineProfile({ ...common, allowMime: [...types, 'image/png'], variants: { small: image({ width: 40 }) } }),
-          film: defineProfile({ ...common, allowMime: [...types, 'video/mp4'] }),
+          photo: defineProfile({ ...common, allowMime: types.filter(isPicture), variants: { small: image({ width: 40 }) } }),
+          film: defineProfile({ ...common, allowMime: types.filter((type) => !isPicture(type)) }),
         },
       },
       { jail: createJail({ logger: silent, concurrency: 2 }) },
@@ -45,7 +46,7 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
     try {
       const paths: string[] = []
       for (const { source, path, tagging } of files) {
-        const profile = source.type.startsWith('image/') ? 'photo' : 'film'
+        const profile = isPicture(source.type) ? 'photo' : 'film'
         const asset = await rindle.upload(profile, await readFile(path), { filename: `${source.name}.${source.extension}` })
         const { state, error } = await rindle.settled(asset.id, { timeoutMs: 120_000 })
         if (!['ready', 'available'].includes(state))
