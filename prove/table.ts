@@ -5,11 +5,29 @@ import { decode } from './decode.ts'
 import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
+import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
+import { phones } from './phones.ts'
+import { privacy } from './privacy.ts'
 import { sealed } from './sealed.ts'
 import { slots } from './slots.ts'
 import { storageFaults } from './storage-faults.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
-export const proofs: readonly Proof[] = [abandoned, accept, bombs, decode, gate, kills, memory, sealed, slots, storageFaults, tickets]
+export const proofs: readonly Proof[] = [
+  abandoned,
+  accept,
+  bombs,
+  decode,
+  gate,
+  kills,
+  loaders,
+  memory,
+  phones,
+  privacy,
+  sealed,
+  slots,
+  storageFaults,
+  tickets,
+]
