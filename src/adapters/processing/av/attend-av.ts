@@ -117,7 +117,7 @@ export const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: 
   const last = await decodeSample(input, probed, { fromSeconds, lengthSeconds: null, timeoutMs })
   refuseDamaged(last, input)
   refuseEmpty([first, last], probed, input)
-  if (!reachesEnd(last, probed, { input, durationMs, fromSeconds })) throw last.ranOut ? outOfTime(limits) : damage(input)
+  if (!reachesEnd(last, probed, { input, durationMs, fromSeconds })) throw damage(input)
 }
 
 const damage = ({ contentType }: AvInput): RindleError => new RindleError('decode_failed', { format: spokenType(contentType) })
@@ -138,11 +138,11 @@ const askProbe = async (input: AvInput, limits: DecodeLimits): Promise<Probed & 
 }
 
 const checkStreams = (probed: Probed, input: AvInput, { maxSidePixels, maxPixels }: DecodeLimits): void => {
-  const { streams, picture, sound, hasSound, attachments } = probed
+  const { streams, picture, sound, hasSound, hasPicture, attachments } = probed
   const format = spokenType(input.contentType)
   if (streams > mostStreams) throw new RindleError('max_streams_exceeded', { streams, maxStreams: mostStreams })
   if (attachments > 0) throw new RindleError('attachment_not_allowed', { format })
-  if (!picture && !hasSound) throw damage(input)
+  if (!picture && (hasPicture || !hasSound)) throw damage(input)
   if ((picture && picture.codec === null) || (hasSound && !sound)) throw new RindleError('codec_not_allowed', { format, codec: null })
   if (!picture) return
   const { sidePixels, pixels, framesPerSecond } = picture
@@ -171,14 +171,14 @@ const refuseDamaged = (part: Sampled, input: AvInput): void => {
   if (part.isDamaged) throw damage(input)
 }
 
-/** Sound goes on to its end; the last picture of a film may stand for long. */
+/** Sound goes on to its end; the last picture of a film may stand for long, and without an index it may be far to it. */
 const reachesEnd = (
   { pictures, sounds, soundEndSeconds, ranOut }: Sampled,
   { picture, sound }: Probed,
   { input, durationMs, fromSeconds }: { readonly input: AvInput; readonly durationMs: number; readonly fromSeconds: number },
 ): boolean => {
-  if (measured.has(input.contentType)) return true
-  if (picture || ranOut) return pictures + sounds > 0
+  if (ranOut || measured.has(input.contentType)) return true
+  if (picture) return pictures + sounds > 0
   const lengthSeconds = (sound?.durationMs ?? durationMs) / 1000
   return sounds > 0 && soundEndSeconds >= lengthSeconds - fromSeconds - leewaySeconds
 }

@@ -23,6 +23,7 @@ describe('what ffprobe answers', () => {
       picture: { index: 0, codec: 'h264', width: 640, height: 480, sidePixels: 640, pixels: 307_200, framesPerSecond: 25 },
       sound: { index: 1, codec: 'aac', durationMs: 5_100 },
       hasSound: true,
+      hasPicture: true,
       attachments: 0,
     })
   })
@@ -68,8 +69,10 @@ describe('what ffprobe answers', () => {
     for (const duration of ['nan', 'inf', '-5', '1e400', '0x10', '', 'N/A', '0', null, [], {}, true, `${'9'.repeat(400)}`])
       assert.equal(read([{ ...sound, duration }], { duration })?.durationMs, null, String(duration))
     assert.equal(read([{ ...sound, duration: '9'.repeat(29) }], {})?.durationMs, Number.MAX_SAFE_INTEGER)
-    for (const width of [0, -1, 1.5, 2 ** 31, '640', Number.MAX_VALUE, null])
-      assert.equal(read([{ ...film, width }])?.picture, null, String(width))
+    for (const width of [0, -1, 1.5, 2 ** 31, '640', Number.MAX_VALUE, null]) {
+      const probed = read([{ ...film, width }])
+      assert.deepEqual([probed?.picture, probed?.hasPicture], [null, true], String(width))
+    }
     for (const codec_name of ['a"b', 'x\u0000', 'H264\n', '', 'unknown', 7, 'a'.repeat(41)])
       assert.equal(read([{ ...film, codec_name }])?.picture?.codec, null, String(codec_name))
     for (const avg_frame_rate of ['0/0', '1/0', '-25/1', 'nan', 25])

@@ -9,6 +9,8 @@ export interface Probed {
   /** The first track of sound whose codec has a name. */
   readonly sound: Sound | null
   readonly hasSound: boolean
+  /** Also when `picture` is null, because it tells no size. */
+  readonly hasPicture: boolean
   /** Files that travel in the container, other than cover art. */
   readonly attachments: number
 }
@@ -59,6 +61,7 @@ export const probedFrom = (json: string): Probed | null => {
     picture: firstOf(pictures, pictureOf),
     sound: firstOf(sounds, soundOf),
     hasSound: sounds.length > 0,
+    hasPicture: pictures.length > 0,
     attachments: streams.filter((one) => one['codec_type'] === 'attachment').length,
   }
 }
