@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, afterEach, before, describe, it } from 'node:test'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { executorOf, queryableOver } from '../../src/database/queryable.ts'
 import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { download } from '../../src/flows/unmanaged/download.ts'
 import { buildVariants } from '../../src/flows/variants/build-variants.ts'
@@ -88,6 +89,25 @@ for (const engine of engines) {
       await stand.work()
       assert.deepEqual((await stand.states(assetId)).objects, ['original present', 'staging watched', 'variant present', 'variant present'])
       assert.equal((await readAsset(stand.ctx, assetId))?.receivedSha256, sha256(plainPicture()))
+    })
+
+    it('costs one statement more than a file that needs nothing, which costs three', async () => {
+      const inner = executorOf(stand.ctx.db.pool)
+      let count = 0
+      const counting = queryableOver({
+        ...inner,
+        execute(text, values) {
+          count += 1
+          return inner.execute(text, values)
+        },
+      })
+      const statementsOf = async (assetId: string) => {
+        count = 0
+        assert.equal(await promoteAsset({ ...stand.ctx, db: { ...stand.ctx.db, pool: counting } }, assetId), 'admitted')
+        return count
+      }
+      const { assetId } = await stand.land()
+      assert.deepEqual([await statementsOf(assetId), await statementsOf((await land()).assetId)], [3, 4])
     })
 
     it('is decoded anew from what is served when variants are built again', async () => {
