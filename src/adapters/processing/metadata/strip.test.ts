@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { isRindleError } from '../../../core/errors.ts'
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
@@ -45,6 +46,21 @@ describe('taking metadata out of a file', () => {
       assert.equal(served.includes(canary), false)
       assertChanged(bytes, served, rewritten)
     })
+
+  it('names no places where there are too many to name', async () => {
+    const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#456' } })
+      .png()
+      .toBuffer()
+    const body = Buffer.from(`tEXtComment\0${canary}`, 'latin1')
+    const chunk = Buffer.concat([Buffer.alloc(4), body, Buffer.alloc(4)])
+    chunk.writeUInt32BE(body.length - 4)
+    chunk.writeUInt32BE(crc32(body), chunk.length - 4)
+    const given = Buffer.concat([png.subarray(0, 33), ...Array.from({ length: 1_200 }, () => chunk), png.subarray(33)])
+    const { rewritten, served } = await strip(given, 'image/png', 'strip')
+    assert.equal(rewritten?.changed, null)
+    assert.equal(served.length, given.length)
+    assert.equal(served.includes(canary), false)
+  })
 
   for (const type of ['image/jpeg', 'image/png', 'image/webp', 'image/tiff', 'image/avif'])
     it(`keeps the pixels and the orientation of ${type}, and its camera unless all goes`, async () => {

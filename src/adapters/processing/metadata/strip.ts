@@ -59,12 +59,16 @@ export const stripMetadata = async (request: StripRequest): Promise<Rewritten | 
   return rewritten
 }
 
+/** As many as an answer may name. A file that differs in more places is not worth copying in pieces. */
+const mostSpans = 1_024
+
 const edit = (path: string, copyPath: string, format: string, work: (bytes: Bytes) => void): Rewritten | null => {
   const canvas = openCanvas(path, copyPath, format)
   try {
     work(canvas.bytes)
     const changed = canvas.changed()
-    return changed.length === 0 ? null : { path: copyPath, byteSize: canvas.bytes.size, changed }
+    if (changed.length === 0) return null
+    return { path: copyPath, byteSize: canvas.bytes.size, changed: changed.length > mostSpans ? null : changed }
   } finally {
     canvas.close()
   }
