@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { after, before, describe, it } from 'node:test'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { corpus, limits, openPlace, quarters, quartersOf, recipe, type Place } from './fixtures/visits.ts'
 
 describe('the variants of an image', () => {
@@ -200,6 +200,38 @@ describe('the variants of an image', () => {
       (await place.passing(p3, 'a.png', { one: recipe({ width: 20, format: 'png' }) })).made['one']!.path,
     )
     assert.ok(Math.abs(r - 0x3f) < 4 && Math.abs(g - 0x7f) < 4 && Math.abs(b - 0x5f) < 4, `${r},${g},${b}`)
+  })
+
+  it('keep it in every format, from profiles of wide gamut, CMYK and 16 bits, and grey with what is transparent', async () => {
+    const colours = ['#3f7f5f', '#c83232', '#3250c8', '#e0c040']
+    const plain = (background: string) => sharp({ create: { width: 32, height: 32, channels: 3, background } })
+    const write = {
+      'p3.jpg': (one: Sharp) => one.withIccProfile('p3').jpeg({ quality: 100, chromaSubsampling: '4:4:4' }),
+      'p3.png': (one: Sharp) => one.withIccProfile('p3').png(),
+      'p3.webp': (one: Sharp) => one.withIccProfile('p3').webp({ lossless: true }),
+      'p3.avif': (one: Sharp) => one.withIccProfile('p3').avif({ quality: 100, chromaSubsampling: '4:4:4', effort: 0 }),
+      'p3.tif': (one: Sharp) => one.withIccProfile('p3').tiff({ compression: 'lzw' }),
+      'deep.png': (one: Sharp) => one.toColourspace('rgb16').png(),
+      'cmyk.jpg': (one: Sharp) => one.toColourspace('cmyk').withIccProfile('cmyk').jpeg({ quality: 100, chromaSubsampling: '4:4:4' }),
+    }
+    for (const colour of colours)
+      for (const [name, encode] of Object.entries(write)) {
+        // The press has no such red and blue as a screen.
+        if (name === 'cmyk.jpg' && colour !== '#3f7f5f' && colour !== '#e0c040') continue
+        const expected = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
+        const { made } = await place.passing(await encode(plain(colour)).toBuffer(), name, { one: recipe({ width: 16, format: 'png' }) })
+        const found = await pixelAt(made['one']!.path, 8, 8)
+        const off = Math.max(...expected.map((value, at) => Math.abs(value - (found[at] ?? 0))))
+        assert.ok(off <= (name === 'cmyk.jpg' ? 12 : 4), `${colour} of ${name} came out as ${found.join()}`)
+      }
+    const grey = sharp(
+      Buffer.from({ length: 2 * 32 * 32 }).map((_, at) => (at % 2 ? 128 : 90)),
+      { raw: { width: 32, height: 32, channels: 2 } },
+    )
+    const { facts, made } = await place.passing(await grey.png().toBuffer(), 'grey.png', { one: recipe({ width: 16, format: 'png' }) })
+    assert.equal(facts.hasAlpha, true)
+    const { data } = await sharp(made['one']!.path).toColourspace('srgb').ensureAlpha().raw().toBuffer({ resolveWithObject: true })
+    assert.deepEqual([...data.subarray(0, 4)], [90, 90, 90, 128])
   })
 
   it('show the first frame of an animation, and all of them when asked', async () => {
