@@ -84,8 +84,16 @@ describe('content types', () => {
     assert.ok(!browserDrawableTypes.has('image/tiff') && !browserDrawableTypes.has('image/heic'))
   })
 
-  it('decodes six image types', () => {
-    assert.deepEqual([...decodableImageTypes].sort(), ['image/avif', 'image/gif', 'image/jpeg', 'image/png', 'image/tiff', 'image/webp'])
+  it('decodes seven image types', () => {
+    assert.deepEqual([...decodableImageTypes].sort(), [
+      'image/avif',
+      'image/gif',
+      'image/heic',
+      'image/jpeg',
+      'image/png',
+      'image/tiff',
+      'image/webp',
+    ])
   })
 
   it('calls text what has no magic number', () => {
