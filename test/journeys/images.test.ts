@@ -231,7 +231,8 @@ describe('the variants of an image', () => {
     const { facts, made } = await place.passing(await grey.png().toBuffer(), 'grey.png', { one: recipe({ width: 16, format: 'png' }) })
     assert.equal(facts.hasAlpha, true)
     const { data } = await sharp(made['one']!.path).toColourspace('srgb').ensureAlpha().raw().toBuffer({ resolveWithObject: true })
-    assert.deepEqual([...data.subarray(0, 4)], [90, 90, 90, 128])
+    const [r = 0, g = 0, b = 0, alpha = 0] = data
+    assert.ok(r === g && g === b && Math.abs(r - 90) <= 1 && Math.abs(alpha - 128) <= 1, [...data.subarray(0, 4)].join())
   })
 
   it('show the first frame of an animation, and all of them when asked', async () => {
