@@ -4,7 +4,7 @@ import { type Bytes, inside, partOf, stepsOf } from './bytes.ts'
 import type { Span } from './canvas.ts'
 import { anyTextIn, namesPlace, saysPlace } from './place-words.ts'
 
-const drawn: ReadonlySet<string> = new Set(['vide', 'soun', 'hint', 'tmcd', 'auxv', 'pict', 'subp', 'clcp'])
+const drawn: ReadonlySet<string> = new Set(['vide', 'soun', 'hint', 'tmcd', 'auxv', 'pict', 'subp', 'clcp', 'odsm', 'sdsm'])
 const written: ReadonlySet<string> = new Set(['text', 'sbtl', 'subt'])
 
 /**

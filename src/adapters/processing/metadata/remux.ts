@@ -29,13 +29,15 @@ const muxers: Readonly<Record<string, string>> = {
 /** What a container says of its own making, and what a player needs. */
 const technical =
   /^(?:encoder|duration|duration-\w{3}|language|alpha_mode|stereo_mode|title-eng|_statistics_\w+|bps|bps-\w{3}|number_of_\w+)$/i
+const noRoom = /No space left on device|Disk quota exceeded|File too large/i
 const probeTimeoutMs = 5_000
 
 /**
  * Copies sound, picture and subtitles into a new container without any tag, cover or attachment, where there is any. Samples are not touched.
  *
  * @returns null when nothing had to be taken out.
- * @throws RindleError `metadata_not_removable` when ffmpeg cannot copy it; `program_missing`, `peer_outdated` and `decoder_killed` are faults
+ * @throws RindleError `metadata_not_removable` when ffmpeg cannot copy it; `program_missing`, `peer_outdated`, `decoder_unavailable` and
+ * `decoder_killed` are faults
  */
 export const remuxWithoutMetadata = async (request: RemuxRequest): Promise<Rewritten | null> => {
   const { path, copyPath, contentType, format, timeoutMs } = request
@@ -43,6 +45,9 @@ export const remuxWithoutMetadata = async (request: RemuxRequest): Promise<Rewri
   if (found.tags.length === 0 && !found.pictures && !(await saysMore(path, contentType))) return null
   const run = await runFfmpeg({ path, contentType }, outputOf(request, found), { timeoutMs })
   if (run.ranOut) throw new RindleError('decoder_killed', { reason: 'its metadata was not taken out in time' })
+  // ffmpeg ends with the same status for a full disk, which is not the file's fault.
+  if (run.status !== 0 && noRoom.test(run.complaints))
+    throw new RindleError('decoder_unavailable', { problem: 'its copy could not be written' })
   if (run.status !== 0) throw new RindleError('metadata_not_removable', { format })
   const left = await notesOf({ ...request, path: copyPath })
   if (left.tags.length > 0 || left.pictures) throw new RindleError('metadata_not_removable', { format })

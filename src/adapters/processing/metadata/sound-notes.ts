@@ -46,7 +46,11 @@ const looksIntoFlac: Look = async (file, size) => {
   return true
 }
 
-const looksIntoMpeg: Look = async (file, size) => (await readAt(file, 0, 3)).toString('latin1') === 'ID3' || (await hasTagAtEnd(file, size))
+/** What does not begin with a frame begins with a tag, or with what is left of one. */
+const looksIntoMpeg: Look = async (file, size) => {
+  const [sync = 0, rest = 0] = await readAt(file, 0, 2)
+  return sync !== 0xff || rest < 0xe0 || (await hasTagAtEnd(file, size))
+}
 
 const hasTagAtEnd = async (file: FileHandle, size: number): Promise<boolean> => {
   const tail = (await readAt(file, Math.max(0, size - 4_096), 4_096)).toString('latin1')
