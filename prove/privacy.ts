@@ -119,7 +119,8 @@ const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, polic
         ]
       : [],
   })
-  if (verdict.verdict === 'refuse') return (breach(`${source.name} ${tagging} was refused: ${verdict.code} ${verdict.message}`), null)
+  if (verdict.verdict === 'refuse')
+    return (breach(`${source.name} ${tagging} under ${policy} was refused: ${verdict.code} ${verdict.message}`), null)
   const variants = verdict.variants.flatMap((made) => (made.ok ? [made.path] : []))
   if (isPicture && variants.length !== 2) breach(`${source.name} ${tagging} has ${variants.length} variants of 2`)
   return { tagged, policy, served: verdict.rewritten?.path ?? path, variants }

@@ -69,11 +69,7 @@ const gifTaggings: readonly Tagging[] = [...xmpTaggings, { name: 'comment', args
 const tiffTaggings: readonly Tagging[] = [
   {
     name: 'geotiff',
-    args: [
-      `-GeoTiffDoubleParams=11.5753829 48.1371543 0 0 0 0`,
-      `-GeoTiffAsciiParams=${canary}`,
-      '-ModelTransform=1 0 0 11.5753829 0 1 0 48.1371543 0 0 1 0 0 0 0 1',
-    ],
+    args: [`-GeoTiffDoubleParams=11.5753829 48.1371543 0 0 0 0`, '-ModelTransform=1 0 0 11.5753829 0 1 0 48.1371543 0 0 1 0 0 0 0 1'],
   },
 ]
 const pngTaggings: readonly Tagging[] = [
