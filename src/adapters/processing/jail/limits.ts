@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { RindleError } from '../../../core/errors.ts'
@@ -97,6 +97,16 @@ export const usageOf = (pid: number): Usage | null => {
     return { dataBytes: bytesOf('VmData'), residentBytes: bytesOf('VmRSS'), cpuSeconds }
   } catch {
     return null
+  }
+}
+
+/** False for one that ended, although whoever waits for it may not know yet; true where the kernel does not say. */
+export const isRunning = (pid: number): boolean => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  } catch {
+    return !existsSync('/proc/self/stat')
   }
 }
 

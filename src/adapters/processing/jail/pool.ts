@@ -5,7 +5,7 @@ import type { VisitRequest } from '../attend.ts'
 import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import { startDecoder, type Decoder, type Outcome, type VisitLimits, type Warm } from './decoder.ts'
 import { decoderEntry } from './launch.ts'
-import { confine, type Confinement, type JailLimits, offerToKernel, type Usage, usageOf } from './limits.ts'
+import { confine, type Confinement, isRunning, type JailLimits, offerToKernel, type Usage, usageOf } from './limits.ts'
 import { allowNamespaces, findSandbox, type SandboxFound } from './sandbox.ts'
 import { createTurns } from './turns.ts'
 import { wallsOf, warnOf } from './walls.ts'
@@ -143,7 +143,7 @@ export const createPool = (options: PoolOptions): Pool => {
     }
     await standing()
     for (let member = idle.pop(); member; member = idle.pop()) {
-      if (member.decoder.alive && member.folder.exists()) return member
+      if (member.decoder.alive && isRunning(member.decoder.pid) && member.folder.exists()) return member
       await end(member.decoder)
     }
     return start()
