@@ -34,7 +34,7 @@ export const accept: Proof = {
           const variants = turn % 3 === 0 ? [{ name: 'thumb', recipe: image({ width: 320 }) }] : []
           const { outcome, message, ms } = await host.ask('visit', { path, filename: file.filename, more: { variants } })
           rmSync(path)
-          const kind = outcome === 'pass' ? message : 'refused'
+          const kind = file === dot ? 'dots' : outcome === 'pass' ? message : 'refused'
           counts[kind] = (counts[kind] ?? 0) + 1
           slowestMs = Math.max(slowestMs, ms)
           if (outcome !== 'pass') breach(`${file.label} is ${outcome} after ${ms} ms: ${message}`)
@@ -50,7 +50,8 @@ export const accept: Proof = {
       const turns = counter()
       await Promise.all(Array.from({ length: concurrency }, (_, index) => lane(index, small, turns)))
     })
-    return { runs: Object.values(counts).reduce((sum, count) => sum + count, 0), figures: { slowestMs, ...counts } }
+    const { dots: _, ...figures } = counts
+    return { runs: Object.values(figures).reduce((sum, count) => sum + count, 0), figures: { slowestMs, ...figures } }
   },
 }
 
