@@ -34,6 +34,15 @@ describe('taking metadata out by ffmpeg', { skip }, () => {
     mkdtemp(join(folder, 'job-')).then((job) => stripMetadata({ path, folder: job, contentType, policy, timeoutMs: 10_000 }))
   const samplesOf = (path: string): string => execFileSync('ffmpeg', ['-v', 'error', '-i', path, '-f', 'md5', '-']).toString()
 
+  it('keeps the film in what was taken for sound', async () => {
+    const path = join(folder, 'film.webm')
+    const film = ['-f', 'lavfi', '-i', 'testsrc=size=32x32:rate=5:duration=0.4', '-c:v', 'libvpx', '-metadata', `title=${canary}`]
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...film, path])
+    const rewritten = await stripped(path, 'audio/webm')
+    assert.ok(rewritten)
+    assert.equal(samplesOf(rewritten.path), samplesOf(path))
+  })
+
   for (const [contentType, extension, codec] of types) {
     it(`copies ${contentType} without its tags, every sample as it was`, async () => {
       const path = make(`tagged.${extension}`, [...codec, '-metadata', `title=${canary}`, '-metadata', `location=${canary}`])

@@ -29,6 +29,8 @@ const muxers: Readonly<Record<string, string>> = {
 /** What a container says of its own making, and what a player needs. */
 const technical =
   /^(?:encoder|duration|duration-\w{3}|language|alpha_mode|stereo_mode|title-eng|_statistics_\w+|bps|bps-\w{3}|number_of_\w+)$/i
+/** Where a picture is a cover. Others may hold a film, whatever the sniffer took them for. */
+const soundOnly: ReadonlySet<string> = new Set(['audio/mpeg', 'audio/flac', 'audio/wav'])
 const noRoom = /No space left on device|Disk quota exceeded|File too large/i
 const probeTimeoutMs = 5_000
 
@@ -55,7 +57,7 @@ export const remuxWithoutMetadata = async (request: RemuxRequest): Promise<Rewri
 }
 
 const outputOf = ({ contentType, policy, copyPath }: RemuxRequest, { chapters, hasAlpha }: Notes): string[] => [
-  ...(contentType.startsWith('video/') ? ['0:V?', '0:a?', '0:s?'] : ['0:a']).flatMap((kind) => ['-map', kind]),
+  ...(soundOnly.has(contentType) ? ['0:a'] : ['0:V?', '0:a?', '0:s?']).flatMap((kind) => ['-map', kind]),
   ...['-c', 'copy', '-map_metadata', '-1', '-map_chapters', policy === 'strip' || chapters ? '-1' : '0'],
   ...(hasAlpha ? ['-metadata:s:v:0', 'alpha_mode=1'] : []),
   ...['-fflags', '+bitexact', '-flags:v', '+bitexact', '-flags:a', '+bitexact'],
