@@ -4,7 +4,7 @@ import { pglite } from 'rindle/pglite'
 export const avatar = (storage: StorageAdapter) =>
   defineProfile({
     storage,
-    allowMime: ['image/jpeg', 'image/png', 'image/webp', 'image/avif', 'image/gif'],
+    allowMime: ['image/jpeg', 'image/png', 'image/webp', 'image/avif', 'image/gif', 'image/heic'],
     maxBytes: 25_000_000,
     delivery: { public: false, signedUrlTtlSeconds: 900 },
     variants: {

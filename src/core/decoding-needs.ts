@@ -15,9 +15,14 @@ export interface UnmetNeed {
 const oldestFfmpeg = [5, 1] as const
 const installFfmpeg = 'apt-get install ffmpeg, or brew install ffmpeg'
 
-/** Whether what a profile takes can only be told by trying: plain pictures come with sharp, HEIC, audio and video with what is installed besides. */
-export const needsTrial = (profiles: Profiles): boolean =>
-  mediaOf(profiles).some(([, { allowMime }]) => allowMime.some((type) => type === 'image/heic' || isPlayed(type)))
+/** Opened wherever any audio or video is. */
+const anyFilm = 'video/mp4'
+
+/** What can only be told by trying: plain pictures come with sharp, HEIC, audio and video with what is installed besides. */
+export const typesToTry = (profiles: Profiles): readonly string[] => {
+  const listed = mediaOf(profiles).flatMap(([, { allowMime }]) => allowMime.filter(needsTrial))
+  return [...new Set(listed.some(isPlayed) ? [...listed, anyFilm] : listed)]
+}
 
 /** Types that a profile takes and that were not decoded here. */
 export const undecodable = (profiles: Profiles, report: JailReport): readonly UnmetNeed[] =>
@@ -67,5 +72,6 @@ const isOlder = (version: string): boolean => {
   return major < oldestFfmpeg[0] || (major === oldestFfmpeg[0] && minor < oldestFfmpeg[1])
 }
 
+const needsTrial = (type: string): boolean => type === 'image/heic' || isPlayed(type)
 const isPlayed = (type: string): boolean => ['video', 'audio'].includes(kindOf(type))
 const mediaOf = (profiles: Profiles): [string, Profile][] => Object.entries(profiles).filter(([, { kind }]) => kind === 'media')

@@ -4,7 +4,7 @@ import type { Member } from './api.ts'
 import { Portrait } from './portrait.tsx'
 import { useAvatar, type Stage } from './use-avatar.ts'
 
-const accepted = 'image/jpeg,image/png,image/webp,image/avif,image/gif'
+const accepted = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/heic,.heic'
 
 interface AvatarCardProps {
   readonly member: Member
@@ -42,7 +42,7 @@ export function AvatarCard({ member, partsFromBytes, onChange }: AvatarCardProps
         </div>
         <p className="hint">
           <strong>Drop a photo here</strong>
-          <span>JPEG, PNG, WebP, AVIF or GIF, up to 25 MB</span>
+          <span>JPEG, PNG, WebP, AVIF, GIF or HEIC, up to 25 MB</span>
         </p>
         <div className="actions">
           <label className="button">

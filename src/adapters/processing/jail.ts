@@ -62,7 +62,7 @@ export const createJail = (options: JailOptions): Jail => {
       if (require) await checkWalls()
       await pool.warm()
     },
-    report: () => reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes]) }),
+    report: (contentTypes) => reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes]) }, contentTypes),
     close: () => pool.close(),
   }
 }

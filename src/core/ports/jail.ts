@@ -143,7 +143,12 @@ export interface Jail {
   visit(visit: Visit): Promise<Verdict>
   /** Starts children ahead of the first job. @throws RindleError `jail_incomplete` when walls are required that do not stand */
   warm(): Promise<void>
-  /** Finds out, once per process, what stands and what can be decoded. @throws RindleError `decoder_unavailable` */
-  report(): Promise<JailReport>
+  /**
+   * Finds out, once per process, what stands, and by a sample of each which content types are decoded: all that have a sample, or those given
+   * alone.
+   *
+   * @throws RindleError `decoder_unavailable`
+   */
+  report(contentTypes?: readonly string[]): Promise<JailReport>
   close(): Promise<void>
 }

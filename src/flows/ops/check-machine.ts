@@ -1,5 +1,5 @@
 import type { RindleContext } from '../../context.ts'
-import { needsTrial, undecodable } from '../../core/decoding-needs.ts'
+import { typesToTry, undecodable } from '../../core/decoding-needs.ts'
 import { RindleError } from '../../core/errors.ts'
 
 /**
@@ -13,10 +13,11 @@ export async function checkMachine({
   jail,
   wallsRequired,
 }: Pick<RindleContext, 'profiles' | 'jail' | 'wallsRequired'>): Promise<void> {
-  if (!wallsRequired && !needsTrial(profiles)) return
-  const report = await jail.report()
+  const types = typesToTry(profiles)
+  if (!wallsRequired && types.length === 0) return
+  const report = await jail.report(types)
   const missing = wallsRequired ? report.walls.filter(({ stands }) => !stands) : []
   if (missing.length > 0) throw new RindleError('jail_incomplete', { missing: missing.map(({ name, means }) => `${name}: ${means}`) })
-  const [undecoded] = undecodable(profiles, report)
+  const undecoded = undecodable(profiles, report).find(({ contentType }) => types.includes(contentType))
   if (undecoded) throw undecoded.error
 }

@@ -15,21 +15,26 @@ export interface Asking {
   readonly key: string
 }
 
-/** What stands, and what can be decoded, each found by doing it; once per process and kind of jail. @throws RindleError `decoder_unavailable` */
-export const reportOf = (asking: Asking): Promise<JailReport> => {
-  const known = reports.get(asking.key)
+/**
+ * What stands, and what can be decoded, each found by doing it; once per process, kind of jail and list of types. @throws RindleError
+ * `decoder_unavailable`
+ */
+export const reportOf = (asking: Asking, contentTypes?: readonly string[]): Promise<JailReport> => {
+  const tried = contentTypes ? samples.filter(({ contentType }) => contentTypes.includes(contentType)) : samples
+  const key = `${asking.key} ${tried.map(({ contentType }) => contentType).join()}`
+  const known = reports.get(key)
   if (known) return known
-  const made = makeReport(asking).catch((err: unknown) => {
-    reports.delete(asking.key)
+  const made = makeReport(asking, tried).catch((err: unknown) => {
+    reports.delete(key)
     throw err
   })
-  reports.set(asking.key, made)
+  reports.set(key, made)
   return made
 }
 
 const reports = new Map<string, Promise<JailReport>>()
 
-const makeReport = async ({ pool, visit, scratchFolder }: Asking): Promise<JailReport> => {
+const makeReport = async ({ pool, visit, scratchFolder }: Asking, tried: readonly Sample[]): Promise<JailReport> => {
   const { walls, warm } = await pool.found()
   const [ffmpeg, ffprobe] = await Promise.all([versionOf('ffmpeg'), versionOf('ffprobe')])
   const versions = { sharp: warm.versions?.sharp ?? null, libvips: warm.versions?.libvips ?? null, ffmpeg, ffprobe }
@@ -38,8 +43,8 @@ const makeReport = async ({ pool, visit, scratchFolder }: Asking): Promise<JailR
   })
   try {
     const decodes: string[] = []
-    for (const sample of samples) if (await isDecoded(visit, sample, folder)) decodes.push(sample.contentType)
-    const missing = samples.flatMap(({ contentType }) =>
+    for (const sample of tried) if (await isDecoded(visit, sample, folder)) decodes.push(sample.contentType)
+    const missing = tried.flatMap(({ contentType }) =>
       decodes.includes(contentType) ? [] : [[contentType, wantedFor(contentType)] as const],
     )
     return { walls, versions, decodes, missing: Object.fromEntries(missing) }
