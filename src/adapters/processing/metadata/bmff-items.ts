@@ -156,7 +156,7 @@ const contentOf = (id: number, whole: Whole, depth: number): Bytes => {
     const from = source ?? sources?.[Math.min(index, sources.length - 1)] ?? file.refuse()
     return partOf(from, start, length === 0 ? from.size : start + length)
   })
-  return joined(parts, file.refuse)
+  return joined(parts, file)
 }
 
 /** References of the kind that says of which items an item's bytes are taken. */

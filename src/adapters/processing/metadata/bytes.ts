@@ -11,6 +11,30 @@ export interface Bytes {
   fill(start: number, end: number, byte: number): void
   /** @throws RindleError `metadata_not_removable` */
   refuse(): never
+  /** Of the whole file. */
+  readonly budget: Budget
+}
+
+/** What a file may cost beside its bytes, whatever it is built of. */
+export interface Budget {
+  /** Counts a chunk, a segment, a block or a box. @throws RindleError `metadata_not_removable` for more than any tool writes */
+  piece(): void
+  /** How much may still be inflated in order to look into it. */
+  inflatable: number
+}
+
+/** An hour of film in fragments of a quarter of a second has as many. */
+export const mostPieces = 131_072
+const mostInflatedBytes = 67_108_864
+
+export const createBudget = (refuse: () => never): Budget => {
+  let pieces = 0
+  return {
+    piece: () => {
+      if ((pieces += 1) > mostPieces) refuse()
+    },
+    inflatable: mostInflatedBytes,
+  }
 }
 
 /** So much is read or written at once where the amount is the file's to choose. */
@@ -30,16 +54,19 @@ export const partOf = (bytes: Bytes, start: number, end: number = bytes.size): B
     },
     fill: (at, to, byte) => bytes.fill(from + clamp(at, 0, size), from + clamp(to, 0, size), byte),
     refuse: bytes.refuse,
+    budget: bytes.budget,
   }
 }
 
+type Whole = Pick<Bytes, 'refuse' | 'budget'>
+
 /** Several parts as if they stood one behind the other. */
-export const joined = (parts: readonly Bytes[], refuse: () => never): Bytes => {
+export const joined = (parts: readonly Bytes[], { refuse, budget }: Whole): Bytes => {
   const ends: number[] = []
   let size = 0
   for (const part of parts) ends.push((size += part.size))
   const eachIn = (start: number, end: number, visit: (part: Bytes, from: number, to: number, at: number) => void): void => {
-    for (let index = firstAbove(ends, start), at = start; at < end && index < parts.length; index += 1) {
+    for (let index = firstAbove(ends, start, (end) => end), at = start; at < end && index < parts.length; index += 1) {
       const part = parts[index]
       const partEnd = ends[index] ?? 0
       if (!part || partEnd <= at) continue
@@ -63,11 +90,12 @@ export const joined = (parts: readonly Bytes[], refuse: () => never): Bytes => {
       ),
     fill: (start, end, byte) => eachIn(clamp(start, 0, size), clamp(end, 0, size), (part, from, to) => part.fill(from, to, byte)),
     refuse,
+    budget,
   }
 }
 
 /** Bytes in memory, with a look at whether anything was written. */
-export const bytesIn = (buffer: Buffer, refuse: () => never): Bytes & { readonly changed: boolean } => {
+export const bytesIn = (buffer: Buffer, { refuse, budget }: Whole): Bytes & { readonly changed: boolean } => {
   let changed = false
   let left = allowanceFor(buffer.length)
   return {
@@ -95,6 +123,7 @@ export const bytesIn = (buffer: Buffer, refuse: () => never): Bytes & { readonly
       held.fill(byte)
     },
     refuse,
+    budget,
   }
 }
 
@@ -125,13 +154,15 @@ export function* stepsOf(
 
 const clamp = (value: number, low: number, high: number): number => (value >= low ? Math.min(value, high) : low)
 
-const firstAbove = (ends: readonly number[], value: number): number => {
+/** The index of the first of an ascending list that ends behind `position`; the length of the list where none does. */
+export const firstAbove = <T>(list: readonly T[], position: number, endOf: (one: T) => number): number => {
   let low = 0
-  let high = ends.length
+  let high = list.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((ends[middle] ?? 0) > value) high = middle
-    else low = middle + 1
+    const one = list[middle]
+    if (one !== undefined && endOf(one) <= position) low = middle + 1
+    else high = middle
   }
   return low
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, copyFileSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { RindleError } from '../../../core/errors.ts'
-import { allowanceFor, type Bytes, inside, isAll, lookCost, stepBytes } from './bytes.ts'
+import { allowanceFor, type Bytes, createBudget, inside, isAll, lookCost, stepBytes } from './bytes.ts'
 
 export interface Span {
   readonly start: number
@@ -10,8 +10,8 @@ export interface Span {
 /** A file that is copied when the first byte of it is to change. */
 export interface Canvas {
   readonly bytes: Bytes
-  /** Ascending and disjoint; empty when nothing changed and no copy was made. */
-  changed(): readonly Span[]
+  /** Writes out what changed. @returns where, ascending and disjoint; empty when nothing did and no copy was made */
+  finish(): readonly Span[]
   close(): void
 }
 
@@ -19,7 +19,7 @@ const cachedPages = 32
 
 /**
  * Opens a file for edits of equal length: reads go to `path` until something changes, then to the copy at `copyPath`, which alone is
- * written. Pages are cached, so that structures cost no call each; memory stays constant however large the file is.
+ * written. Reads and writes go through pages in memory, so that a structure costs no call; there are as many however large the file is.
  *
  * @throws RindleError `metadata_not_removable` out of every access that the file has no bytes for
  */
@@ -28,6 +28,7 @@ export const openCanvas = (path: string, copyPath: string, format: string): Canv
   let isCopy = false
   const { size } = fstatSync(file)
   const pages = new Map<number, Buffer>()
+  const unwritten = new Set<number>()
   const spans: Span[] = []
   let left = allowanceFor(size)
 
@@ -38,10 +39,17 @@ export const openCanvas = (path: string, copyPath: string, format: string): Canv
     left -= length + lookCost
     if (left < 0) refuse()
   }
+  const writeOut = (number: number, page: Buffer): void => {
+    if (unwritten.delete(number)) writeFully(file, page, number * stepBytes)
+  }
   const pageAt = (number: number): Buffer => {
     const known = pages.get(number)
     if (known) return known
-    if (pages.size >= cachedPages) for (const oldest of [...pages.keys()].slice(0, cachedPages / 2)) pages.delete(oldest)
+    if (pages.size >= cachedPages)
+      for (const [oldest, page] of [...pages].slice(0, cachedPages / 2)) {
+        writeOut(oldest, page)
+        pages.delete(oldest)
+      }
     const page = Buffer.alloc(Math.min(stepBytes, size - number * stepBytes))
     readFully(file, page, number * stepBytes)
     pages.set(number, page)
@@ -50,12 +58,12 @@ export const openCanvas = (path: string, copyPath: string, format: string): Canv
   const read = (start: number, length: number): Buffer => {
     if (!inside(start, length, size)) return refuse()
     spend(length)
-    const first = Math.floor(start / stepBytes)
-    const within = start - first * stepBytes
-    if (within + length <= stepBytes) return length === 0 ? Buffer.alloc(0) : Buffer.from(pageAt(first).subarray(within, within + length))
-    const whole = Buffer.alloc(length)
-    readFully(file, whole, start)
-    return whole
+    const held = Buffer.allocUnsafe(length)
+    for (let done = 0; done < length;) {
+      const within = (start + done) % stepBytes
+      done += pageAt((start + done - within) / stepBytes).copy(held, done, within)
+    }
+    return held
   }
   const put = (start: number, bytes: Uint8Array): void => {
     if (!isCopy) {
@@ -64,9 +72,15 @@ export const openCanvas = (path: string, copyPath: string, format: string): Canv
       file = openSync(copyPath, 'r+')
       isCopy = true
     }
-    for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done, start + done)
-    const last = Math.floor((start + bytes.length - 1) / stepBytes)
-    for (let number = Math.floor(start / stepBytes); number <= last; number += 1) pages.delete(number)
+    for (let done = 0; done < bytes.length;) {
+      const within = (start + done) % stepBytes
+      const number = (start + done - within) / stepBytes
+      const page = pageAt(number)
+      const part = bytes.subarray(done, done + page.length - within)
+      page.set(part, within)
+      unwritten.add(number)
+      done += part.length
+    }
     remember(spans, { start, end: start + bytes.length })
   }
   const write = (start: number, bytes: Uint8Array): void => {
@@ -80,8 +94,11 @@ export const openCanvas = (path: string, copyPath: string, format: string): Canv
     }
   }
   return {
-    bytes: { size, read, write, fill, refuse },
-    changed: () => merged(spans),
+    bytes: { size, read, write, fill, refuse, budget: createBudget(refuse) },
+    finish: () => {
+      for (const [number, page] of pages) writeOut(number, page)
+      return merged(spans)
+    },
     close: () => closeSync(file),
   }
 }
@@ -112,4 +129,8 @@ const readFully = (file: number, into: Buffer, position: number): void => {
     }
     done += count
   }
+}
+
+const writeFully = (file: number, bytes: Buffer, position: number): void => {
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done, position + done)
 }

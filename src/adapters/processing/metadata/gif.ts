@@ -12,6 +12,7 @@ export const stripGif = (bytes: Bytes, policy: MetadataPolicy): void => {
   const head = bytes.read(0, 13)
   let at = 13 + colorsOf(head[10] ?? 0)
   while (at < bytes.size) {
+    bytes.budget.piece()
     const label = bytes.read(at, 1)[0]
     if (label === 0x3b) return stripTrailer(bytes, at + 1, policy)
     if (label === 0x2c) {

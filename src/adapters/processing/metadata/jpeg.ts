@@ -57,6 +57,7 @@ const segmentsOf = (bytes: Bytes): { segments: Segment[]; end: number } => {
       at = nextMarker(bytes, at + 1)
       continue
     }
+    bytes.budget.piece()
     const length = bytes.read(at + 1, 2).readUInt16BE(0)
     if (length < 2 || at + 1 + length > bytes.size) return bytes.refuse()
     const body = partOf(bytes, at + 3, at + 1 + length)
@@ -85,7 +86,7 @@ const nextMarker = (bytes: Bytes, from: number): number => {
 }
 
 /** What is spread over segments is looked at as a whole. */
-const stripJoined = (segments: readonly Segment[], { refuse }: Bytes, policy: MetadataPolicy): void => {
+const stripJoined = (segments: readonly Segment[], bytes: Bytes, policy: MetadataPolicy): void => {
   const exif: Bytes[][] = []
   for (const { body } of segments.filter(isExif)) {
     const part = partOf(body, 6)
@@ -93,21 +94,21 @@ const stripJoined = (segments: readonly Segment[], { refuse }: Bytes, policy: Me
     if (begins || exif.length === 0) exif.push([part])
     else exif.at(-1)?.push(part)
   }
-  for (const parts of exif) stripExif(joined(parts, refuse), policy, { picture: stripEmbeddedJpeg(policy) })
+  for (const parts of exif) stripExif(joined(parts, bytes), policy, { picture: stripEmbeddedJpeg(policy) })
 
   const main = segments.filter(isXmp).map(({ body }) => partOf(body, xmpName.length))
   const extended = segments
     .filter(isExtended)
     .map(({ body }) => ({ body, offset: body.size >= extendedHead ? body.read(extendedHead - 4, 4).readUInt32BE(0) : 0 }))
   const parts = extended.sort((one, other) => one.offset - other.offset).map(({ body }) => partOf(body, extendedHead))
-  const further = joined(parts, refuse)
+  const further = joined(parts, bytes)
   const places = policy !== 'strip' && [...main, further].some((packet) => anyTextIn(packet, xmpSaysPlace))
   for (const packet of main) places ? emptyXmp(packet) : stripXmp(packet, policy)
   if (places || policy === 'strip') for (const { body } of extended) body.fill(0, body.size, 0)
   else if (further.size > 0) stripXmp(further, policy)
 
   const photoshop = segments.filter(isPhotoshop).map(({ body }) => partOf(body, 14))
-  stripPhotoshop(joined(photoshop, refuse), policy, {
+  stripPhotoshop(joined(photoshop, bytes), policy, {
     exif: (held) => stripExif(held, policy, { picture: stripEmbeddedJpeg(policy) }),
     xmp: (held) => stripXmp(held, policy),
     picture: stripEmbeddedJpeg(policy),

@@ -26,6 +26,7 @@ const drawing: ReadonlySet<string> = new Set(
 export const stripPng = (bytes: Bytes, policy: MetadataPolicy): void => {
   let at = 8
   while (at + 12 <= bytes.size) {
+    bytes.budget.piece()
     const head = bytes.read(at, 8)
     const length = head.readUInt32BE(0)
     const type = head.toString('latin1', 4)
@@ -92,7 +93,7 @@ const staysAsText = (bytes: Bytes, { type, content }: Chunk, policy: MetadataPol
   const text = textOf(type, body)
   if (text === null || saysPlace(text.toString('latin1'))) return false
   return /^raw profile type /i.test(keyword)
-    ? profileStays(keyword, text, bytes.refuse)
+    ? profileStays(keyword, text, bytes)
     : !/xmp/i.test(keyword) || !xmpSaysPlace(text.toString('latin1'))
 }
 
@@ -109,30 +110,35 @@ const textOf = (type: string, body: Bytes): Buffer | null => {
   if (body.size > mostTextBytes) return null
   const held = body.read(0, body.size)
   if (type === 'tEXt') return held
-  if (type === 'zTXt') return inflated(held.subarray(1))
+  if (type === 'zTXt') return inflated(held.subarray(1), body)
   const language = held.indexOf(0, 2)
   const translated = language < 0 ? -1 : held.indexOf(0, language + 1)
   if (translated < 0) return null
-  return held[0] === 0 ? held.subarray(translated + 1) : inflated(held.subarray(translated + 1))
+  return held[0] === 0 ? held.subarray(translated + 1) : inflated(held.subarray(translated + 1), body)
 }
 
-const inflated = (held: Buffer): Buffer | null => {
+const inflated = (held: Buffer, { budget }: Bytes): Buffer | null => {
+  const most = Math.min(mostTextBytes, budget.inflatable)
+  if (most === 0) return null
+  budget.inflatable -= most
   try {
-    return inflateSync(held, { maxOutputLength: mostTextBytes })
+    const text = inflateSync(held, { maxOutputLength: most })
+    budget.inflatable += most - text.length
+    return text
   } catch {
     return null
   }
 }
 
 /** A profile as ImageMagick writes it, in hexadecimal digits. It stays only if a walk through it changes nothing. */
-const profileStays = (keyword: string, text: Buffer, refuse: () => never): boolean => {
+const profileStays = (keyword: string, text: Buffer, whole: Bytes): boolean => {
   const kind = keyword.slice('raw profile type '.length).trim().toLowerCase()
   if (kind === 'icc' || kind === 'icm') return true
   const digits = /^\s*\S+\s+\d+\s([\da-f\s]*)$/i.exec(text.toString('latin1'))?.[1]
   if (digits === undefined) return false
   const held = Buffer.from(digits.replace(/\s+/g, ''), 'hex')
   const from = /^Exif\0/.test(held.toString('latin1', 0, 5)) ? 6 : 0
-  const profile = bytesIn(Buffer.from(held.subarray(from)), refuse)
+  const profile = bytesIn(Buffer.from(held.subarray(from)), whole)
   const forms = {
     exif: (part: Bytes) => stripExif(part, 'strip-location', still),
     xmp: (part: Bytes) => stripXmp(part, 'strip-location'),

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { crc32 } from 'node:zlib'
+import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { isRindleError } from '../../../core/errors.ts'
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
@@ -112,6 +112,64 @@ describe('taking metadata out of a file', () => {
 
   it('refuses types that nothing takes metadata out of', async () => {
     await assert.rejects(strip(Buffer.from('BM'), 'image/bmp'), isRefusal)
+  })
+
+  describe('of many pieces', () => {
+    const plain = sharp({ create: { width: 8, height: 8, channels: 3, background: '#456' } })
+    const chunk = (type: string, content: string | Buffer): Buffer => {
+      const named = Buffer.concat([Buffer.from(type, 'latin1'), Buffer.from(content)])
+      return Buffer.concat([number(named.length - 4), named, number(crc32(named))])
+    }
+    const repeated = (piece: Buffer, count: number): Buffer => Buffer.alloc(piece.length * count, piece)
+    const note = `GPS ${canary}`
+    const cases: Readonly<Record<string, (count: number) => Promise<Buffer>>> = {
+      'image/jpeg': async (count) => {
+        const bytes = await plain.clone().jpeg().toBuffer()
+        const comment = Buffer.concat([Buffer.from([0xff, 0xfe, 0, note.length + 2]), Buffer.from(note)])
+        return Buffer.concat([bytes.subarray(0, 2), repeated(comment, count), bytes.subarray(2)])
+      },
+      'image/png': async (count) => {
+        const bytes = await plain.clone().png().toBuffer()
+        return Buffer.concat([bytes.subarray(0, 33), repeated(chunk('teSt', note), count), bytes.subarray(33)])
+      },
+      'image/gif': async (count) => {
+        const bytes = await plain.clone().gif().toBuffer()
+        const comment = Buffer.concat([Buffer.from([0x21, 0xfe, note.length]), Buffer.from(note), Buffer.from([0])])
+        return Buffer.concat([bytes.subarray(0, -1), repeated(comment, count), bytes.subarray(-1)])
+      },
+      'image/webp': async (count) => {
+        const bytes = await plain.clone().webp().toBuffer()
+        const piece = Buffer.concat([Buffer.from('teSt'), number(note.length).reverse(), Buffer.from(note)])
+        const whole = Buffer.concat([bytes, repeated(piece, count)])
+        whole.writeUInt32LE(whole.length - 8, 4)
+        return whole
+      },
+      'video/mp4': async (count) => Buffer.concat([film(), repeated(box('free', note), count)]),
+    }
+    for (const [type, make] of Object.entries(cases)) {
+      it(`takes all of them out of ${type} in a moment`, async () => {
+        const started = performance.now()
+        const { served } = await strip(await make(60_000), type)
+        assert.equal(served.includes(canary), false)
+        assert.ok(performance.now() - started < 5_000)
+      })
+      it(`refuses ${type} of more than any tool writes`, async () => {
+        const bytes = await make(150_000)
+        const started = performance.now()
+        await assert.rejects(strip(bytes, type), isRefusal)
+        assert.ok(performance.now() - started < 5_000)
+      })
+    }
+
+    it('inflates texts only so far, and lets the rest of them go unread', async () => {
+      const bytes = await plain.clone().png().toBuffer()
+      const text = chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(7_000_000, 32))]))
+      const started = performance.now()
+      const { served } = await strip(Buffer.concat([bytes.subarray(0, 33), repeated(text, 500), bytes.subarray(33)]), 'image/png')
+      const left = served.toString('latin1').split('zTXt').length - 1
+      assert.ok(left > 0 && left < 10, `${left} texts`)
+      assert.ok(performance.now() - started < 5_000)
+    })
   })
 
   describe('built to mislead', () => {

@@ -66,7 +66,7 @@ const edit = (path: string, copyPath: string, format: string, work: (bytes: Byte
   const canvas = openCanvas(path, copyPath, format)
   try {
     work(canvas.bytes)
-    const changed = canvas.changed()
+    const changed = canvas.finish()
     if (changed.length === 0) return null
     return { path: copyPath, byteSize: canvas.bytes.size, changed: changed.length > mostSpans ? null : changed }
   } finally {

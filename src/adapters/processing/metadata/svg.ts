@@ -27,7 +27,7 @@ export const stripSvg = (bytes: Bytes, policy: MetadataPolicy): void => {
     if (policy === 'strip' || saysPlace(text.slice(start, end))) bytes.fill(start, end, 0x20)
   for (const found of text.matchAll(/data:\s*image\/(jpe?g|png|webp|gif)\s*(?:;[^,"']{0,100})?;\s*base64\s*,([A-Za-z0-9+/=\s]*)/gi)) {
     const [whole, type = '', base64 = ''] = found
-    const picture = bytesIn(Buffer.from(base64, 'base64'), bytes.refuse)
+    const picture = bytesIn(Buffer.from(base64, 'base64'), bytes)
     pictures[type.toLowerCase()]?.(picture, policy)
     if (!picture.changed) continue
     const written = picture.read(0, picture.size).toString('base64')

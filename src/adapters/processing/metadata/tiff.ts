@@ -1,5 +1,5 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
-import { type Bytes, isRefusal, partOf } from './bytes.ts'
+import { type Bytes, firstAbove, isRefusal, partOf } from './bytes.ts'
 import { stripIptc, stripPhotoshop } from './iptc.ts'
 import { anyTextIn, saysPlace } from './place-words.ts'
 import { actionOf, type Action, type IfdRole } from './tiff-tags.ts'
@@ -11,6 +11,8 @@ export interface TiffForms {
   readonly picture: (bytes: Bytes) => void
 }
 
+type Run = readonly [start: number, end: number]
+
 interface Walk {
   readonly bytes: Bytes
   readonly layout: Layout
@@ -18,8 +20,8 @@ interface Walk {
   readonly forms: TiffForms
   readonly seen: Set<number>
   readonly erased: Set<number>
-  /** Where pixels are; what is blanked must not reach into them. Empty where the block holds none. */
-  readonly pixels: (readonly [start: number, end: number])[]
+  /** Where pixels are, ascending and disjoint; what is blanked must not reach into them. Empty where the block holds none. */
+  readonly pixels: readonly Run[]
 }
 
 /** Exif as it stands in other containers. What cannot be read is zero but for the orientation, and so is all of it under `strip`. */
@@ -39,8 +41,8 @@ export const stripTiffFile = (bytes: Bytes, policy: MetadataPolicy, forms: TiffF
 
 const walkFrom = (bytes: Bytes, policy: MetadataPolicy, forms: TiffForms, role: IfdRole): void => {
   const layout = layoutOf(bytes) ?? bytes.refuse()
-  const walk: Walk = { bytes, layout, policy, forms, seen: new Set(), erased: new Set(), pixels: [] }
-  if (role === 'image') collectPixels(walk)
+  const pixels = role === 'image' ? pixelsIn(bytes, layout) : []
+  const walk: Walk = { bytes, layout, policy, forms, seen: new Set(), erased: new Set(), pixels }
   walkChain(walk, layout.first, role, 0)
 }
 
@@ -120,7 +122,8 @@ const blank = (walk: Walk, entry: Entry): void => {
 /** What overlaps pixels is not touched: the file is refused instead of damaged. */
 const guard = ({ bytes, pixels }: Walk, { start, length, inline }: Entry, action: Action): void => {
   if (inline || action === 'text' || action === 'thumbnail' || action === 'maker-note' || pixels.length === 0) return
-  if (pixels.some(([from, to]) => start < to && from < start + length)) bytes.refuse()
+  const first = pixels[firstAbove(pixels, start, ([, end]) => end)]
+  if (first && first[0] < start + length) bytes.refuse()
 }
 
 const eraseIfd = (walk: Walk, at: number): void => {
@@ -143,32 +146,37 @@ const pointsTo: ReadonlySet<number> = new Set([0x8769, 0x8825, 0xa005])
 const firstOf = (entries: readonly Entry[], at: number): Entry =>
   entries[0] ?? { tag: 0, type: 0, count: 0, length: 0, start: at, inline: true, row: Buffer.alloc(0) }
 
-const pixelTags: Readonly<Record<number, number>> = { 273: 279, 324: 325 }
-const mostStrips = 1_048_576
+/** Where strips and tiles begin, and how long they are. */
+const pixelTags = [
+  [273, 279],
+  [324, 325],
+] as const
 
-const collectPixels = ({ bytes, layout, pixels }: Walk): void => {
+const pixelsIn = (bytes: Bytes, layout: Layout): Run[] => {
   const seen = new Set<number>()
   const waiting = [layout.first]
+  const runs: Run[] = []
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (at === 0 || seen.has(at)) continue
     seen.add(at)
     const entries = entriesOf(bytes, layout, at)
     if (!entries) continue
     waiting.push(layout.offsetAt(bytes, at + layout.countBytes + entries.length * layout.entryBytes))
-    for (const entry of entries) {
-      if (entry.tag === 330) waiting.push(...valuesOf(bytes, layout, entry).slice(0, 64))
-      const lengths = entries.find(({ tag }) => tag === pixelTags[entry.tag])
-      if (!lengths || entry.count > mostStrips) continue
+    for (const entry of entries) if (entry.tag === 330) waiting.push(...valuesOf(bytes, layout, entry).slice(0, 64))
+    for (const [startsTag, lengthsTag] of pixelTags) {
+      const starts = entries.find(({ tag }) => tag === startsTag)
+      const lengths = entries.find(({ tag }) => tag === lengthsTag)
+      if (!starts || !lengths) continue
       const sizes = valuesOf(bytes, layout, lengths)
-      const starts = valuesOf(bytes, layout, entry)
-      pixels.push(...joinedRuns(starts.map((start, index) => [start, start + (sizes[index] ?? 0)] as const)))
+      for (const [index, start] of valuesOf(bytes, layout, starts).entries()) runs.push([start, start + (sizes[index] ?? 0)])
     }
   }
+  return joinedRuns(runs)
 }
 
-const joinedRuns = (runs: readonly (readonly [number, number])[]): (readonly [number, number])[] => {
-  const found: (readonly [number, number])[] = []
-  for (const [start, end] of [...runs].sort(([one], [other]) => one - other)) {
+const joinedRuns = (runs: Run[]): Run[] => {
+  const found: Run[] = []
+  for (const [start, end] of runs.sort(([one], [other]) => one - other)) {
     const last = found.at(-1)
     if (last && start <= last[1]) found[found.length - 1] = [last[0], Math.max(last[1], end)]
     else found.push([start, end])

@@ -12,6 +12,7 @@ export const stripWebp = (bytes: Bytes, policy: MetadataPolicy): void => {
   const end = Math.min(bytes.size, 8 + bytes.read(4, 4).readUInt32LE(0))
   let at = 12
   while (at + 8 <= end) {
+    bytes.budget.piece()
     const head = bytes.read(at, 8)
     const type = head.toString('latin1', 0, 4)
     const length = head.readUInt32LE(4)
