@@ -118,6 +118,28 @@ describe('the gate', () => {
     assert.ok(performance.now() - started < 1_000)
   })
 
+  it('refuses a WebP by its chunks, without asking its library, which takes the longer the more frames there are', async () => {
+    const chunk = (name: string, body: Uint8Array): Buffer => {
+      const head = Buffer.from(`${name}....`, 'latin1')
+      head.writeUInt32LE(body.length, 4)
+      return Buffer.concat([head, body])
+    }
+    const still = (
+      await sharp({ create: { width: 16, height: 16, channels: 3, background: '#123' } })
+        .webp()
+        .toBuffer()
+    ).subarray(12)
+    const frame = chunk('ANMF', Buffer.concat([Buffer.from([0, 0, 0, 0, 0, 0, 15, 0, 0, 15, 0, 0, 10, 0, 0, 0]), still]))
+    const parts = [chunk('VP8X', Buffer.from([2, 0, 0, 0, 15, 0, 0, 15, 0, 0])), chunk('ANIM', Buffer.alloc(6))]
+    const moving = (frames: number): Buffer =>
+      chunk('RIFF', Buffer.concat([Buffer.from('WEBP'), ...parts, ...Array.from({ length: frames }, () => frame)]))
+    assert.equal(await codeOf(moving(300), 'a.webp'), 'pass')
+    const started = performance.now()
+    const verdict = await place.visit(moving(100_000), 'a.webp')
+    assert.deepEqual(verdict.verdict === 'refuse' && [verdict.code, verdict.details['frames']], ['max_frames_exceeded', 100_000])
+    assert.ok(performance.now() - started < 3_000)
+  })
+
   it('refuses a file that ends too early, in any format and wherever it was cut, although a thumbnail of it could be drawn', async () => {
     const photo = sharp(await corpus('orientation/Landscape_6.jpg')).resize(900)
     const whole = [

@@ -190,6 +190,42 @@ describe('the jail', () => {
     }
   })
 
+  it('opens a large WebP after a small one: nothing is granted for one file by another', async () => {
+    const large = await sharp({ create: { width: 8064, height: 6048, channels: 3, background: '#456' } })
+      .webp({ effort: 0 })
+      .toBuffer()
+    const dataLimit = async (): Promise<string | undefined> => {
+      const [pid] = await decodersOf(process.pid)
+      return /^Max data size\s+(\d+)/m.exec(await readFile(`/proc/${pid}/limits`, 'utf8'))?.[1]
+    }
+    await place.passing(await quarters(40, 40), 'a.png', {})
+    const least = await dataLimit()
+    const { facts } = await place.passing(large, 'a.webp', {})
+    assert.deepEqual([facts.width, facts.height], [8064, 6048])
+    for (let tries = 0; tries < 40 && (await dataLimit()) !== least; tries++) await sleep(25)
+    assert.equal(await dataLimit(), least)
+    await place.passing(large, 'a.webp', {})
+  })
+
+  it('has another child warm before the next visit asks for one, and none once it is closed', async () => {
+    const worn = await openPlace({ visitsPerChild: 1 })
+    const others = new Set(await decodersOf(process.pid))
+    const ours = async (): Promise<number[]> => (await decodersOf(process.pid)).filter((pid) => !others.has(pid))
+    try {
+      await worn.jail.warm()
+      const [first] = await ours()
+      await worn.passing(await quarters(20, 20), 'a.png', {})
+      for (let tries = 0; tries < 200 && (await ours()).length === 0; tries++) await sleep(25)
+      const [second, ...more] = await ours()
+      assert.ok(second && second !== first && more.length === 0, String([first, second, ...more]))
+      await worn.passing(await quarters(20, 20), 'a.png', {})
+    } finally {
+      await worn.close()
+    }
+    await sleep(500)
+    assert.deepEqual(await ours(), [])
+  })
+
   it('does not believe a name that leads out of the job’s folder', async () => {
     const visit = place.visit(await quarters(40, 40), 'a.png', {
       folder: `${place.folder}/nowhere`,

@@ -3,15 +3,17 @@ import { RindleError } from '../../core/errors.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
 import { attendAv } from './av/attend-av.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
-import { checkLimits, readHeader, type Source } from './header.ts'
+import { checkLimits, decodeProblem, readHeader, type Source } from './header.ts'
 import { heicType, withHeicPixels } from './heic.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
+import { isRefusal } from './metadata/bytes.ts'
 import { stripMetadata } from './metadata/strip.ts'
-import { growing, heldBesides, openingNeed } from './need.ts'
+import { growing, heldBesides, openingNeed, webpHeaderNeed } from './need.ts'
 import type { Raw } from './raw.ts'
 import { withLoader } from './sharp.ts'
 import { identify, isUtf8Text, sniff, type Identity, type Sniffed } from './sniff.ts'
 import { readSvg, svgType } from './svg.ts'
+import { announcedBy } from './webp.ts'
 
 /** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
 export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
@@ -43,8 +45,9 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   }
   const need = growing(parent.need)
   if (playableTypes.has(identity.contentType)) {
-    const rewrite = (): Promise<Rewritten | null> => withoutMetadata(visit, identity.contentType)
-    const { contentType, facts, rewritten } = await attendAv(visit, identity.contentType, parent.need, rewrite)
+    const metadata = metadataOf(visit, identity.contentType)
+    const { contentType, facts, rewritten } = await attendAv(visit, identity.contentType, parent.need, metadata.takeOut)
+    metadata.refuse()
     parent.gated()
     const { extension } = contentType === identity.contentType ? identity : judge(visit, { contentType, extension: null })
     return passed(started, null, { ...factsOf(identity), contentType, extension, ...facts }, [], rewritten)
@@ -52,9 +55,11 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   return withLoader(identity.contentType, async (sharp) => {
     const { folder, limits, variants: wishes } = visit
     const open = async (from: string): Promise<Source> => (identity.contentType === svgType ? readSvg(from) : from)
+    if (identity.contentType === webpType) await makeRoomForWebp(visit, need)
     const header = await readHeader(sharp, await open(visit.path), identity.contentType)
     if (visit.purpose === 'gate') checkLimits(header, limits)
-    const rewritten = await withoutMetadata(visit, identity.contentType)
+    const metadata = metadataOf(visit, identity.contentType)
+    const rewritten = await metadata.takeOut()
     const path = rewritten?.path ?? visit.path
     const source = await open(path)
     const size = decodeSizeOf(header, wishes)
@@ -62,6 +67,7 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
     const draw = (from: Source): Promise<Raw> => decodeStill(sharp, from, header, size)
     const head = header.contentType === heicType ? await withHeicPixels(path, folder, header, draw) : await draw(source)
     if (visit.purpose !== 'build') await decodeOtherFrames(sharp, path, header, limits)
+    metadata.refuse()
     parent.gated()
     const gateCpuMs = cpuMsSince(started)
     const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
@@ -71,10 +77,38 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   })
 }
 
-/** What is taken out is taken out before anything is decoded, so that what was decoded is what is served. */
-const withoutMetadata = async (visit: VisitRequest, contentType: string): Promise<Rewritten | null> => {
+const webpType = 'image/webp'
+
+/** @throws RindleError `decode_failed`, `decode_too_large`, and what `checkLimits` finds */
+const makeRoomForWebp = async ({ path, purpose, limits }: VisitRequest, need: Parent['need']): Promise<void> => {
+  const announced = announcedBy(path)
+  if (!announced) throw decodeProblem(webpType, null)
+  if (purpose === 'gate') checkLimits(announced, limits)
+  await need(webpHeaderNeed(announced))
+}
+
+/**
+ * What is taken out is taken out before anything is decoded, so that what was decoded is what is served. A file in which nothing is found
+ * may be broken as a picture, which is the truer thing to say of it: `refuse` waits until the decoder has spoken.
+ */
+const metadataOf = (visit: VisitRequest, contentType: string): { takeOut(): Promise<Rewritten | null>; refuse(): void } => {
   const { path, folder, purpose, limits, metadata: policy } = visit
-  return purpose === 'gate' ? stripMetadata({ path, folder, contentType, policy, timeoutMs: limits.gateTimeoutMs }) : null
+  let refusal: unknown = null
+  return {
+    takeOut: async () => {
+      if (purpose !== 'gate') return null
+      try {
+        return await stripMetadata({ path, folder, contentType, policy, timeoutMs: limits.gateTimeoutMs })
+      } catch (err) {
+        if (!isRefusal(err)) throw err
+        refusal = err
+        return null
+      }
+    },
+    refuse: () => {
+      if (refusal) throw refusal
+    },
+  }
 }
 
 const identityOf = async (visit: VisitRequest, read: Excerpt['read']): Promise<Identity> => {

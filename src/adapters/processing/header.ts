@@ -1,5 +1,6 @@
 import { RindleError } from '../../core/errors.ts'
 import type { DecodeLimits } from '../../core/ports/jail.ts'
+import { av1CodingOf } from './av1.ts'
 import type { Size } from './geometry.ts'
 import { countScans } from './jpeg.ts'
 import { openingBytesPerPixel } from './need.ts'
@@ -58,6 +59,7 @@ export const readHeader = async (sharp: Sharp, source: Source, contentType: stri
   const scans = contentType === 'image/jpeg' && typeof source === 'string' ? countScans(source, mostScans + 1) : 1
   if (scans > mostScans) throw decodeProblem(contentType, null)
   const frames = isHeif ? 1 : (found.pages ?? 1)
+  const av1 = contentType === 'image/avif' && typeof source === 'string' ? av1CodingOf(source) : null
   return {
     contentType,
     width: autoOrient.width,
@@ -70,9 +72,9 @@ export const readHeader = async (sharp: Sharp, source: Source, contentType: stri
     bytesPerPixel: openingBytesPerPixel({
       contentType,
       channels: found.channels,
-      bitsPerSample: found.bitsPerSample ?? bitsOf[found.depth] ?? 64,
+      bitsPerSample: av1?.bitsPerSample ?? found.bitsPerSample ?? bitsOf[found.depth] ?? 64,
       whole: found.isProgressive || scans > 1,
-      chroma: found.chromaSubsampling ?? null,
+      chroma: av1?.chroma ?? found.chromaSubsampling ?? null,
       turned: (found.orientation ?? 1) > 1,
     }),
   }
@@ -85,7 +87,7 @@ const pixelsInAll = 512_000_000
 const framesInAll = 8
 
 /** @throws RindleError `max_side_exceeded`, `max_pixels_exceeded`, `max_frames_exceeded` */
-export const checkLimits = (header: ImageHeader, limits: DecodeLimits): void => {
+export const checkLimits = (header: Size & { readonly frames: number }, limits: DecodeLimits): void => {
   const { maxSidePixels, maxPixels, maxFrames } = limits
   const sidePixels = Math.max(header.width, header.height)
   if (sidePixels > maxSidePixels) throw new RindleError('max_side_exceeded', { sidePixels, maxSidePixels })

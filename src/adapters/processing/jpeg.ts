@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { type ByteAt, walkThrough } from './byte-window.ts'
 
 /**
  * How many scans a JPEG has, counted by its markers: a decoder goes through the whole picture once for each. Counts on until `enough`;
@@ -6,10 +6,8 @@ import { closeSync, openSync, readSync } from 'node:fs'
  *
  * @see https://www.w3.org/Graphics/JPEG/itu-t81.pdf section B.1.1
  */
-export const countScans = (path: string, enough: number): number => {
-  const descriptor = openSync(path, 'r')
-  try {
-    const byteAt = windowOver(descriptor)
+export const countScans = (path: string, enough: number): number =>
+  walkThrough(path, (byteAt) => {
     let scans = 0
     for (let at = afterStart; scans < enough;) {
       const found = nextMarker(byteAt, at)
@@ -18,30 +16,11 @@ export const countScans = (path: string, enough: number): number => {
       at = found.next + (byteAt(found.next) ?? 0) * 256 + (byteAt(found.next + 1) ?? 0)
     }
     return scans
-  } finally {
-    closeSync(descriptor)
-  }
-}
+  })
 
 const afterStart = 2
 const endOfImage = 0xd9
 const startOfScan = 0xda
-const windowBytes = 256 * 1024
-
-type ByteAt = (at: number) => number | null
-
-const windowOver = (descriptor: number): ByteAt => {
-  const window = Buffer.allocUnsafe(windowBytes)
-  let start = 0
-  let length = 0
-  return (at) => {
-    if (at < start || at >= start + length) {
-      start = at
-      length = readSync(descriptor, window, 0, windowBytes, at)
-    }
-    return at < start + length ? (window[at - start] ?? null) : null
-  }
-}
 
 /** The first marker from here on that is not stuffing, padding or a restart, and where its content begins; null at the end of the file. */
 const nextMarker = (byteAt: ByteAt, from: number): { readonly marker: number; readonly next: number } | null => {

@@ -9,7 +9,7 @@ export interface Coding {
   readonly bitsPerSample: number
   /** The decoder has to hold all of it before the first line is done: an interlaced PNG, a JPEG of several scans. */
   readonly whole: boolean
-  /** As a JPEG has it: `4:2:0`. */
+  /** As a JPEG or an AVIF has it: `4:2:0`. */
   readonly chroma: string | null
   /** It is turned after it was decoded. */
   readonly turned: boolean
@@ -32,12 +32,13 @@ export const openingBytesPerPixel = (coding: Coding): number => {
       return turn + (whole ? Math.max(4, channels * sample * 1.2) : 0.5)
     case 'image/webp':
       // 4.0 with and without loss, with and without alpha; twice that where nothing is scaled while it is loaded.
-      return turn + 8.5
+      return turn + webpBytesPerPixel
     case 'image/gif':
       // 4.6, of which all frames share a canvas.
       return 5.5
     case 'image/avif':
       // 8 bits: 15.4 in 4:2:0, 18.8 in 4:4:4 or with alpha; 10 bits: 18.8 in 4:2:0, 24.9 in 4:4:4.
+      if (chroma === '4:2:0' && channels < 4) return bitsPerSample > 8 ? 19.5 : 16.5
       return bitsPerSample > 8 ? 26 : 19.5
     case 'image/heic':
       // 8 bits: 12.4 in 4:2:0, 15.0 in 4:4:4; 10 bits: 14.7 and 19.3; besides the thread.
@@ -49,6 +50,11 @@ export const openingBytesPerPixel = (coding: Coding): number => {
       return 8
   }
 }
+
+const webpBytesPerPixel = 8.5
+
+/** Bytes that reading the header of a WebP takes: its library sets up the canvas for it. */
+export const webpHeaderNeed = (canvas: Size): number => Math.ceil(spare + pixelsOf(canvas) * webpBytesPerPixel)
 
 /** Bytes that opening a picture takes and holding it decoded, scaled to `size`. */
 export const openingNeed = (picture: Size & { readonly bytesPerPixel: number }, besides: number, size: Size): number =>

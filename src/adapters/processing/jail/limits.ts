@@ -27,7 +27,7 @@ export const childEnvironment = {
 /** For what grows in a warm child whatever it decodes: its heap, threads, what an allocator keeps. */
 const spareBytes = 128 * mebibyte
 /** Needs are granted in classes, powers of two from here on: every change of the limit is a process that has to be started. */
-const smallestClassBytes = 32 * mebibyte
+const smallestClassBytes = 64 * mebibyte
 const mostOpenFiles = 256
 
 /** The class that a need belongs to: what is granted for it. */
@@ -38,16 +38,18 @@ export const classOf = (bytes: number, maxDecodeBytes: number): number =>
 export interface Confinement {
   /** Moves the soft limit of memory to what `bytes` on top of a warm child take. @throws RindleError `decoder_unavailable` */
   grant(bytes: number): Promise<void>
+  /** Moves it back to the least there is, without being waited for: what is granted next is granted after it. */
+  retract(): void
 }
 
 /**
  * Limits a warm child: Node itself does not start under a tight data limit. The hard limit of memory is that of the largest decode; until a
- * first need is known the soft one is as high.
+ * need is known the soft one is that of the smallest.
  *
  * @throws RindleError `decoder_unavailable`
  */
 export const confine = async (pid: number, prlimit: string | null, limits: JailLimits): Promise<Confinement> => {
-  if (prlimit === null) return { grant: async () => undefined }
+  if (prlimit === null) return { grant: async () => undefined, retract: () => undefined }
   const set = async (settings: readonly string[]): Promise<void> => {
     await run(prlimit, ['--pid', String(pid), ...settings], { env: {}, timeout: 10_000 }).catch((cause: unknown) => {
       throw new RindleError('decoder_unavailable', { problem: 'its limits could not be set with prlimit' }, { cause })
@@ -58,15 +60,24 @@ export const confine = async (pid: number, prlimit: string | null, limits: JailL
   const hardBytes = baseBytes + maxDecodeBytes
   const both = (name: string, value: number): string => `--${name}=${value}:${value}`
   const life = [both('core', 0), both('fsize', maxFileBytes), both('nofile', mostOpenFiles), both('cpu', cpuSeconds)]
-  await set([...life, both('data', hardBytes)])
-  let granted = maxDecodeBytes
+  const least = classOf(0, maxDecodeBytes)
+  const dataFor = (granted: number): string => `--data=${baseBytes + granted}:${hardBytes}`
+  await set([...life, dataFor(least)])
+  let granted: number | null = least
+  const move = async (wanted: number): Promise<void> => {
+    if (wanted === granted) return
+    granted = null
+    await set([dataFor(wanted)])
+    granted = wanted
+  }
+  let moving = Promise.resolve()
+  const next = (wanted: number): Promise<void> => {
+    moving = moving.catch(() => undefined).then(() => move(wanted))
+    return moving
+  }
   return {
-    grant: async (bytes) => {
-      const wanted = classOf(bytes, maxDecodeBytes)
-      if (wanted === granted) return
-      await set([`--data=${baseBytes + wanted}:${hardBytes}`])
-      granted = wanted
-    },
+    grant: (bytes) => next(classOf(bytes, maxDecodeBytes)),
+    retract: () => void next(least).catch(() => undefined),
   }
 }
 

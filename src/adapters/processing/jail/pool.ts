@@ -83,6 +83,7 @@ export const createPool = (options: PoolOptions): Pool => {
   stamping.unref()
 
   const begin = async (place: SandboxFound, limits = options.limits): Promise<Member & Standing> => {
+    refuseIfClosed()
     const folder = makeChildFolder(options.scratchFolder)
     const decoder = startDecoder(place.sandbox, folder)
     members.set(decoder, folder)
@@ -103,7 +104,6 @@ export const createPool = (options: PoolOptions): Pool => {
     const place = await findSandbox(options.bubblewrap, decoderEntry(), process.execPath)
     const first = await settled(begin(place))
     if (place.sandbox === null || (!('problem' in first) && first.warm.problem === null)) return founded(first)
-    refuseIfClosed()
     const problem = 'problem' in first ? wordsOf(first.problem) : first.warm.problem
     const without = await settled(
       begin({ sandbox: null, means: `decoders do not work in bubblewrap here (${problem}): ${allowNamespaces}` }),
@@ -117,7 +117,7 @@ export const createPool = (options: PoolOptions): Pool => {
     const { problem } = first.warm
     if (problem !== null) options.logger.warn({ problem }, withoutSharp)
     warnOf(first.walls, options.logger)
-    if (!closed) idle.push(first)
+    keep(first)
     return first
   }
   let finding: Promise<Standing> | null = null
@@ -134,7 +134,7 @@ export const createPool = (options: PoolOptions): Pool => {
     await members.get(decoder)?.remove()
     members.delete(decoder)
   }
-  const take = async (byteSize: number): Promise<Member> => {
+  const take = async (byteSize: number, mayBeUsed: boolean): Promise<Member> => {
     const wanted = byteSize + rewriteSpareBytes
     if (wanted > options.limits.maxFileBytes) {
       const spare = idle.pop()
@@ -142,20 +142,38 @@ export const createPool = (options: PoolOptions): Pool => {
       return start({ ...options.limits, maxFileBytes: wanted })
     }
     await standing()
-    for (let member = idle.pop(); member; member = idle.pop()) {
-      if (member.decoder.alive && isRunning(member.decoder.pid) && member.folder.exists()) return member
-      await end(member.decoder)
+    for (;;) {
+      const at = mayBeUsed ? idle.length - 1 : idle.findLastIndex(({ visits }) => visits === 0)
+      const [member] = at < 0 ? [] : idle.splice(at, 1)
+      if (member?.decoder.alive && isRunning(member.decoder.pid) && member.folder.exists()) return member
+      if (member) await end(member.decoder)
+      else if (replacing) await replacing
+      else return start()
     }
-    return start()
+  }
+  const keep = (member: Member): void => {
+    if (!closed) idle.push(member)
+  }
+  /** One at a time, in the background: who comes next waits for it, or finds it warm. One that does not start is tried again by who needs it. */
+  let replacing: Promise<void> | null = null
+  const replace = (): void => {
+    if (closed || replacing || members.size >= options.concurrency) return
+    replacing = start()
+      .then(keep, () => undefined)
+      .finally(() => (replacing = null))
   }
   const giveBack = async (member: Member): Promise<void> => {
-    if (closed || !member.decoder.alive || isWorn(member, options) || !member.folder.empty()) return end(member.decoder)
+    if (closed || !member.decoder.alive || isWorn(member, options) || !member.folder.empty()) {
+      await end(member.decoder)
+      return replace()
+    }
+    member.confinement.retract()
     idle.push(member)
   }
   const refuseIfClosed = (): void => {
     if (closed) throw new RindleError('decoder_unavailable', { problem: 'the jail was closed' })
   }
-  const lend = async <T>(member: Member, { visit, byteSize, limits, collect }: Visiting<T>): Promise<T> => {
+  const lend = async <T>(member: Member, { visit, byteSize, limits, collect }: Visiting<T>): Promise<T | typeof short> => {
     const { decoder, folder, confinement } = member
     const { maxDecodeBytes } = options.limits
     let needed = 0
@@ -163,12 +181,27 @@ export const createPool = (options: PoolOptions): Pool => {
       needed = Math.max(needed, bytes)
       return confinement.grant(needed)
     }
+    await grant(0)
+    const isFirst = member.visits === 0
     const request = { ...visit, path: await folder.bringIn(visit.path), folder: folder.output }
     const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant })
     member.visits += 1
     member.bytes += Math.max(needed, byteSize)
     if (outcome.kind === 'killed') refuseIfClosed()
-    return collect(outcome, folder)
+    return !isFirst && isShort(outcome) ? short : collect(outcome, folder)
+  }
+  const visitBy = async <T>(member: Member, visiting: Visiting<T>): Promise<T | typeof short> => {
+    try {
+      visiting.limits.signal?.throwIfAborted()
+      const said = await lend(member, visiting)
+      if (said === short) await end(member.decoder)
+      return said
+    } catch (err) {
+      if (isRindleError(err) && err.code === 'decoder_killed') await end(member.decoder)
+      throw err
+    } finally {
+      await giveBack(member)
+    }
   }
 
   return {
@@ -177,15 +210,9 @@ export const createPool = (options: PoolOptions): Pool => {
       const leave = await turns.enter(signal)
       try {
         refuseIfClosed()
-        const member = await take(visiting.byteSize)
-        try {
-          signal?.throwIfAborted()
-          return await lend(member, visiting)
-        } catch (err) {
-          if (isRindleError(err) && err.code === 'decoder_killed') await end(member.decoder)
-          throw err
-        } finally {
-          await giveBack(member)
+        for (let mayBeUsed = true; ; mayBeUsed = false) {
+          const said = await visitBy(await take(visiting.byteSize, mayBeUsed), visiting)
+          if (said !== short) return said
         }
       } finally {
         leave()
@@ -195,6 +222,7 @@ export const createPool = (options: PoolOptions): Pool => {
       refuseIfClosed()
       try {
         await standing()
+        await replacing
         const missing = Math.max(0, options.concurrency - members.size)
         idle.push(...(await Promise.all(Array.from({ length: missing }, () => start()))))
       } catch (err) {
@@ -213,6 +241,12 @@ export const createPool = (options: PoolOptions): Pool => {
     },
   }
 }
+
+/** What a used child says for want of memory that a fresh one may have. */
+const short = Symbol('short of memory')
+
+const isShort = (outcome: Outcome): boolean =>
+  outcome.kind === 'failure' && outcome.code === 'decode_too_large' && outcome.details['neededBytes'] === null
 
 interface Failed {
   readonly problem: unknown
