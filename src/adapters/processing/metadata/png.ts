@@ -30,7 +30,8 @@ export const stripPng = (bytes: Bytes, policy: MetadataPolicy): void => {
     const head = bytes.read(at, 8)
     const length = head.readUInt32BE(0)
     const type = head.toString('latin1', 4)
-    if (at + 12 + length > bytes.size) return bytes.refuse()
+    // A picture that is cut is the decoder's to judge; nothing stands behind it.
+    if (at + 12 + length > bytes.size) return type === 'IDAT' || type === 'fdAT' ? undefined : bytes.refuse()
     stripChunk(bytes, { type, start: at, content: partOf(bytes, at + 8, at + 8 + length) }, policy)
     at += 12 + length
     if (type === 'IEND') return stripTrailer(bytes, at, policy)
