@@ -1,9 +1,10 @@
 import { statfsSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 
 /** What the machine offers: its settings are read once, the room on its disks whenever it is asked for. With doors/cli/config.ts the only reader of the environment. */
 export interface Host {
-  /** Where jobs get their private folders. */
+  /** Where jobs get their private folders: absolute, since decoders run in a folder of their own. */
   readonly scratchFolder: string
   /** Who holds a lease, for people: host name and pid. */
   readonly workerName: string
@@ -13,7 +14,7 @@ export interface Host {
 
 export const readHost = (): Host =>
   Object.freeze({
-    scratchFolder: process.env['RINDLE_SCRATCH'] ?? tmpdir(),
+    scratchFolder: resolve(process.env['RINDLE_SCRATCH'] || tmpdir()),
     workerName: `${hostname()}:${process.pid}`,
     freeBytes: freeBytesOf,
   })

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { createChanges } from './adapters/queue/changes.ts'
 import { queueMigrations } from './adapters/queue/install.ts'
 import { createQueue } from './adapters/queue/pg-boss.ts'
@@ -90,7 +91,7 @@ export interface RindleOptions<P extends Profiles = Profiles, S extends SlotsOpt
   readonly logger?: Logger
   /** How long a worker may be silent before another takes its work over. Default 30. */
   readonly leaseSeconds?: number
-  /** Where jobs get their private folders. Default: the system's folder for temporary files. */
+  /** Where jobs get their private folders; a relative path is taken from where the process was started. Default: the system's folder for temporary files. */
   readonly scratchFolder?: string
   /**
    * `require` refuses to decode where a wall of the jail does not stand, such as the sandbox of bubblewrap; `prefer` (the default) makes do with
@@ -363,7 +364,7 @@ const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableCont
   )
   const host = overrides.host ?? readHost()
   const clock = overrides.clock ?? createClock()
-  const scratchFolder = options.scratchFolder ?? host.scratchFolder
+  const scratchFolder = resolve(options.scratchFolder ?? host.scratchFolder)
   return {
     db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
     stores,

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -157,6 +157,18 @@ describe('the sandbox around decoders', () => {
     assert.deepEqual(await sleepers(), [])
   })
 
+  it('takes a scratch folder that is relative, or where the sandbox has a file system of its own', { timeout: 60_000 }, async () => {
+    for (const below of ['/dev/shm', tmpdir()]) {
+      const scratchFolder = await mkdtemp(join(below, 'rindle-walls-'))
+      const place = await openPlace({ require: true, scratchFolder: relative(process.cwd(), scratchFolder) })
+      const { made } = await place.passing(await quarters(40, 40), 'a.png', { thumb: recipe({ width: 10 }) })
+      assert.ok(made['thumb'])
+      await place.close()
+      assert.deepEqual(await readdir(scratchFolder), [])
+      await rm(scratchFolder, { recursive: true })
+    }
+  })
+
   it('runs ffprobe and ffmpeg where this machine has them', async () => {
     const script = `console.log(require('node:child_process').execFileSync(process.argv[1], ['-version']).toString().split(' ')[0])`
     for (const name of ['ffprobe', 'ffmpeg']) {
@@ -217,6 +229,33 @@ describe('a jail that wants all of its walls', () => {
     assert.match(means, /No permissions to create new namespace.*sysctl kernel\.unprivileged_userns_clone=1/)
     await rm(folder, { recursive: true })
   })
+
+  it(
+    'says in the words of the tool why a decoder does not start in a sandbox, and uses it once it does',
+    { timeout: 60_000 },
+    async (test) => {
+      const folder = await mkdtemp(join(tmpdir(), 'rindle-walls-'))
+      const bubblewrap = join(folder, 'bwrap')
+      const words = '"bwrap: Can\\047t bind\\033[2J mount\\n"'
+      const passOn = `case "$*" in *--version) ;; *) test -e ${folder}/well || { printf ${words} >&2; exit 1; } ;; esac`
+      await writeFile(bubblewrap, `#!/bin/sh\n${passOn}\nexec ${findProgram('bwrap')} "$@"\n`, { mode: 0o700 })
+      const jail = createJail({ concurrency: 1, bubblewrap, scratchFolder: folder, require: true, logger: silent })
+      const said = (): Promise<string> =>
+        jail.warm().then(
+          () => 'warm',
+          (err: unknown) => String(err),
+        )
+      assert.match(await said(), /do not work in bubblewrap here \(it ended with status 1: bwrap: Can't bind \[2J mount\)/)
+      await writeFile(join(folder, 'well'), '')
+      assert.match(await said(), /Can't bind/)
+      const now = performance.now.bind(performance)
+      test.mock.method(performance, 'now', () => now() + 61_000)
+      assert.equal(await said(), 'warm')
+      assert.equal((await readdir(folder)).filter((name) => name.startsWith('rindle-decoder-')).length, 1)
+      await jail.close()
+      await rm(folder, { recursive: true })
+    },
+  )
 
   it('works behind all of them, and reports what it can decode', async () => {
     const place = await openPlace({ require: true })

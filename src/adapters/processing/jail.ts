@@ -1,5 +1,6 @@
 import { lstatSync, statfsSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { RindleError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Jail } from '../../core/ports/jail.ts'
@@ -36,7 +37,7 @@ const mebibyte = 1024 * 1024
 /** Looks at files in child processes that hold no secret. Nothing is started before the first visit or `warm`. */
 export const createJail = (options: JailOptions): Jail => {
   const { prlimit = findProgram('prlimit'), bubblewrap = findProgram('bwrap'), require = false, logger } = options
-  const scratchFolder = options.scratchFolder ?? tmpdir()
+  const scratchFolder = resolve(options.scratchFolder ?? tmpdir())
   const maxDecodeBytes = options.maxDecodeBytes ?? 1024 * mebibyte
   const pool = createPool({
     concurrency: options.concurrency ?? availableParallelism(),
@@ -62,7 +63,8 @@ export const createJail = (options: JailOptions): Jail => {
       if (require) await checkWalls()
       await pool.warm()
     },
-    report: (contentTypes) => reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes]) }, contentTypes),
+    report: (contentTypes) =>
+      reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes, scratchFolder]) }, contentTypes),
     close: () => pool.close(),
   }
 }

@@ -67,7 +67,10 @@ const warm = async (launched: Launched, inbox: Inbox, timeoutMs: number): Promis
   const pid = first && (await Promise.race([launched.pid(), late.promise]))
   clearTimeout(timer)
   launched.hold(false)
-  if (first?.kind === 'warm' && pid) return { ...first, pid }
+  if (first?.kind === 'warm' && pid) {
+    launched.hush()
+    return { ...first, pid }
+  }
   const { child } = launched
   const problem =
     child.pid === undefined
@@ -76,7 +79,8 @@ const warm = async (launched: Launched, inbox: Inbox, timeoutMs: number): Promis
         ? launched.end()
         : `it was not warm after ${timeoutMs} ms`
   await launched.kill()
-  throw new RindleError('decoder_unavailable', { problem })
+  const line = launched.lastLine()
+  throw new RindleError('decoder_unavailable', { problem: line === '' ? problem : `${problem}: ${line}` })
 }
 
 const ask = async (launched: Launched, inbox: Inbox, visit: VisitRequest, limits: VisitLimits): Promise<Outcome> => {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { oneLine } from '../../../core/app-code.ts'
 import type { ChildFolder } from './child-folder.ts'
 import { childEnvironment } from './limits.ts'
 import { replyDescriptor } from './protocol.ts'
@@ -17,6 +18,10 @@ export interface Launched {
   kill(): Promise<void>
   /** How it came to an end, in words. */
   end(): string
+  /** The last line that it wrote to stderr before it was warm, cleaned; empty where there is none. Complete once it was killed. */
+  lastLine(): string
+  /** From now on nobody listens to its stderr: what looks at files has nothing to say there. */
+  hush(): void
   /** Whether it keeps this process alive. */
   hold(busy: boolean): void
 }
@@ -31,17 +36,24 @@ const nodeArguments = (): string[] => {
 
 /** So long a sandbox may take to end by itself once the child in it was killed. */
 const graceMs = 1_000
+/** So long one that is gone may still have words under way. */
+const wordsMs = 200
+const mostCharacters = 2_048
 
-/** Starts a child with the listed environment and no way to reach this process but two pipes; when this process dies, so does the child. */
+/**
+ * Starts a child with the listed environment and no way to reach this process but two pipes, and stderr until it is warm; when this process
+ * dies, so does the child.
+ */
 export const launch = (sandbox: Sandbox | null, folder: ChildFolder): Launched => {
   const node = [process.execPath, ...nodeArguments()]
   const [file = '', ...args] = sandbox === null ? node : [sandbox.program, ...sandbox.argumentsFor(folder), ...node]
-  const stdio = ['pipe', 'ignore', 'ignore', 'pipe', ...(sandbox === null ? [] : ['pipe' as const])] as const
+  const stdio = ['pipe', 'ignore', 'pipe', 'pipe', ...(sandbox === null ? [] : ['pipe' as const])] as const
   const child = spawn(file, args, { cwd: '/', env: { ...childEnvironment }, detached: true, stdio: [...stdio] })
   const gone = new Promise<void>((resolve) => {
     child.once('error', () => resolve())
     child.once('exit', () => resolve())
   })
+  const words = wordsOf(child)
   const alive = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null
   let inside: number | null = null
   const pid = sandbox === null ? Promise.resolve(child.pid ?? null) : pidInside(child).then((found) => (inside = found))
@@ -56,9 +68,12 @@ export const launch = (sandbox: Sandbox | null, folder: ChildFolder): Launched =
       hold(true)
       if (child.pid !== undefined && alive()) await endProcesses(child.pid, inside, gone)
       await gone
+      await words.settled()
       for (const pipe of [child.stdin, child.stdio[replyDescriptor]]) if (pipe instanceof Socket) pipe.destroy()
     },
     end: () => endOf(child, sandbox !== null),
+    lastLine: words.last,
+    hush: words.hush,
     hold,
   }
 }
@@ -95,6 +110,38 @@ const pidInside = (child: ChildProcess): Promise<number | null> =>
       .on('error', () => resolve(null))
       .on('close', () => resolve(Number(/"child-pid":\s*(\d+)/.exec(said)?.[1] ?? 0) || null))
   })
+
+interface Words {
+  last(): string
+  /** Waits for the end of what is under way, if anybody still listens. */
+  settled(): Promise<void>
+  hush(): void
+}
+
+/** Of stderr the end is kept. What outlives a child may hold it open, so it is not waited for longer than a moment. */
+const wordsOf = ({ stderr }: ChildProcess): Words => {
+  let said = ''
+  const ended = Promise.withResolvers<void>()
+  stderr
+    ?.setEncoding('utf8')
+    .on('data', (chunk: string) => (said = (said + chunk).slice(-mostCharacters)))
+    .on('error', () => undefined)
+    .once('close', () => ended.resolve())
+  if (stderr instanceof Socket) stderr.unref()
+  const hush = (): void => void stderr?.destroy()
+  return {
+    last: () => oneLine(said.trim().split('\n').at(-1) ?? ''),
+    settled: async () => {
+      if (stderr && !stderr.destroyed) {
+        const timer = setTimeout(ended.resolve, wordsMs)
+        await ended.promise
+        clearTimeout(timer)
+      }
+      hush()
+    },
+    hush,
+  }
+}
 
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 

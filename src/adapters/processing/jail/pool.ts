@@ -6,7 +6,7 @@ import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import { startDecoder, type Decoder, type Outcome, type VisitLimits, type Warm } from './decoder.ts'
 import { decoderEntry } from './launch.ts'
 import { confine, type Confinement, isRunning, type JailLimits, offerToKernel, type Usage, usageOf } from './limits.ts'
-import { allowNamespaces, findSandbox, type SandboxFound } from './sandbox.ts'
+import { failureHoldsMs, findSandbox, showFolders, type SandboxFound } from './sandbox.ts'
 import { createTurns } from './turns.ts'
 import { wallsOf, warnOf } from './walls.ts'
 
@@ -69,6 +69,7 @@ interface Member {
   readonly confinement: Confinement
   readonly warmUsage: Usage | null
   readonly limits: JailLimits
+  readonly place: SandboxFound
   visits: number
   bytes: number
 }
@@ -105,9 +106,7 @@ export const createPool = (options: PoolOptions): Pool => {
     const first = await settled(begin(place))
     if (place.sandbox === null || (!('problem' in first) && first.warm.problem === null)) return founded(first)
     const problem = 'problem' in first ? wordsOf(first.problem) : first.warm.problem
-    const without = await settled(
-      begin({ sandbox: null, means: `decoders do not work in bubblewrap here (${problem}): ${allowNamespaces}` }),
-    )
+    const without = await settled(begin({ sandbox: null, means: `decoders do not work in bubblewrap here (${problem}): ${showFolders}` }))
     const isBetter = !('problem' in without) && (without.warm.problem === null || 'problem' in first)
     for (const member of [first, without]) if (member !== (isBetter ? without : first) && !('problem' in member)) await end(member.decoder)
     return founded(isBetter ? without : first)
@@ -122,11 +121,33 @@ export const createPool = (options: PoolOptions): Pool => {
   }
   let finding: Promise<Standing> | null = null
   const standing = (): Promise<Standing> => {
-    finding ??= found().catch((err: unknown) => {
-      finding = null
-      throw err
-    })
+    finding ??= found()
+      .finally(() => (triedMs = performance.now()))
+      .catch((err: unknown) => {
+        finding = null
+        throw err
+      })
     return finding
+  }
+  /** What stands without a sandbox that bubblewrap could make is looked at again, at most once a minute. Until that is better it holds. */
+  let triedMs = 0
+  let retrying: Promise<void> | null = null
+  const retry = ({ place }: Standing): void => {
+    if (options.bubblewrap === null || place.sandbox !== null || performance.now() - triedMs < failureHoldsMs) return
+    retrying ??= better()
+      .catch(() => undefined)
+      .finally(() => {
+        triedMs = performance.now()
+        retrying = null
+      })
+  }
+  const better = async (): Promise<void> => {
+    const place = await findSandbox(options.bubblewrap, decoderEntry(), process.execPath)
+    if (place.sandbox === null) return
+    const member = await begin(place)
+    if (member.warm.problem !== null) return end(member.decoder)
+    await Promise.all(idle.splice(0).map(({ decoder }) => end(decoder)))
+    finding = Promise.resolve(founded(member))
   }
   const start = async (limits = options.limits): Promise<Member> => begin((await standing()).place, limits)
   const end = async (decoder: Decoder): Promise<void> => {
@@ -141,7 +162,7 @@ export const createPool = (options: PoolOptions): Pool => {
       if (spare) await end(spare.decoder)
       return start({ ...options.limits, maxFileBytes: wanted })
     }
-    await standing()
+    retry(await standing())
     for (;;) {
       const at = mayBeUsed ? idle.length - 1 : idle.findLastIndex(({ visits }) => visits === 0)
       const [member] = at < 0 ? [] : idle.splice(at, 1)
@@ -151,8 +172,15 @@ export const createPool = (options: PoolOptions): Pool => {
       else return start()
     }
   }
+  /** Who was started while others were may be one too many. */
+  let leaving = 0
   const keep = (member: Member): void => {
-    if (!closed) idle.push(member)
+    if (closed) return
+    if (members.size - leaving <= options.concurrency) return void idle.push(member)
+    leaving += 1
+    void end(member.decoder)
+      .catch(() => undefined)
+      .finally(() => (leaving -= 1))
   }
   /** One at a time, in the background: who comes next waits for it, or finds it warm. One that does not start is tried again by who needs it. */
   let replacing: Promise<void> | null = null
@@ -162,13 +190,14 @@ export const createPool = (options: PoolOptions): Pool => {
       .then(keep, () => undefined)
       .finally(() => (replacing = null))
   }
+  const isOutdated = async ({ place }: Member): Promise<boolean> => place.sandbox !== (await standing()).place.sandbox
   const giveBack = async (member: Member): Promise<void> => {
-    if (closed || !member.decoder.alive || isWorn(member, options) || !member.folder.empty()) {
+    if (closed || !member.decoder.alive || isWorn(member, options) || (await isOutdated(member)) || !member.folder.empty()) {
       await end(member.decoder)
       return replace()
     }
     member.confinement.retract()
-    idle.push(member)
+    keep(member)
   }
   const refuseIfClosed = (): void => {
     if (closed) throw new RindleError('decoder_unavailable', { problem: 'the jail was closed' })
@@ -224,13 +253,15 @@ export const createPool = (options: PoolOptions): Pool => {
         await standing()
         await replacing
         const missing = Math.max(0, options.concurrency - members.size)
-        idle.push(...(await Promise.all(Array.from({ length: missing }, () => start()))))
+        for (const member of await Promise.all(Array.from({ length: missing }, () => start()))) keep(member)
       } catch (err) {
         if (!closed) throw err
       }
     },
     found: async () => {
       refuseIfClosed()
+      retry(await standing())
+      await retrying
       return standing()
     },
     close: async () => {

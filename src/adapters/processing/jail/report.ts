@@ -5,6 +5,7 @@ import { RindleError } from '../../../core/errors.ts'
 import type { Jail, JailReport, Visit } from '../../../core/ports/jail.ts'
 import { versionOf } from '../av/program.ts'
 import type { Pool } from './pool.ts'
+import { failureHoldsMs } from './sandbox.ts'
 import { type Sample, samples } from './samples.ts'
 
 export interface Asking {
@@ -16,21 +17,26 @@ export interface Asking {
 }
 
 /**
- * What stands, and what can be decoded, each found by doing it; once per process, kind of jail and list of types. @throws RindleError
- * `decoder_unavailable`
+ * What stands, and what can be decoded, each found by doing it; once per process, kind of jail and list of types. That something is missing is
+ * believed for a minute. @throws RindleError `decoder_unavailable`
  */
 export const reportOf = (asking: Asking, contentTypes?: readonly string[]): Promise<JailReport> => {
   const tried = contentTypes ? samples.filter(({ contentType }) => contentTypes.includes(contentType)) : samples
   const key = `${asking.key} ${tried.map(({ contentType }) => contentType).join()}`
   const known = reports.get(key)
   if (known) return known
-  const made = makeReport(asking, tried).catch((err: unknown) => {
-    reports.delete(key)
-    throw err
-  })
+  const made = makeReport(asking, tried)
   reports.set(key, made)
+  made.then(
+    (report) => {
+      if (!isComplete(report)) setTimeout(() => reports.delete(key), failureHoldsMs).unref()
+    },
+    () => reports.delete(key),
+  )
   return made
 }
+
+const isComplete = ({ walls, missing }: JailReport): boolean => walls.every(({ stands }) => stands) && Object.keys(missing).length === 0
 
 const reports = new Map<string, Promise<JailReport>>()
 
