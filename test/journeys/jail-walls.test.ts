@@ -333,6 +333,19 @@ describe('what a decoder may take', () => {
     await place.close()
   })
 
+  it('is no child more than was asked for, however many begin in the same moment', { timeout: 60_000 }, async () => {
+    const scratchFolder = await mkdtemp(join(tmpdir(), 'rindle-walls-'))
+    const place = await openPlace({ concurrency: 3, scratchFolder })
+    await place.jail.warm(1)
+    assert.equal((await readdir(scratchFolder)).length, 1)
+    const photo = await quarters(40, 40)
+    await Promise.all([place.jail.warm(2), place.passing(photo, 'a.png', {}), place.passing(photo, 'b.png', {}), place.jail.warm(3)])
+    for (let tries = 0; tries < 100 && (await readdir(scratchFolder)).length > 3; tries++) await sleep(50)
+    assert.ok((await readdir(scratchFolder)).length <= 3)
+    await place.close()
+    await rm(scratchFolder, { recursive: true })
+  })
+
   it('is a folder that goes with it, and what it made is in the job’s by then', async () => {
     const scratchFolder = await mkdtemp(join(tmpdir(), 'rindle-walls-'))
     for (const bubblewrap of [findProgram('bwrap'), null]) {

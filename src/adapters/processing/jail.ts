@@ -59,9 +59,9 @@ export const createJail = (options: JailOptions): Jail => {
       if (require) await checkWalls()
       return visit(asked)
     },
-    warm: async () => {
+    warm: async (children) => {
       if (require) await checkWalls()
-      await pool.warm()
+      await pool.warm(children)
     },
     report: (contentTypes) =>
       reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes, scratchFolder]) }, contentTypes),

@@ -141,8 +141,8 @@ export interface Jail {
    * be had; what reading further of an excerpt throws; an AbortError when `signal` fires. Anything the bytes themselves are to blame for is a verdict.
    */
   visit(visit: Visit): Promise<Verdict>
-  /** Starts children ahead of the first job. @throws RindleError `jail_incomplete` when walls are required that do not stand */
-  warm(): Promise<void>
+  /** Starts children ahead of the first job, at most so many. @throws RindleError `jail_incomplete` when walls are required that do not stand */
+  warm(children?: number): Promise<void>
   /**
    * Finds out, once per process, what stands, and by a sample of each which content types are decoded: all that have a sample, or those given
    * alone.

@@ -11,7 +11,7 @@ import { createNap, keepTurning, type Loop } from './loop.ts'
 import { reconcileLoop } from './reconcile-loop.ts'
 
 export interface WorkerOptions {
-  /** How many files are decoded at once. Default 2. */
+  /** How many files are worked on at once, each by a decoder of its own; but no more decoders than cores, and the others wait. Default 2. */
   readonly concurrency?: number
 }
 
@@ -37,6 +37,8 @@ export interface Worker {
   health(): WorkerHealth
 }
 
+/** Each takes a decoder, which is 100 to 165 MB before it has seen a file. */
+export const defaultConcurrency = 2
 const emitEveryMs = 500
 const otherEmitsMs = 2_000
 const forgetEveryMs = 60_000
@@ -52,7 +54,12 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
   const aborter = new AbortController()
   const holder = `${ctx.host.workerName} ${ctx.ids.next()}`
   const jobsNap = createNap(ctx.clock)
-  const runner = createJobRunner(ctx, { table, decoders: options.concurrency ?? 2, signal: aborter.signal, changed: () => jobsNap.wake() })
+  const runner = createJobRunner(ctx, {
+    table,
+    decoders: options.concurrency ?? defaultConcurrency,
+    signal: aborter.signal,
+    changed: () => jobsNap.wake(),
+  })
   const looks = lookLoop(ctx, holder, aborter.signal)
   const loops: readonly Loop[] = [
     jobLoop(ctx, runner, jobsNap),

@@ -41,8 +41,8 @@ export interface Visiting<T> {
 export interface Pool {
   /** Waits for a child, gives it the visit, and puts it back or ends it. @throws RindleError `decoder_unavailable` */
   visit<T>(visiting: Visiting<T>): Promise<T>
-  /** Starts what is missing. That it is closed meanwhile is no failure. @throws RindleError `decoder_unavailable` */
-  warm(): Promise<void>
+  /** Starts what is missing, of `children` at most. That it is closed meanwhile is no failure. @throws RindleError `decoder_unavailable` */
+  warm(children?: number): Promise<void>
   /** What stands around children, and what they can open pictures with: found out with the first of them. @throws RindleError `decoder_unavailable` */
   found(): Promise<Standing>
   close(): Promise<void>
@@ -247,12 +247,12 @@ export const createPool = (options: PoolOptions): Pool => {
         leave()
       }
     },
-    warm: async () => {
+    warm: async (children = options.concurrency) => {
       refuseIfClosed()
       try {
         await standing()
         await replacing
-        const missing = Math.max(0, options.concurrency - members.size)
+        const missing = Math.max(0, Math.min(children, options.concurrency) - members.size)
         for (const member of await Promise.all(Array.from({ length: missing }, () => start()))) keep(member)
       } catch (err) {
         if (!closed) throw err

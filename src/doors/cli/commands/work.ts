@@ -6,7 +6,7 @@ export const work: Command = {
   name: 'work',
   summary: 'Run a worker until it is told to stop: SIGTERM or SIGINT, after which it ends what it has begun.',
   effect: 'changes',
-  flags: { concurrency: { help: 'How many files are decoded at once (default 2).', value: 'N' } },
+  flags: { concurrency: { help: 'How many files are worked on at once (default 2); no more decoders than cores.', value: 'N' } },
   async run({ flags, app, say, signal }) {
     const concurrency = concurrencyOf(flags)
     const rindle = await app()
