@@ -21,7 +21,7 @@ export interface RindleContext {
   readonly jail: Jail
   /** Nothing is decoded where a wall of the jail does not stand. */
   readonly wallsRequired: boolean
-  /** The database's time, carried forward monotonically. Set at `ready()` and at every look of the worker. */
+  /** The database's time, carried forward monotonically. Set at the first call and at every look of the worker. */
   readonly clock: Clock
   readonly ids: Ids
   readonly profiles: Profiles
@@ -37,22 +37,37 @@ export interface RindleContext {
 
 /** What every Rindle offers whoever stands at a door, whatever its profiles. */
 export interface AnyRindle {
-  /** Opens what is not open yet. */
+  /** Opens what is not open yet, and refuses profiles that this machine cannot serve. */
   ready(): Promise<void>
 }
 
-const contexts = new WeakMap<AnyRindle, RindleContext>()
+interface Known {
+  readonly context: RindleContext
+  readonly open: () => Promise<void>
+}
 
-/** The context behind a Rindle, for doors. Nothing in it is open before `rindle.ready()`. @throws RindleError `argument_invalid` */
-export const contextOf = (rindle: AnyRindle): RindleContext => {
-  const context = contexts.get(rindle)
-  if (!context)
+const contexts = new WeakMap<AnyRindle, Known>()
+
+/** The context behind a Rindle, for doors. Nothing in it is open before a first call. @throws RindleError `argument_invalid` */
+export const contextOf = (rindle: AnyRindle): RindleContext => knownOf(rindle).context
+
+/** The same, opened as every call does it: without the look at decoders that `ready()` takes. @throws RindleError `argument_invalid` */
+export const openedContextOf = async (rindle: AnyRindle): Promise<RindleContext> => {
+  const { context, open } = knownOf(rindle)
+  await open()
+  return context
+}
+
+const knownOf = (rindle: AnyRindle): Known => {
+  const known = contexts.get(rindle)
+  if (!known)
     throw new RindleError('argument_invalid', {
       argument: 'rindle',
       problem: 'it does not come from createRindle of this copy of the package',
     })
-  return context
+  return known
 }
 
 /** Makes `contextOf` know it. For createRindle alone. */
-export const rememberContext = (rindle: AnyRindle, context: RindleContext): void => void contexts.set(rindle, context)
+export const rememberContext = (rindle: AnyRindle, context: RindleContext, open: () => Promise<void>): void =>
+  void contexts.set(rindle, { context, open })

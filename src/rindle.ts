@@ -1,31 +1,18 @@
-import { resolve } from 'node:path'
-import { createChanges } from './adapters/queue/changes.ts'
 import { queueMigrations } from './adapters/queue/install.ts'
-import { createQueue } from './adapters/queue/pg-boss.ts'
-import { createJail } from './adapters/processing/jail.ts'
-import { createStores } from './adapters/storage/stores.ts'
-import { createTelemetry } from './adapters/telemetry/diagnostics.ts'
-import { jsonLogger, silentLogger } from './adapters/telemetry/logger.ts'
 import { type RindleContext, rememberContext } from './context.ts'
 import type { Asset } from './core/asset.ts'
 import type { Attachment } from './core/attachment.ts'
-import type { DatabaseClock, Clock } from './core/clock.ts'
 import type { Diagnosis } from './core/diagnosis.ts'
-import { type Ids, timeOrderedIds } from './core/ids.ts'
-import { createKeyRing } from './core/key-ring.ts'
-import { madeOrRefused } from './core/options.ts'
 import type { OwnerRef } from './core/owner.ts'
 import type { Logger } from './core/ports/logger.ts'
-import type { Jail } from './core/ports/jail.ts'
 import type { CallOptions, SignedRequest, StorageAdapter } from './core/ports/storage.ts'
 import type { SentPart } from './core/multipart.ts'
 import { named, type Profiles } from './core/profile.ts'
 import type { StoredObject } from './core/stored-object.ts'
 import type { SignedUpload, UploadSession, VerifiedUpload } from './core/upload-session.ts'
 import type { Variant } from './core/variant.ts'
-import { createClock, followDatabase } from './database/clock.ts'
+import { followDatabase } from './database/clock.ts'
 import { checkSchemaVersion, migrate, type MigrationReport } from './database/migrate.ts'
-import { type GivenDatabase, openDatabase } from './database/open.ts'
 import { asset } from './flows/assets/asset.ts'
 import { assets, type AssetsOptions } from './flows/assets/assets.ts'
 import { attach, type AttachOptions } from './flows/assets/attach.ts'
@@ -65,43 +52,9 @@ import { signUpload } from './flows/uploads/sign-upload.ts'
 import { upload, type UploadOptions } from './flows/uploads/upload.ts'
 import { uploadSession } from './flows/uploads/upload-session.ts'
 import { verifyCompletion } from './flows/uploads/verify-completion.ts'
-import { type Host, readHost } from './host.ts'
+import { type ClosableContext, contextFrom, type Overrides, type RindleOptions, type SlotsOptions, stderrLogger } from './settings.ts'
 
-/** A slot as the app declares it. */
-export interface SlotOptions<P extends string = string> {
-  readonly profile: P
-  /** True: the slot holds a list in an order. Default false: one asset, replaced by the next. */
-  readonly many?: boolean
-}
-
-export type SlotsOptions<P extends string = string> = Readonly<Record<string, SlotOptions<P>>>
-
-export interface RindleOptions<P extends Profiles = Profiles, S extends SlotsOptions = SlotsOptions> {
-  readonly profiles: P
-  readonly slots?: S
-  /** `pglite(directory)`, the address of a PostgreSQL server or `{ url, directUrl, prepared }`, a pg Pool, a PGlite or a Kysely. */
-  readonly database: GivenDatabase
-  /** Newest first, each of 32 bytes or more. A key per purpose is derived from them. */
-  readonly secrets: readonly string[]
-  /** Where the http door is mounted. Needed by stores whose objects that door serves. */
-  readonly baseUrl?: string
-  /** Stores that no profile uses any more, but that still hold objects. */
-  readonly stores?: readonly StorageAdapter[]
-  /** Default: warnings and errors of the worker as JSON lines on stderr, silence elsewhere. */
-  readonly logger?: Logger
-  /** How long a worker may be silent before another takes its work over. Default 30. */
-  readonly leaseSeconds?: number
-  /** Where jobs get their private folders; a relative path is taken from where the process was started. Default: the system's folder for temporary files. */
-  readonly scratchFolder?: string
-  /**
-   * `require` refuses to decode where a wall of the jail does not stand, such as the sandbox of bubblewrap; `prefer` (the default) makes do with
-   * those that do, and doctor says which.
-   */
-  readonly jail?: 'prefer' | 'require'
-  /** What decoding one file may take in memory; a header that asks for more is refused. Default 1 GiB, which takes 48-megapixel photos of any type. */
-  readonly maxDecodeBytes?: number
-}
-
+export type { Overrides, RindleOptions, SlotOptions, SlotsOptions } from './settings.ts'
 export type ProfileName<P extends Profiles> = keyof P & string
 /** The variants of a profile; of several profiles, those of each. */
 export type VariantName<P extends Profiles, N extends ProfileName<P> = ProfileName<P>> = { [K in N]: keyof P[K]['variants'] & string }[N]
@@ -201,28 +154,25 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   /** The profile's store behind its guards. What is written through it has no row. */
   storageAdapterFor(profile: ProfileName<P>): StorageAdapter
 
-  /** Starts a worker in this process: it takes files through the gate, makes variants, deletes and sweeps, until it is stopped. */
+  /**
+   * Starts a worker in this process: it takes files through the gate, makes variants, deletes and sweeps, until it is stopped. It begins with
+   * what `ready` does, and where that refuses it takes no job: the log says why, and `failed` rejects with it.
+   */
   work(options?: WorkerOptions): Worker
   /** Looks at everything that has to be in order, and says of each thing how it is and what to do. Changes nothing, and works where `ready` does not. */
   doctor(): Promise<Diagnosis>
   /** Brings the schema to what this version needs. The only thing that changes it. */
   migrate(): Promise<MigrationReport>
   /**
-   * Opens the database, checks the schema's version, sets the clock and opens the queue; refuses profiles that ask for what this machine cannot
-   * do, trying it only where they take HEIC, audio or video. Every other call does so by itself.
+   * Opens the database, checks the schema's version, sets the clock and opens the queue, as every call does by itself. Then, which only this
+   * and `work` do, refuses profiles that ask for what this machine cannot do: where they take HEIC, audio or video, or every wall of the jail
+   * is required, that starts a decoder and opens a sample of each, a second or two. Nothing but a worker needs what it asks for.
+   *
+   * @throws RindleError `peer_missing`, `program_missing`, `peer_outdated` with the install line; `jail_incomplete`, `decoder_unavailable`
    */
   ready(): Promise<void>
   /** Stops the workers that were started here and lets go of everything. */
   close(): Promise<void>
-}
-
-/** What tests decide instead of the machine. Only `rindle/testing` hands these in. */
-export interface Overrides {
-  readonly clock?: Clock
-  readonly databaseClock?: DatabaseClock
-  readonly ids?: Ids
-  readonly host?: Host
-  readonly jail?: Jail
 }
 
 /**
@@ -245,21 +195,15 @@ const assemble = (options: RindleOptions, overrides: Overrides): Rindle => {
   const context = contextFrom(options, overrides)
   const life = lifeOf(context, options.logger ?? stderrLogger(context.clock))
   const rindle = bindFlows(context, life)
-  rememberContext(rindle, context)
+  rememberContext(rindle, context, life.open)
   return rindle
 }
-
-const stderrLogger = (clock: Clock): Logger =>
-  jsonLogger(
-    (line) => process.stderr.write(line),
-    () => clock.now(),
-  )
 
 const bindFlows = (context: RindleContext, life: Life): Rindle => {
   const bound =
     <A extends readonly unknown[], R>(flow: (ctx: RindleContext, ...given: A) => Promise<R>) =>
     async (...given: A): Promise<R> => {
-      await life.ready()
+      await life.open()
       return flow(context, ...given)
     }
   return {
@@ -295,7 +239,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     storageAdapterFor: (profile) => storageAdapterFor(context, profile),
     work: life.work,
     doctor: async () => {
-      await life.ready().catch(() => undefined)
+      await life.open().catch(() => undefined)
       return doctor(context)
     },
     migrate: life.migrate,
@@ -306,35 +250,30 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
 }
 
 interface Life {
+  /** What every call needs. */
+  open(): Promise<void>
   work(options?: WorkerOptions): Worker
   migrate(): Promise<MigrationReport>
   ready(): Promise<void>
   close(): Promise<void>
 }
 
-type ClosableContext = RindleContext & { readonly changes: { close(): Promise<void> } }
-
 const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
   const workers: Worker[] = []
   const { db, queue, clock, changes, jail } = context
-  let opening: Promise<void> | null = null
   let closing: Promise<void> | null = null
-  const open = async (): Promise<void> => {
+  const open = once(async () => {
     await db.open()
     await checkSchemaVersion(db.pool)
     await followDatabase(clock, db.clock)
     await queue.open()
+  })
+  const ready = once(async () => {
+    await open()
     await checkMachine(context)
-  }
-  const ready = (): Promise<void> => {
-    opening ??= open().catch((err: unknown) => {
-      opening = null
-      throw err
-    })
-    return opening
-  }
+  })
   const end = async (): Promise<void> => {
-    await opening?.catch(() => undefined)
+    await Promise.all([open.begun(), ready.begun()])
     await Promise.all(workers.map((worker) => worker.stop()))
     await changes.close()
     await queue.close()
@@ -342,9 +281,10 @@ const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
     await db.close()
   }
   return {
+    open,
     ready,
     work(options) {
-      const worker = workWhenReady(ready, () => startWorker({ ...context, logger: workerLogger }, options))
+      const worker = workWhenReady(ready, () => startWorker({ ...context, logger: workerLogger }, options), workerLogger)
       workers.push(worker)
       return worker
     },
@@ -356,37 +296,15 @@ const lifeOf = (context: ClosableContext, workerLogger: Logger): Life => {
   }
 }
 
-const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableContext => {
-  const { db, stores } = madeOrRefused(
-    options,
-    () => openDatabase(options.database),
-    () => createStores({ profiles: options.profiles, stores: options.stores ?? [] }),
-  )
-  const host = overrides.host ?? readHost()
-  const clock = overrides.clock ?? createClock()
-  const scratchFolder = resolve(options.scratchFolder ?? host.scratchFolder)
-  return {
-    db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
-    stores,
-    queue: createQueue({ database: db }),
-    changes: createChanges({ database: db }),
-    jail: overrides.jail ?? jailFrom(options, scratchFolder, clock),
-    wallsRequired: options.jail === 'require',
-    clock,
-    ids: overrides.ids ?? timeOrderedIds,
-    profiles: options.profiles,
-    slots: Object.fromEntries(Object.entries(options.slots ?? {}).map(([name, { profile, many = false }]) => [name, { profile, many }])),
-    keys: createKeyRing(options.secrets),
-    baseUrl: options.baseUrl?.replace(/\/+$/, '') ?? null,
-    host: { ...host, scratchFolder },
-    logger: options.logger ?? silentLogger,
-    telemetry: createTelemetry(),
-    leaseSeconds: options.leaseSeconds ?? 30,
+/** Does it once; where it failed, the next call tries again. `begun` waits for what was called, however it ends. */
+const once = (act: () => Promise<void>): { (): Promise<void>; begun(): Promise<void> } => {
+  let doing: Promise<void> | null = null
+  const call = (): Promise<void> => {
+    doing ??= act().catch((err: unknown) => {
+      doing = null
+      throw err
+    })
+    return doing
   }
+  return Object.assign(call, { begun: async () => doing?.catch(() => undefined) })
 }
-
-const jailFrom = ({ jail, maxDecodeBytes, logger }: RindleOptions, scratchFolder: string, clock: Clock): Jail =>
-  createJail({
-    ...{ require: jail === 'require', scratchFolder, logger: logger ?? stderrLogger(clock) },
-    ...(maxDecodeBytes === undefined ? {} : { maxDecodeBytes }),
-  })

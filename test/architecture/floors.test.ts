@@ -23,7 +23,7 @@ const rooms: Readonly<Record<string, Room>> = {
   'adapters/telemetry': { floor: 2, pattern: /^adapters\/telemetry\//, imports: ['core', 'database'] },
   'adapters/scanners': { floor: 2, pattern: /^adapters\/scanners\//, imports: ['core', 'database'] },
   'adapters/streaming': { floor: 2, pattern: /^adapters\/streaming\//, imports: ['core', 'database'] },
-  context: { floor: 3, pattern: /^(context|host)\.ts$/, imports: ['core', 'wire', 'database', 'adapters/*'] },
+  context: { floor: 3, pattern: /^(context|host|settings)\.ts$/, imports: ['core', 'wire', 'database', 'adapters/*'] },
   'flows/steps': { floor: 4, pattern: /^flows\/steps\//, imports: ['core', 'database', 'context'], apart: true },
   flows: { floor: 4, pattern: /^flows\//, imports: ['core', 'database', 'context', 'flows/steps'], apart: true },
   'doors/http': { floor: 5, pattern: /^doors\/http\//, imports: ['core', 'wire', 'context', 'flows'] },

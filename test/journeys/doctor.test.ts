@@ -10,6 +10,9 @@ import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import type { Jail, JailReport } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { type Diagnosis, defineProfile, type Level, type ProfileOptions, type Scanner } from '../../src/index.ts'
+import { isRindleError } from '../../src/core/errors.ts'
+import type { Logger } from '../../src/core/ports/logger.ts'
+import { createHandler } from '../../src/doors/http/create-handler.ts'
 import { createTestRindle, type RindleOptions } from '../../src/rindle.ts'
 import { type EngineDatabase, engines } from '../services/engines.ts'
 import { createPlainJail, plainPicture } from './fixtures/plain-jail.ts'
@@ -209,14 +212,25 @@ for (const engine of engines) {
     })
 
     describe('before a Rindle is ready', () => {
-      const refused = async (code: string, ...given: Parameters<typeof open>): Promise<void> => {
-        const rindle = open(...given)
+      const logged: unknown[] = []
+      const logger: Logger = {
+        ...silentLogger,
+        error: (fields) => void logged.push('err' in fields && isRindleError(fields.err) ? fields.err.code : fields),
+      }
+      const refused = async (code: string, ...[profile, options, jail]: Parameters<typeof open>): Promise<void> => {
+        const rindle = open(profile, { ...options, logger }, jail)
         await assert.rejects(rindle.ready(), { code })
-        await assert.rejects(rindle.assets(), { code })
+        const worker = rindle.work()
+        await assert.rejects(worker.failed, { code })
+        assert.equal(worker.health().lastLookAt, null)
+        assert.deepEqual(logged.splice(0), [code])
+        assert.deepEqual((await rindle.assets()).assets, [])
+        const handle = createHandler(rindle, { identify: () => null, authorize: () => true })
+        assert.equal((await handle(new Request('https://app.test/media/v1/assets'))).status < 500, true)
         await rindle.close()
       }
 
-      it('refuses a profile that takes what cannot be opened here', async () => {
+      it('refuses a profile that takes what cannot be opened here, as its worker does, and no other call', async () => {
         await refused(
           'peer_missing',
           { allowMime: ['image/png', 'image/heic'] },

@@ -1,4 +1,4 @@
-import { type AnyRindle, contextOf, type RindleContext } from '../../context.ts'
+import { type AnyRindle, contextOf, openedContextOf, type RindleContext } from '../../context.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { unknownKeys } from '../../core/suggestion.ts'
 import type { Action } from '../../wire/routes.ts'
@@ -57,7 +57,7 @@ export const createHandler = <Actor>(rindle: AnyRindle, options: HandlerOptions<
     const answer = async (): Promise<Response> => {
       const match = router.match(request.method, path)
       isTicketed = match.route.action === 'ticket'
-      await rindle.ready()
+      await openedContextOf(rindle)
       return match.route.answer(await visitOf(request, match))
     }
     const response = await answer().catch((err: unknown) => refused(ctx, request, err))

@@ -3,7 +3,7 @@ import { typesToTry, undecodable } from '../../core/decoding-needs.ts'
 import { RindleError } from '../../core/errors.ts'
 
 /**
- * Refuses to begin where profiles ask for what this machine cannot do, each found by doing it. Starts a decoder only when a profile takes HEIC,
+ * Refuses where profiles ask for what this machine cannot do, each found by doing it. Starts a decoder only when a profile takes HEIC,
  * audio or video, or every wall is required: others cost nothing here.
  *
  * @throws RindleError `peer_missing`, `program_missing`, `peer_outdated` with the install line; `jail_incomplete`, `decoder_unavailable`

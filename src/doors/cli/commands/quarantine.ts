@@ -1,4 +1,4 @@
-import { contextOf } from '../../../context.ts'
+import { openedContextOf } from '../../../context.ts'
 import { RindleError } from '../../../core/errors.ts'
 import { listQuarantined } from '../../../flows/ops/list-quarantined.ts'
 import type { Command, Flags } from '../command.ts'
@@ -16,8 +16,7 @@ export const quarantine: Command = {
     const page = pageOf(flags)
     const rindle = await app()
     try {
-      await rindle.ready()
-      const held = await listQuarantined(contextOf(rindle), page)
+      const held = await listQuarantined(await openedContextOf(rindle), page)
       const rows = held.map(({ keptUntil, ...one }) => ({ ...one, keptUntil: keptUntil?.toISOString() ?? null }))
       const last = held.length === page.limit ? held.at(-1) : undefined
       return {
