@@ -127,6 +127,11 @@ for (const engine of engines) {
         },
         'no',
       ],
+      [
+        'says itself that it cannot be reached',
+        () => Promise.reject(new RindleError('scanner_unavailable', { scanner: 'first', problem: 'it cannot be reached, ECONNREFUSED' })),
+        'it cannot be reached, ECONNREFUSED',
+      ],
       ['says nothing', async () => JSON.parse('null'), 'it said neither that the file is clean nor what it found'],
       ['says something else', async () => JSON.parse('{"clean":"yes"}'), 'it said neither that the file is clean nor what it found'],
       [
@@ -146,7 +151,9 @@ for (const engine of engines) {
         }
         const [first] = faults()
         assert.deepEqual([first?.['asset'], first?.['code'], first?.['faults']], [assetId, 'scanner_unavailable', 1])
+        assert.notEqual(((first?.['err'] as Error).cause as { code?: string } | undefined)?.code, 'scanner_unavailable')
         assert.equal((first?.['err'] as Error).message, `The scanner first did not answer (${problem}); the file waits until it does.`)
+        for (const later of faults().slice(1)) assert.deepEqual([later['err'], later['problem']], [undefined, problem])
         assert.equal(await errorOf(assetId), null)
         scan = async () => ({ clean: true })
         await stand.pass(120)

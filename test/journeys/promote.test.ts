@@ -72,6 +72,11 @@ for (const engine of engines) {
       String(
         (await stand.one(`select key from rindle.media_objects where role = 'staging' order by inserted_at desc, id desc limit 1`))['key'],
       )
+    const heldBack = (assetId: string): unknown =>
+      stand.logged
+        .filter(({ level }) => level === 'warn')
+        .map(({ fields }) => fields as Record<string, unknown>)
+        .find(({ asset, problem, faults }) => asset === assetId && typeof problem === 'string' && faults === undefined)?.['code']
     const errorOf = async (assetId: string) => (await readAsset(stand.ctx, assetId))?.error
     const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
     /** A worker whose time stands still: it renews nothing, as if its process were gone. */
@@ -225,6 +230,7 @@ for (const engine of engines) {
       assert.equal((await stand.states(assetId)).asset, 'validating')
       assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
       assert.equal((await errorOf(assetId))?.code, 'decoder_killed')
+      assert.equal(heldBack(assetId), 'decoder_killed')
       assert.ok((await stand.states(assetId)).objects.includes('original present'))
 
       const other = await stand.land()
@@ -340,6 +346,7 @@ for (const engine of engines) {
       await loseFiveWorkers(assetId)
       assert.equal(await promoteAsset(stand.ctx, assetId), 'refused')
       assert.equal((await errorOf(assetId))?.code, 'worker_lost')
+      assert.equal(heldBack(assetId), 'worker_lost')
       const { objects } = await stand.states(assetId)
       assert.deepEqual(
         objects.filter((one) => one.endsWith('present')),

@@ -28,7 +28,8 @@ const scan = async (scanner: Scanner, ask: AskAppCode): Promise<Refusal | null> 
     const { problem, cause } = answer
     if (isRindleError(cause) && cause.code === 'scan_limit_exceeded')
       return refusal('scan_limit_exceeded', { scanner: name, maxBytes: wholeOrNull(cause.details.maxBytes) })
-    throw new RindleError('scanner_unavailable', { scanner: name, problem }, { cause })
+    const own = isRindleError(cause) && cause.code === 'scanner_unavailable'
+    throw new RindleError('scanner_unavailable', { scanner: name, problem }, { cause: own ? cause.cause : cause })
   }
   const found: ScanResult | null | undefined = answer.value
   if (found?.clean === true) return null

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { judgeBytes, profileNamed, refusal, type Refusal } from '../../core/admission.ts'
+import { problemOf } from '../../core/app-code.ts'
 import { isTextType } from '../../core/content-type.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { variantKey } from '../../core/object-key.ts'
@@ -87,7 +88,7 @@ export async function promoteAsset(
     return 'lost'
   }
   const profile = profileNamed(ctx.profiles, claim.asset.profile)
-  if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBack(ctx, claim, profile)
+  if (troubleOf(claim.past).leasesLost >= lostLeases) return holdBackLost(ctx, claim, profile)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${claim.runId}`)
   const attempt: Omit<Attempt, 'lease'> = { claim, profile, folder, bytes: null, isAdmitting: false, holds: [] }
@@ -315,15 +316,27 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { sealed, plan, ad
 const refuse = (ctx: Context, attempt: Attempt, verdict: Refusal): Promise<PromotionOutcome> => {
   const { claim, profile, bytes } = attempt
   const kept = bytes && claim.sealed ? { object: claim.sealed, bytes } : null
-  return quarantineAsset(ctx, { claim, profile, verdict, kept, receivedSha256: receivedSha256Of(attempt) })
+  return holdBack(ctx, { claim, profile, verdict, kept, receivedSha256: receivedSha256Of(attempt) })
 }
 
 /** No sealed copy is known to have landed, so what is kept is the source. */
-const holdBack = (ctx: Context, claim: GateClaim, profile: Profile): Promise<PromotionOutcome> =>
-  quarantineAsset(ctx, {
+const holdBackLost = (ctx: Context, claim: GateClaim, profile: Profile): Promise<PromotionOutcome> =>
+  holdBack(ctx, {
     ...{ claim, profile, verdict: refusal('worker_lost', {}), receivedSha256: null },
     kept: claim.source && { object: claim.source, bytes: null },
   })
+
+/** Files that end what opens them are for whoever runs this machine to know of. */
+const holdBack = async (ctx: Context, quarantine: Parameters<typeof quarantineAsset>[1]): Promise<PromotionOutcome> => {
+  const outcome = await quarantineAsset(ctx, quarantine)
+  const { claim, verdict } = quarantine
+  if (outcome === 'refused' && (verdict.code === 'decoder_killed' || verdict.code === 'worker_lost'))
+    ctx.logger.warn(
+      { asset: claim.asset.id, code: verdict.code, problem: verdict.message },
+      'a file was held back: it ended what opened it',
+    )
+  return outcome
+}
 
 const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping: boolean): Promise<PromotionOutcome> => {
   const { claim } = attempt
@@ -332,7 +345,10 @@ const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping
   if (isRindleError(err) && err.code === 'decoder_killed' && trouble.decodersKilled + 1 >= killedDecoders)
     return refuse(ctx, attempt, refusal('decoder_killed', err.details))
   if (!isStopping)
-    ctx.logger.warn({ asset: claim.asset.id, code, faults: trouble.faults + 1, err }, 'a fault at the gate; the asset is tried again later')
+    ctx.logger.warn(
+      { asset: claim.asset.id, code, faults: trouble.faults + 1, ...(trouble.faults === 0 ? { err } : { problem: problemOf(err) }) },
+      'a fault at the gate; the asset is tried again later',
+    )
   try {
     await returnAsset(ctx.db.pool, ctx, { claim, code, delaySeconds: isStopping ? 0 : backoffSeconds(trouble.faults + 1) })
   } catch (missed) {
