@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { kindOf } from '../../../core/content-type.ts'
-import { RindleError } from '../../../core/errors.ts'
+import { type ErrorCode, isRindleError, RindleError } from '../../../core/errors.ts'
 import type { Jail, JailReport, Visit } from '../../../core/ports/jail.ts'
 import { versionOf } from '../av/program.ts'
 import type { Pool } from './pool.ts'
@@ -18,7 +18,9 @@ export interface Asking {
 
 /**
  * What stands, and what can be decoded, each found by doing it; once per process, kind of jail and list of types. That something is missing is
- * believed for a minute. @throws RindleError `decoder_unavailable`
+ * believed for a minute.
+ *
+ * @throws RindleError `decoder_unavailable`, `decoder_killed`, and whatever else a visit throws for reasons that are not the sample's
  */
 export const reportOf = (asking: Asking, contentTypes?: readonly string[]): Promise<JailReport> => {
   const tried = contentTypes ? samples.filter(({ contentType }) => contentTypes.includes(contentType)) : samples
@@ -65,13 +67,18 @@ const wantedFor = (contentType: string): JailReport['missing'][string] => {
   return { packageName: 'ffmpeg', install: 'apt-get install ffmpeg' }
 }
 
-/** Through the gate, as any file of an upload; that it cannot be opened for want of something is an answer as well. */
+const wants: ReadonlySet<string> = new Set<ErrorCode>(['peer_missing', 'peer_outdated', 'program_missing'])
+
+/** Through the gate, as any file of an upload; that it cannot be opened for want of something is an answer as well, a fault is none. */
 const isDecoded = async (visit: Jail['visit'], sample: Sample, place: string): Promise<boolean> => {
   const folder = join(place, sample.filename)
   const path = `${folder}.received`
   await mkdir(folder)
   await writeFile(path, sample.bytes)
-  const verdict = await visit({ ...visitTo(sample), path, folder }).catch(() => null)
+  const verdict = await visit({ ...visitTo(sample), path, folder }).catch((err: unknown) => {
+    if (isRindleError(err) && wants.has(err.code)) return null
+    throw err
+  })
   return verdict?.verdict === 'pass' && verdict.facts.contentType === sample.contentType
 }
 
