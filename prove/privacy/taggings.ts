@@ -53,6 +53,17 @@ const xmpTaggings: readonly Tagging[] = [
   { name: 'xmp-city', args: xmpCity },
   { name: 'xmp-core', args: xmpCore },
   { name: 'xmp-shown', args: xmpShown },
+  {
+    name: 'xmp-creatures',
+    args: [
+      `-XMP-dwc:DCTermsLocation={VerbatimCoordinates=${canary},HigherGeography=${canary},StateProvince=${canary},DecimalLatitude=${latitude}}`,
+    ],
+  },
+  { name: 'xmp-drone', args: [`-XMP-drone-dji:Latitude=${latitude}`, `-XMP-drone-dji:Longitude=${longitude}`] },
+  {
+    name: 'xmp-scene',
+    args: [`-XMP-xmpDM:ShotLocation=${canary}`, `-XMP-prism:Location=${canary}`, `-XMP-photomech:CountryCode=${canary}`],
+  },
   { name: 'xmp-compact', args: ['-api', 'compact=shorthand,nopadding', ...xmpGps, ...xmpCity] },
   { name: 'xmp-written-out', args: [...xmpGps, ...xmpShown, ...xmpCore, ...xmpCity] },
 ]

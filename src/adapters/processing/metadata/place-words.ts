@@ -10,7 +10,7 @@ const names =
 
 /** The local names of XMP properties that hold a place, whatever prefix their namespace goes by. */
 const properties =
-  /[\w.-]:(?:gps|city|state\b|country|location|sublocation|province|worldregion|region(?:name|code)|coverage|shotlocation|geo|lat\b|long?\b|lng\b|[\w.-]*(?:latitude|longitude|longtitude|geotag|location))/i
+  /[\w.-]:(?:gps|city|state\b|country|location|sublocation|province|worldregion|region(?:name|code)|coverage|shotlocation|geo|lat\b|long?\b|lng\b|(?:mcc|mnc|lac|cellid)\b|[\w.-]*(?:latitude|longitude|longtitude|geotag|location|province|geography|verbatimcoord|earthpos|footprintwkt))/i
 
 export const saysPlace = (text: string): boolean => words.test(text)
 export const namesPlace = (name: string): boolean => names.test(name)
