@@ -43,6 +43,111 @@ describe('taking metadata out by ffmpeg', { skip }, () => {
     assert.equal(samplesOf(rewritten.path), samplesOf(path))
   })
 
+  const run = (args: readonly string[], name: string): string => {
+    const path = join(folder, name)
+    execFileSync('ffmpeg', ['-v', 'error', '-y', ...args, path])
+    return path
+  }
+  const small = ['-f', 'lavfi', '-i', 'testsrc=size=32x32:rate=5:duration=0.4']
+  const textOf = async (name: string, text: string): Promise<string> => {
+    const path = join(folder, name)
+    await writeFile(path, text)
+    return path
+  }
+  const element = (id: string, ...parts: readonly (Buffer | string)[]): Buffer => {
+    const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
+    const size = Buffer.alloc(8)
+    size.writeBigUInt64BE(0x0100_0000_0000_0000n + BigInt(body.length))
+    return Buffer.concat([Buffer.from(id, 'hex'), size, body])
+  }
+  const place = element('1254c367', element('7373', element('63c0'), element('67c8', element('45a3', 'LOCATION'), element('4487', canary))))
+
+  for (const [contentType, extension] of [
+    ['video/webm', 'webm'],
+    ['video/matroska', 'mkv'],
+  ] as const)
+    it(`finds tags behind the clusters of a live ${extension}, which no index names`, async () => {
+      const live = ['-c:v', 'libvpx', '-fflags', '+bitexact', '-live', '1', ...(extension === 'mkv' ? ['-f', 'matroska'] : [])]
+      const plain = run([...small, ...live], `live.${extension}`)
+      assert.equal(await stripped(plain, contentType), null, 'technical tags alone stay')
+      const path = join(folder, `live-tagged.${extension}`)
+      await writeFile(path, Buffer.concat([await readFile(plain), place]))
+      const rewritten = await stripped(path, contentType)
+      assert.ok(rewritten)
+      assert.equal((await readFile(rewritten.path)).includes(canary), false)
+      assert.equal(samplesOf(rewritten.path), samplesOf(path))
+      assert.equal(await stripped(rewritten.path, contentType), null)
+    })
+
+  for (const policy of ['strip-location', 'strip'] as const)
+    it(`takes chapters away under ${policy}`, async () => {
+      const chapters = await textOf(
+        'chapters.txt',
+        `;FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=300\ntitle=${canary} 48.85837, 2.29448\n`,
+      )
+      const path = run([...small, '-i', chapters, '-map_chapters', '1', '-c:v', 'libvpx', '-fflags', '+bitexact'], `chapters-${policy}.mkv`)
+      assert.ok((await readFile(path)).includes(canary))
+      const rewritten = await stripped(path, 'video/matroska', policy)
+      assert.ok(rewritten)
+      assert.equal((await readFile(rewritten.path)).includes(canary), false)
+    })
+
+  it('takes subtitles that say a place, and all written ones where everything goes', async () => {
+    const said = await textOf('said.srt', `1\n00:00:00,000 --> 00:00:00,300\n${canary} 48.85837, 2.29448\n`)
+    const other = await textOf('other.srt', '1\n00:00:00,000 --> 00:00:00,300\nGood evening\n')
+    for (const [codec, contentType, extension] of [
+      ['srt', 'video/matroska', 'mkv'],
+      ['ass', 'video/matroska', 'mkv'],
+      ['webvtt', 'video/webm', 'webm'],
+    ] as const) {
+      const maps = ['-map', '0', '-map', '1', '-map', '2', '-c:v', 'libvpx', '-c:s', codec, '-fflags', '+bitexact']
+      const path = run([...small, '-i', said, '-i', other, ...maps], `subtitles-${codec}.${extension}`)
+      const rewritten = await stripped(path, contentType)
+      assert.ok(rewritten)
+      const served = await readFile(rewritten.path)
+      assert.deepEqual([served.includes(canary), served.includes('Good evening')], [false, true], codec)
+      assert.equal(await stripped(rewritten.path, contentType), null)
+      const least = await stripped(path, contentType, 'strip')
+      assert.ok(least)
+      assert.equal((await readFile(least.path)).includes('Good evening'), false)
+    }
+  })
+
+  it('takes a place out of the second of two joined recordings, or keeps the file back', async () => {
+    const tags = ['-metadata', `title=${canary}`, '-metadata', `location=${canary}`]
+    const joinedOf = async (name: string, codec: readonly string[], more = tags): Promise<string> => {
+      const first = make(`first-${name}`, codec)
+      const second = make(`second-${name}`, [...codec, ...more])
+      const path = join(folder, `joined-${name}`)
+      await writeFile(path, Buffer.concat([await readFile(first), await readFile(second)]))
+      return path
+    }
+    const bare = ['-c:a', 'libmp3lame', '-write_id3v1', '0', '-id3v2_version', '0']
+    const untagged = samplesOf(await joinedOf('bare.mp3', bare, []))
+    const mp3 = ['-c:a', 'libmp3lame', '-write_id3v1', '1']
+    for (const [name, contentType, codec] of [
+      ['plain.mp3', 'audio/mpeg', mp3],
+      ['opus.ogg', 'audio/ogg', ['-c:a', 'libopus']],
+    ] as const) {
+      const path = await joinedOf(name, codec)
+      assert.ok((await readFile(path)).includes(canary))
+      const rewritten = await stripped(path, contentType)
+      assert.ok(rewritten, name)
+      assert.equal((await readFile(rewritten.path)).includes(canary), false, name)
+      if (contentType === 'audio/mpeg') assert.equal(samplesOf(rewritten.path), untagged)
+      assert.equal(await stripped(rewritten.path, contentType), null, name)
+    }
+    const [one, other] = await Promise.all([readFile(join(folder, 'first-bare.mp3')), readFile(join(folder, 'second-bare.mp3'))])
+    const old = join(folder, 'old.mp3')
+    await writeFile(old, Buffer.concat([one, Buffer.from(`TAG${canary.padEnd(125, '\0')}`), other]))
+    const rewritten = await stripped(old, 'audio/mpeg')
+    assert.ok(rewritten)
+    assert.equal((await readFile(rewritten.path)).includes(canary), false)
+    assert.equal(samplesOf(rewritten.path), untagged)
+    const chained = await joinedOf('vorbis.ogg', ['-c:a', 'libvorbis'])
+    await assert.rejects(stripped(chained, 'audio/ogg'), (err) => isRindleError(err) && err.code === 'metadata_not_removable')
+  })
+
   for (const [contentType, extension, codec] of types) {
     it(`copies ${contentType} without its tags, every sample as it was`, async () => {
       const path = make(`tagged.${extension}`, [...codec, '-metadata', `title=${canary}`, '-metadata', `location=${canary}`])

@@ -1,8 +1,12 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { holdsElements } from './ebml-notes.ts'
+import { tagSpansOf } from './mpeg-tags.ts'
+import { linksOf } from './ogg-links.ts'
+import { readAt } from './windows.ts'
 
 /**
- * True where a file of sound has notes that ffprobe does not show: blocks of applications, programs of broadcasters, ID3 and APE. An answer
- * too many costs a copy.
+ * True where a file has notes that ffprobe does not show: blocks of applications, programs of broadcasters, ID3 and APE, tags behind the
+ * clusters of Matroska, a second Ogg behind the first. An answer too many costs a copy.
  */
 export const saysMore = async (path: string, contentType: string): Promise<boolean> => {
   const look = looks[contentType]
@@ -16,11 +20,6 @@ type Look = (file: FileHandle, size: number) => Promise<boolean>
 const mostBlocks = 4_096
 /** What a player needs of a WAV file. */
 const waveChunks: ReadonlySet<string> = new Set(['fmt ', 'fact', 'data', 'JUNK', 'junk', 'PAD ', 'FLLR', 'ds64', 'PEAK'])
-
-const readAt = async (file: FileHandle, start: number, length: number): Promise<Buffer> => {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
-  return buffer.subarray(0, bytesRead)
-}
 
 const looksIntoWave: Look = async (file, size) => {
   let at = 12
@@ -49,7 +48,7 @@ const looksIntoFlac: Look = async (file, size) => {
 /** What does not begin with a frame begins with a tag, or with what is left of one. */
 const looksIntoMpeg: Look = async (file, size) => {
   const [sync = 0, rest = 0] = await readAt(file, 0, 2)
-  return sync !== 0xff || rest < 0xe0 || (await hasTagAtEnd(file, size))
+  return sync !== 0xff || rest < 0xe0 || (await hasTagAtEnd(file, size)) || (await tagSpansOf(file)).length > 0
 }
 
 const hasTagAtEnd = async (file: FileHandle, size: number): Promise<boolean> => {
@@ -57,4 +56,15 @@ const hasTagAtEnd = async (file: FileHandle, size: number): Promise<boolean> => 
   return tail.slice(-128).startsWith('TAG') || /APETAGEX|LYRICS(?:BEGIN|200)|3DI|TAG\+/.test(tail)
 }
 
-const looks: Readonly<Record<string, Look>> = { 'audio/wav': looksIntoWave, 'audio/flac': looksIntoFlac, 'audio/mpeg': looksIntoMpeg }
+const looksIntoOgg: Look = async (file) => (await linksOf(file)) !== 'one'
+
+const looks: Readonly<Record<string, Look>> = {
+  'audio/wav': looksIntoWave,
+  'audio/flac': looksIntoFlac,
+  'audio/mpeg': looksIntoMpeg,
+  'audio/ogg': looksIntoOgg,
+  'video/ogg': looksIntoOgg,
+  'audio/webm': holdsElements,
+  'video/webm': holdsElements,
+  'video/matroska': holdsElements,
+}
