@@ -48,7 +48,7 @@ export const openVisiting = (folder: string, options: { readonly concurrency?: n
       } catch (err) {
         const code = isRindleError(err) ? err.code : null
         const message = err instanceof Error ? err.message : String(err)
-        return { outcome: code ?? message, classified: code === 'decoder_killed', message, ms: since() }
+        return { outcome: code ?? message, classified: code === 'decoder_killed' || code === 'decoder_starved', message, ms: since() }
       } finally {
         rmSync(job, { recursive: true, force: true })
       }

@@ -455,6 +455,12 @@ export const errorCatalog = {
     false,
     (d) => `Opening the file ended the decoder (${d.reason}); it is held back as unsafe.`,
   ),
+  decoder_starved: spec<{ cpuSeconds: number; seconds: number }>(
+    503,
+    true,
+    (d) =>
+      `In ${d.seconds} seconds the decoder got ${d.cpuSeconds} seconds of CPU time, too few to look at the file. Let fewer files be processed at a time on this machine, or take one with more cores.`,
+  ),
   decoder_unavailable: spec<{ problem: string }>(503, true, (d) => `No decoder could be started: ${d.problem}.`),
   worker_lost: spec<Record<string, never>>(
     422,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { backoffSeconds, type PastRun, troubleOf } from './trouble.ts'
+import { backoffSeconds, isDeadly, type PastRun, troubleOf } from './trouble.ts'
 
 /** Newest first. `!` is a success, nothing is an attempt that has not ended. */
 const past = (...codes: readonly string[]): PastRun[] =>
@@ -23,7 +23,26 @@ describe('what past attempts have to say', () => {
     [past(...Array.from({ length: 24 }, () => 'scanner_unavailable')), 0, 0, 24],
   ] as const)
     it(`counts ${leasesLost} lost leases, ${decodersKilled} dead decoders and ${faults} faults in ${JSON.stringify(runs.map(({ errorCode, state }) => errorCode ?? state))}`, () =>
-      assert.deepEqual(troubleOf(runs), { leasesLost, decodersKilled, faults }))
+      assert.deepEqual(troubleOf(runs), { leasesLost, decodersKilled, decodersStarved: 0, faults }))
+
+  it('counts decoders that got too little of the machine apart from those that died, and as faults', () =>
+    assert.deepEqual(troubleOf(past('decoder_starved', 'decoder_killed', 'decoder_starved', '!', 'decoder_starved')), {
+      ...{ leasesLost: 0, decodersKilled: 1, decodersStarved: 2, faults: 3 },
+    }))
+
+  for (const [code, before, deadly] of [
+    ['decoder_killed', past(), false],
+    ['decoder_killed', past('decoder_killed'), true],
+    ['decoder_killed', past('!', 'decoder_killed'), false],
+    ['decoder_killed', past(...Array.from({ length: 8 }, () => 'decoder_starved')), false],
+    ['decoder_starved', past('decoder_killed'), false],
+    ['decoder_starved', past(...Array.from({ length: 8 }, () => 'decoder_starved')), false],
+    ['decoder_starved', past(...Array.from({ length: 9 }, () => 'decoder_starved')), true],
+    ['decoder_starved', past('decoder_starved', '!', ...Array.from({ length: 9 }, () => 'decoder_starved')), false],
+    ['storage_failed', past(...Array.from({ length: 30 }, () => 'storage_failed')), false],
+  ] as const)
+    it(`${deadly ? 'holds a file back' : 'goes on'} after ${code} with ${before.map(({ errorCode }) => errorCode ?? 'success').join(', ') || 'nothing'} before`, () =>
+      assert.equal(isDeadly(code, before), deadly))
 
   it('waits twice as long after each fault, from five seconds to an hour', () =>
     assert.deepEqual([1, 2, 3, 10, 11, 1000].map(backoffSeconds), [5, 10, 20, 2560, 3600, 3600]))

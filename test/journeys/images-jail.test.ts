@@ -88,15 +88,43 @@ describe('the jail', () => {
   it('kills what takes longer than its time, and the next visit has a fresh child', async () => {
     const started = performance.now()
     const [before] = await decodersOf(process.pid)
-    await assert.rejects(
-      place.visit(slow, 'a.jpg', { recipes: endless, limits: { ...limits, timeoutMs: 1_200 } }),
-      (err) => codeOf(err) === 'decoder_killed',
+    await assert.rejects(place.visit(slow, 'a.jpg', { recipes: endless, limits: { ...limits, timeoutMs: 1_200 } }), (err) =>
+      /^decoder_(?:killed|starved)$/.test(codeOf(err)),
     )
     assert.ok(performance.now() - started < 4_000)
     assert.ok(await gone(before!))
     await place.passing(await quarters(40, 40), 'a.png', {})
     const [next] = await decodersOf(process.pid)
     assert.notEqual(next, before)
+  })
+
+  it('blames the machine when a child got too little of it, and the file when it used its time', async () => {
+    await place.passing(await quarters(40, 40), 'a.png', {})
+    const [pid] = await decodersOf(process.pid)
+    const brief = { ...limits, timeoutMs: 2_500 }
+    const stopped = place.visit(slow, 'a.jpg', { recipes: endless, limits: brief })
+    await sleep(300)
+    process.kill(pid!, 'SIGSTOP')
+    await assert.rejects(
+      stopped,
+      (err) => isRindleError(err) && err.code === 'decoder_starved' && err.retryable && /seconds/.test(err.message),
+    )
+    assert.ok(await gone(pid!))
+    let code = ''
+    for (let tries = 0; tries < 10 && code !== 'decoder_killed'; tries++)
+      code = await place.visit(slow, 'a.jpg', { recipes: endless, limits: brief }).then(() => 'pass', codeOf)
+    assert.equal(code, 'decoder_killed', 'also on a machine that has other things to do, sooner or later')
+  })
+
+  it('takes no more notice of its twelfth death than of its first', async () => {
+    const warned: string[] = []
+    const note = (warning: Error): unknown => warned.push(String(warning))
+    process.on('warning', note)
+    for (let death = 0; death < 12; death++)
+      await assert.rejects(place.visit(slow, 'a.jpg', { recipes: endless, limits: { ...limits, timeoutMs: 50 } }))
+    await place.passing(await quarters(40, 40), 'a.png', {})
+    process.off('warning', note)
+    assert.deepEqual(warned, [])
   })
 
   it('stops for a signal, busy or waiting in line, with the reason of the signal', async () => {

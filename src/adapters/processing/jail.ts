@@ -81,7 +81,7 @@ const visitIn =
         byteSize,
         limits: { timeoutMs, gateTimeoutMs, signal, read: excerpt?.read },
         collect: (outcome, folder) => {
-          if (outcome.kind === 'killed') signal?.throwIfAborted()
+          if (outcome.kind === 'killed' || outcome.kind === 'starved') signal?.throwIfAborted()
           return verdictOf(outcome, { visit, folder, logger, full: (cause) => diskFullError(scratchFolder, byteSize, cause) })
         },
       })

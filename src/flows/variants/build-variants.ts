@@ -4,7 +4,7 @@ import { type Asset, deliverableStates } from '../../core/asset.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
-import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
+import { backoffSeconds, deathOf, isDeadly, lostLeases, troubleOf } from '../../core/trouble.ts'
 import type { MadeVariant, VariantWish } from '../../core/ports/jail.ts'
 import type { Processor } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
@@ -209,12 +209,18 @@ const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping:
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
   if (!isStopping) ctx.logger.warn({ asset: build.known.asset.id, code, err }, 'a fault while variants were made')
   const outcomes = build.held.map((one): VariantOutcome => {
-    const { decodersKilled, faults } = troubleOf(one.past)
     if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
-    if (isRindleError(err) && err.code === 'decoder_killed' && decodersKilled + 1 >= killedDecoders)
-      return failed(one, err.code, err.message)
+    if (isRindleError(err) && isDeadly(err.code, one.past)) return failed(one, 'decoder_killed', messageOf('decoder_killed', deathOf(err)))
     const { id, fence, name, digest, object } = one
-    return { id, fence, name, digest, objectId: object.id, result: 'later', delaySeconds: isStopping ? 0 : backoffSeconds(faults + 1) }
+    return {
+      id,
+      fence,
+      name,
+      digest,
+      objectId: object.id,
+      result: 'later',
+      delaySeconds: isStopping ? 0 : backoffSeconds(troubleOf(one.past).faults + 1),
+    }
   })
   return settle(ctx, build, outcomes, code)
 }

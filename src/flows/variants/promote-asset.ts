@@ -6,7 +6,7 @@ import { isTextType } from '../../core/content-type.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
 import { variantKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
-import { backoffSeconds, killedDecoders, lostLeases, troubleOf } from '../../core/trouble.ts'
+import { backoffSeconds, deathOf, isDeadly, lostLeases, troubleOf } from '../../core/trouble.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, VariantWish, Verdict } from '../../core/ports/jail.ts'
 import type { Profile } from '../../core/profile.ts'
 import { isPardoned } from '../../core/quarantine.ts'
@@ -342,8 +342,7 @@ const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping
   const { claim } = attempt
   const trouble = troubleOf(claim.past)
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
-  if (isRindleError(err) && err.code === 'decoder_killed' && trouble.decodersKilled + 1 >= killedDecoders)
-    return refuse(ctx, attempt, refusal('decoder_killed', err.details))
+  if (isRindleError(err) && isDeadly(err.code, claim.past)) return refuse(ctx, attempt, refusal('decoder_killed', deathOf(err)))
   if (!isStopping)
     ctx.logger.warn(
       { asset: claim.asset.id, code, faults: trouble.faults + 1, ...(trouble.faults === 0 ? { err } : { problem: problemOf(err) }) },

@@ -3,12 +3,17 @@ import type { VisitRequest } from '../attend.ts'
 import type { ChildFolder } from './child-folder.ts'
 import { type Inbox, replyInbox } from './inbox.ts'
 import { launch, type Launched } from './launch.ts'
+import { cpuSecondsAtRest, cpuSecondsWithin } from './limits.ts'
 import { mostAsks, type Reply, type Request } from './protocol.ts'
 import type { Sandbox } from './sandbox.ts'
 import { stopwatch } from './stopwatch.ts'
 
 /** What a visit got: the child's own words, or how it came to an end. */
-export type Outcome = Extract<Reply, { kind: 'pass' | 'failure' | 'fault' }> | { readonly kind: 'killed'; readonly reason: string }
+export type Outcome =
+  | Extract<Reply, { kind: 'pass' | 'failure' | 'fault' }>
+  | { readonly kind: 'killed'; readonly reason: string }
+  /** Its time was over, of which the machine had too little for it. */
+  | { readonly kind: 'starved'; readonly cpuSeconds: number; readonly seconds: number }
 export type Warm = Omit<Extract<Reply, { kind: 'warm' }>, 'kind'>
 
 export interface VisitLimits {
@@ -55,7 +60,7 @@ export const startDecoder = (sandbox: Sandbox | null, folder: ChildFolder): Deco
       pid = said.pid
       return said
     },
-    ask: (visit, limits) => ask(launched, inbox, visit, limits),
+    ask: (visit, limits) => ask({ launched, inbox, pid }, visit, limits),
     kill: launched.kill,
   }
 }
@@ -83,26 +88,39 @@ const warm = async (launched: Launched, inbox: Inbox, timeoutMs: number): Promis
   throw new RindleError('decoder_unavailable', { problem: line === '' ? problem : `${problem}: ${line}` })
 }
 
-const ask = async (launched: Launched, inbox: Inbox, visit: VisitRequest, limits: VisitLimits): Promise<Outcome> => {
+interface Asked {
+  readonly launched: Launched
+  readonly inbox: Inbox
+  readonly pid: number
+}
+
+/** Why a visit does not go on; `ms` where its time is over. */
+interface Ending {
+  readonly reason: string
+  readonly ms?: number
+}
+
+const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits: VisitLimits): Promise<Outcome> => {
   const { signal, maxDecodeBytes } = limits
+  const cpuBefore = cpuSecondsAtRest(pid)
   launched.hold(true)
-  const ended = Promise.withResolvers<string>()
+  const ended = Promise.withResolvers<Ending>()
   const clocks = clocksOf(limits, ended.resolve)
-  const abort = (): void => ended.resolve('it was told to stop')
+  const abort = (): void => ended.resolve({ reason: 'it was told to stop' })
   signal?.addEventListener('abort', abort, { once: true })
   try {
     say(launched, { visit, maxDecodeBytes })
     clocks.run()
     for (let asks = 0; ; asks += 1) {
       const said = await Promise.race([inbox.next(clocks.gated), ended.promise])
-      if (typeof said === 'string') return await killed(launched, said)
+      if (said !== null && 'reason' in said) return await over(said, launched, pid, cpuBefore)
       if (said === null || said.kind === 'warm' || said.kind === 'gated') return await killed(launched, launched.end())
       if (said.kind !== 'ask' && said.kind !== 'need') return said
       if (asks >= mostAsks || !mayAsk(said, visit, maxDecodeBytes)) return await killed(launched, 'it asked for more than it may have')
       clocks.rest()
       const brought = await Promise.race([bring(said, limits), ended.promise])
       clocks.run()
-      if (typeof brought !== 'string') say(launched, brought)
+      if (!('reason' in brought)) say(launched, brought)
     }
   } catch (err) {
     await launched.kill()
@@ -135,13 +153,24 @@ const killed = async (launched: Launched, reason: string): Promise<Outcome> => {
   return { kind: 'killed', reason }
 }
 
+/** Of its time it needs this much as CPU time, or the machine is to blame and not the file. */
+const leastShare = 0.5
+
+const over = async ({ reason, ms }: Ending, launched: Launched, pid: number, cpuBefore: number | null): Promise<Outcome> => {
+  const cpuNow = ms === undefined || cpuBefore === null ? null : cpuSecondsWithin(pid)
+  const outcome = await killed(launched, reason)
+  if (ms === undefined || cpuBefore === null || cpuNow === null) return outcome
+  const [seconds, cpuSeconds] = [ms / 1000, Math.max(0, Math.round((cpuNow - cpuBefore) * 100) / 100)]
+  return cpuSeconds < seconds * leastShare ? { kind: 'starved', cpuSeconds, seconds } : outcome
+}
+
 /** Two wall clocks: one that stops when the child says that the gate's part is over, and one for the whole. */
 const clocksOf = (
   { timeoutMs, gateTimeoutMs }: VisitLimits,
-  ring: (reason: string) => void,
-): { readonly run: () => void; readonly rest: () => void; readonly gated: () => void } => {
-  const whole = stopwatch(timeoutMs, () => ring(`it took longer than ${timeoutMs} ms`))
-  const gate = stopwatch(gateTimeoutMs, () => ring(`looking at it took longer than ${gateTimeoutMs} ms`))
+  ring: (ending: Ending) => void,
+): { readonly run: () => void; readonly rest: () => void; readonly gated: () => boolean } => {
+  const whole = stopwatch(timeoutMs, () => ring({ reason: `it took longer than ${timeoutMs} ms`, ms: timeoutMs }))
+  const gate = stopwatch(gateTimeoutMs, () => ring({ reason: `looking at it took longer than ${gateTimeoutMs} ms`, ms: gateTimeoutMs }))
   let isGated = false
   return {
     run: () => {
@@ -153,8 +182,10 @@ const clocksOf = (
       gate.rest()
     },
     gated: () => {
+      if (isGated) return false
       isGated = true
       gate.rest()
+      return true
     },
   }
 }

@@ -151,7 +151,9 @@ const endOf = (child: ChildProcess, inSandbox: boolean): string => {
   return child.exitCode === null ? 'it answered nonsense' : `it ended with status ${child.exitCode}`
 }
 
+/** Not for one that ended: a pipe without a handle would remember each time in a listener. */
 const setHold = (child: ChildProcess, busy: boolean): void => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   if (busy) child.ref()
   else child.unref()
   for (const pipe of [child.stdin, child.stdio[replyDescriptor]])

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { RindleError } from '../../../core/errors.ts'
@@ -98,16 +98,60 @@ export interface Usage {
 export const usageOf = (pid: number): Usage | null => {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const [user, system] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 13)
     const bytesOf = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024
-    const cpuSeconds = (Number(user) + Number(system)) / ticksPerSecond
-    return { dataBytes: bytesOf('VmData'), residentBytes: bytesOf('VmRSS'), cpuSeconds }
+    return { dataBytes: bytesOf('VmData'), residentBytes: bytesOf('VmRSS'), cpuSeconds: accountOf(pid).cpuSeconds }
   } catch {
     return null
+  }
+}
+
+interface Account {
+  readonly parent: number
+  readonly cpuSeconds: number
+  /** Of what it started and waited for. */
+  readonly reapedSeconds: number
+}
+
+const accountOf = (pid: number): Account => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const secondsAt = (at: number): number => (Number(fields[at]) + Number(fields[at + 1])) / ticksPerSecond
+  return { parent: Number(fields[1]), cpuSeconds: secondsAt(11), reapedSeconds: secondsAt(13) }
+}
+
+/** The CPU time that a process with nothing running below it has used so far, and what it started before; null where the kernel does not say. */
+export const cpuSecondsAtRest = (pid: number): number | null => {
+  try {
+    const { cpuSeconds, reapedSeconds } = accountOf(pid)
+    return cpuSeconds + reapedSeconds
+  } catch {
+    return null
+  }
+}
+
+/** The CPU time that a process and all that it started has used so far; null where the kernel does not say. */
+export const cpuSecondsWithin = (pid: number): number | null => {
+  const accounts = new Map<number, Account>()
+  try {
+    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) addAccount(accounts, Number(name))
+  } catch {
+    return null
+  }
+  const isWithin = (one: number): boolean => {
+    for (let at: number | undefined = one; at; at = accounts.get(at)?.parent) if (at === pid) return true
+    return false
+  }
+  if (!accounts.has(pid)) return null
+  let sum = 0
+  for (const [one, { cpuSeconds, reapedSeconds }] of accounts) if (isWithin(one)) sum += cpuSeconds + reapedSeconds
+  return sum
+}
+
+const addAccount = (accounts: Map<number, Account>, pid: number): void => {
+  try {
+    accounts.set(pid, accountOf(pid))
+  } catch {
+    // It ended while the others were looked at.
   }
 }
 

@@ -216,7 +216,7 @@ export const createPool = (options: PoolOptions): Pool => {
     const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant })
     member.visits += 1
     member.bytes += Math.max(needed, byteSize)
-    if (outcome.kind === 'killed') refuseIfClosed()
+    if (outcome.kind === 'killed' || outcome.kind === 'starved') refuseIfClosed()
     return !isFirst && isShort(outcome) ? short : collect(outcome, folder)
   }
   const visitBy = async <T>(member: Member, visiting: Visiting<T>): Promise<T | typeof short> => {

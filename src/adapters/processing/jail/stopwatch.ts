@@ -12,7 +12,7 @@ export const stopwatch = (ms: number, ring: () => void): Stopwatch => {
     run: () => {
       if (startedMs !== null) return
       startedMs = performance.now()
-      timer = setTimeout(ring, leftMs)
+      timer = setTimeout(ring, Math.max(0, leftMs))
     },
     rest: () => {
       clearTimeout(timer)

@@ -13,6 +13,7 @@ const faults: ReadonlySet<ErrorCode> = new Set([
   'peer_outdated',
   'program_missing',
   'decoder_killed',
+  'decoder_starved',
   'decoder_unavailable',
   'internal_error',
 ])
@@ -29,12 +30,15 @@ export interface Judged {
 /**
  * Makes a verdict of what a child said, and brings what it made into the visit's folder.
  *
- * @throws RindleError `decoder_killed` also for nonsense, `decoder_unavailable`, `insufficient_disk_headroom`, and what is missing or too old
+ * @throws RindleError `decoder_killed` also for nonsense, `decoder_starved`, `decoder_unavailable`, `insufficient_disk_headroom`, and what is
+ * missing or too old
  */
 export const verdictOf = async (outcome: Outcome, { visit, folder, logger, full }: Judged): Promise<Verdict> => {
   switch (outcome.kind) {
     case 'killed':
       throw new RindleError('decoder_killed', { reason: outcome.reason })
+    case 'starved':
+      throw new RindleError('decoder_starved', { cpuSeconds: outcome.cpuSeconds, seconds: outcome.seconds })
     case 'fault':
       if (outcome.problem === diskFull) throw full()
       logger.error({ problem: outcome.problem }, 'a decoder met a fault')
