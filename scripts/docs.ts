@@ -5,6 +5,7 @@ import { errorCatalog } from '../src/core/errors.ts'
 import { eventCatalog } from '../src/core/events.ts'
 import { jobCatalog } from '../src/core/jobs.ts'
 import type { Machine } from '../src/core/machine.ts'
+import { operatorCures } from '../src/core/operator-cures.ts'
 import { objectMachine } from '../src/core/object.ts'
 import { runMachine } from '../src/core/run.ts'
 import { uploadSessionMachine } from '../src/core/upload-session.ts'
@@ -29,6 +30,10 @@ function errorsPage(): string {
     const words = (message as (details: unknown) => string)(placeholders).replaceAll('\n', ' ').replaceAll('|', '\\|')
     return `| \`${code}\` | ${status} | ${retryable ? 'yes' : ''} | ${words} |`
   })
+  const cures = Object.keys(errorCatalog).flatMap((code) => {
+    const cure = operatorCures[code]
+    return cure === undefined ? [] : [`| \`${code}\` | ${cure} |`]
+  })
   return `# Errors
 
 Everything this library throws on purpose is a \`RindleError\`. Branch on \`code\`, never on the message; \`switch (err.code)\` narrows
@@ -38,6 +43,14 @@ caller changes nothing. Codes that are verdicts of the gate stand on the asset (
 | Code | Status | Retryable | Message |
 |---|---|---|---|
 ${rows.join('\n')}
+
+## What an operator does
+
+About codes that stand on assets, variants or runs; \`rindle quarantine\` lists what is held back, and why.
+
+| Code | What to do |
+|---|---|
+${cures.join('\n')}
 `
 }
 

@@ -1,5 +1,6 @@
 import type { RindleContext } from '../../context.ts'
 import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
+import { operatorCures } from '../../core/operator-cures.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import {
   countNeverAttached,
@@ -50,12 +51,12 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
     needs: 'schema',
     async look({ db }) {
       const kept = await countQuarantined(db.pool)
-      const cure = 'Look at them with `rindle quarantine`; what may be let through, with `rindle release`.'
+      const look = 'Look at them with `rindle quarantine`.'
       return kept.length === 0
         ? [fine('No file is held back.')]
         : kept.map(({ code, count }) =>
             code === 'worker_lost' || code === 'decoder_killed'
-              ? warning(`${many(count)} held back for ending what opened them.`, cure, code)
+              ? warning(`${many(count)} held back for ending what opened them.`, operatorCures[code] ?? look, code)
               : fine(`${many(count)} held back and kept for a while.`, code),
           )
     },
@@ -82,7 +83,7 @@ const stuck = ({ code, count, oldest }: Waiting): Saying => {
 }
 
 const cures: Readonly<Record<string, string>> = {
-  scanner_unavailable: 'Start the scanner; the files are taken up again by themselves.',
+  scanner_unavailable: 'Start the scanner; the files are taken up again by themselves, within the hour at most.',
   insufficient_disk_headroom: 'Make room in the scratch folder; the files are taken up again by themselves.',
   jail_incomplete: 'Build the walls that `jail` above misses; the files are taken up again by themselves.',
   decoder_unavailable: 'Look at `decoders` and `jail` above; the files are taken up again by themselves.',
