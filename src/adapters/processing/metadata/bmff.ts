@@ -6,10 +6,19 @@ import { isPlaceTrack, blankSamples } from './bmff-tracks.ts'
 import { anyTextIn, namesPlace, saysPlace } from './place-words.ts'
 import { stripXmp } from './xmp.ts'
 
-const kept: ReadonlySet<string> = new Set(
-  'ftyp styp mdat moof mfra sidx ssix prft pdin emsg imda wide mvhd mvex iods pssh prfl ctab rmra clip'.split(' '),
-)
-const containers: ReadonlySet<string> = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'moof', 'traf'])
+const setOf = (types: string): ReadonlySet<string> => new Set(types.split(' '))
+/** At the outermost level. Messages between segments (`emsg`) and second places for samples (`imda`) hold what nobody knows, and go. */
+const kept = setOf('ftyp styp mdat moof mfra sidx ssix prft pdin wide')
+/** What is known in each box that holds others, save those that are looked into wherever they stand. */
+const keptIn: Readonly<Record<string, ReadonlySet<string>>> = {
+  moov: setOf('mvhd mvex iods pssh prfl ctab rmra clip trak'),
+  trak: setOf('tkhd tref trgr edts mdia load tapt matt clip imap txas'),
+  mdia: setOf('mdhd hdlr minf elng'),
+  minf: setOf('vmhd smhd hmhd sthd nmhd gmhd hdlr dinf stbl'),
+  stbl: setOf('stsd stts ctts cslg stsc stsz stz2 stco co64 stss stps stsh sdtp padb stdp sbgp sgpd csgp subs saiz saio senc'),
+  moof: setOf('mfhd traf pssh'),
+  traf: setOf('tfhd tfdt trun sdtp sbgp sgpd csgp subs saiz saio senc'),
+}
 const times: ReadonlySet<string> = new Set(['mvhd', 'tkhd', 'mdhd'])
 const deepest = 12
 
@@ -26,13 +35,13 @@ export const stripBmff = (bytes: Bytes, policy: MetadataPolicy): void => {
 export const stripMovie = (bytes: Bytes, policy: MetadataPolicy): number => {
   let at = 0
   for (let box = boxAt(bytes, 0); box && /^[\w© ~-]{4}$/.test(box.type); box = boxAt(bytes, at)) {
-    stripBox(box, bytes, policy, 0, true)
+    stripBox(box, bytes, policy, 0, kept)
     at = box.end
   }
   return at
 }
 
-const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, isStrict: boolean): void => {
+const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, known: ReadonlySet<string>): void => {
   const { type, body } = box
   if (depth > deepest || type === 'cmov') return file.refuse()
   if (type === 'free' || type === 'skip') return body.fill(0, body.size, 0)
@@ -46,10 +55,11 @@ const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, 
     return box.discard()
   }
   if (policy === 'strip' && times.has(type)) forgetTimes(body)
-  if (containers.has(type)) {
+  const children = keptIn[type]
+  if (children && (known.has(type) || type === 'moov')) {
     if (type === 'moov' && childOf(body, 'mvex')) refusePlaceFragments(body, file, policy)
-    for (const child of boxesOf(body)) stripBox(child, file, policy, depth + 1, type === 'moov')
-  } else if (isStrict && !kept.has(type)) box.discard()
+    for (const child of boxesOf(body)) stripBox(child, file, policy, depth + 1, children)
+  } else if (!known.has(type)) box.discard()
 }
 
 /** Samples in fragments are not found by way of the track: without it, their bytes would stay. */
@@ -70,7 +80,7 @@ const userNotes =
 const stripUserNotes = (udta: Bytes, file: Bytes, policy: MetadataPolicy, depth: number): void => {
   for (const note of looseBoxesOf(udta)) {
     if (note.type === 'XMP_') stripXmp(note.body, policy)
-    else if (['meta', 'uuid', 'free', 'skip'].includes(note.type)) stripBox(note, file, policy, depth + 1, false)
+    else if (['meta', 'uuid', 'free', 'skip'].includes(note.type)) stripBox(note, file, policy, depth + 1, kept)
     else if (note.type !== 'WLOC' && (!userNotes.test(note.type) || anyTextIn(note.body, saysPlace))) note.discard()
   }
 }

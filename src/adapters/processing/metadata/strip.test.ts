@@ -110,6 +110,28 @@ describe('taking metadata out of a file', () => {
     }
   })
 
+  it('takes out of a film what it does not know, at every depth, and messages between segments', async () => {
+    const told = box('QQQQ', canary)
+    const track = (...more: readonly Buffer[]): Buffer => {
+      const handler = box('hdlr', number(0), '\0\0\0\0', 'vide', '\0'.repeat(13))
+      const table = box('stbl', box('stts', number(0), number(0)), ...more)
+      return box(
+        'trak',
+        box('tkhd', '\0'.repeat(84)),
+        ...more,
+        box('mdia', handler, ...more, box('minf', box('vmhd', '\0'.repeat(12)), ...more, table)),
+      )
+    }
+    const moof = (...more: readonly Buffer[]): Buffer => box('moof', ...more, box('traf', box('tfhd', '\0'.repeat(8)), ...more))
+    const movie = (...more: readonly Buffer[]): Buffer =>
+      Buffer.concat([box('ftyp', 'isom\0\0\0\0isom'), box('moov', box('mvhd', '\0'.repeat(100)), track(...more)), moof(...more)])
+    const bytes = Buffer.concat([movie(told), box('emsg', number(0), canary), box('imda', canary)])
+    const { rewritten, served } = await strip(bytes, 'video/mp4')
+    assert.equal(served.includes(canary), false)
+    assertChanged(bytes, served, rewritten)
+    assert.equal((await strip(movie(), 'video/mp4')).rewritten, null, 'what is known stays as it is')
+  })
+
   it('refuses types that nothing takes metadata out of', async () => {
     await assert.rejects(strip(Buffer.from('BM'), 'image/bmp'), isRefusal)
   })
