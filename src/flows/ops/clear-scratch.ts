@@ -1,4 +1,4 @@
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
@@ -8,9 +8,12 @@ const ofJob = /^(rindle-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|decoder-[
 
 /**
  * Removes the folders of jobs and decoders whose worker was killed, and the files beside them. Both are taken for abandoned together, when nothing in any of
- * them was written for an hour: a long download writes beside a folder that lies still.
+ * them was written for an hour: a long download writes beside a folder that lies still. What cannot be removed is logged, and the rest goes on.
  */
-export async function clearScratch(ctx: { readonly host: Pick<RindleContext['host'], 'scratchFolder'> }): Promise<void> {
+export async function clearScratch(ctx: {
+  readonly host: Pick<RindleContext['host'], 'scratchFolder'>
+  readonly logger?: RindleContext['logger']
+}): Promise<void> {
   const { scratchFolder } = ctx.host
   const before = (await fileTime(scratchFolder)) - scratchSeconds * 1000
   const jobs = Map.groupBy(await readdir(scratchFolder), (name) => ofJob.exec(name)?.[1])
@@ -19,7 +22,28 @@ export async function clearScratch(ctx: { readonly host: Pick<RindleContext['hos
     const paths = names.map((name) => join(scratchFolder, name))
     const times = await Promise.all(paths.map(lastWritten))
     if (Math.max(...times) >= before) continue
-    for (const path of paths) await rm(path, { recursive: true, force: true })
+    for (const path of paths)
+      await removed(path).catch((err: unknown) =>
+        ctx.logger?.warn({ path, err }, 'what a job left could not be removed; it is tried again in an hour'),
+      )
+  }
+}
+
+const removed = async (path: string): Promise<void> => {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch {
+    await openFolders(path)
+    await rm(path, { recursive: true, force: true })
+  }
+}
+
+/** A decoder may have left folders that nobody can look into. */
+const openFolders = async (root: string): Promise<void> => {
+  const waiting = [root]
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    await chmod(folder, 0o700)
+    for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isDirectory()) waiting.push(join(folder, entry.name))
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import { backoffSeconds } from '../../core/trouble.ts'
@@ -31,6 +31,20 @@ const atOnce = 4
 /** As `openSource` opens what a decoder could write to: no link is followed, and no pipe waited for. */
 const plainRead = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** No more than was announced is ever read, whatever became of the file. @throws RindleError `object_size_mismatch` */
+const readPlain = (path: string, byteSize: number): Uint8Array => {
+  const file = openSync(path, plainRead)
+  try {
+    const found = fstatSync(file)
+    const bytes = new Uint8Array(byteSize)
+    const actualBytes = found.isFile() && found.size === byteSize ? readSync(file, bytes, 0, byteSize, 0) : found.size
+    if (!found.isFile() || actualBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes })
+    return bytes
+  } finally {
+    closeSync(file)
+  }
+}
+
 /**
  * Stores variants at the keys reserved for them, several at once, and says of each what became of it. Never throws: what could not be
  * stored comes back as `later`, so that the others still count, later each time.
@@ -57,7 +71,7 @@ const putVariant = async (
   let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    body = (await open(made.byteSize <= smallFileBytes ? readFileSync(made.path, { flag: plainRead }) : made.path)).body
+    body = (await open(made.byteSize <= smallFileBytes ? readPlain(made.path, made.byteSize) : made.path)).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })

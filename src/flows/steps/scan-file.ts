@@ -16,10 +16,14 @@ export async function scanFile(
 ): Promise<Refusal | null> {
   for (const scanner of scanners) {
     const verdict = await scan(scanner, ask)
-    if (verdict && !isPardoned(verdict)) return verdict
+    if (verdict && (isNameless(verdict) || !isPardoned(verdict))) return verdict
   }
   return null
 }
+
+const nameless = 'something without a name'
+/** A pardon is about one threat: it cannot say which of those without a name it meant. */
+const isNameless = ({ details }: Refusal): boolean => 'threat' in details && details.threat === nameless
 
 const scan = async (scanner: Scanner, ask: AskAppCode): Promise<Refusal | null> => {
   const { name } = scanner
@@ -34,7 +38,7 @@ const scan = async (scanner: Scanner, ask: AskAppCode): Promise<Refusal | null> 
   const found: ScanResult | null | undefined = answer.value
   if (found?.clean === true) return null
   if (found?.clean === false && typeof found.threat === 'string')
-    return refusal('malware_found', { scanner: name, threat: oneLine(found.threat) || 'something without a name' })
+    return refusal('malware_found', { scanner: name, threat: oneLine(found.threat) || nameless })
   throw new RindleError('scanner_unavailable', { scanner: name, problem: 'it said neither that the file is clean nor what it found' })
 }
 

@@ -32,7 +32,8 @@ interface Rewriting {
  * them. Of a large file of which little differs the store copies the rest, where it can. It is reserved still when this returns; the verdict
  * makes it the original.
  *
- * @throws RindleError `statement_missed` when the lease is over; `storage_failed` when what is stored is not what was looked at.
+ * @throws RindleError `statement_missed` when the lease is over; `storage_failed` when what is stored is not what was looked at, or
+ * `decoder_killed` when that was copied with the changes that the decoder named.
  */
 export async function storeRewritten(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'ids' | 'leaseSeconds'>,
@@ -47,16 +48,21 @@ export async function storeRewritten(
     leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
   })
   signal.throwIfAborted()
-  const head = await write(store, object.key, rewriting)
+  const { head, isPatched } = await write(store, object.key, rewriting)
   const stored = await readBack(store, object.key, signal)
-  if (stored?.sha256 !== sha256 || stored.byteSize !== byteSize)
-    throw new RindleError('storage_failed', { operation: 'keep a rewritten file as it was sent', store: store.id })
+  const isSame = stored?.sha256 === sha256 && stored.byteSize === byteSize
+  if (!isSame && isPatched) throw new RindleError('decoder_killed', { reason: 'it changed more of the file than it said' })
+  if (!isSame) throw new RindleError('storage_failed', { operation: 'keep a rewritten file as it was sent', store: store.id })
   return { object, bytes: { byteSize, sha256, etag: head.etag, version: head.version } }
 }
 
 type Store = ReturnType<RindleContext['stores']['at']>
 
-const write = async (store: Store, key: string, rewriting: Rewriting): Promise<ObjectHead> => {
+const write = async (
+  store: Store,
+  key: string,
+  rewriting: Rewriting,
+): Promise<{ readonly head: ObjectHead; readonly isPatched: boolean }> => {
   const { received, path, byteSize, contentType, open, signal } = rewriting
   const ranges = store.supports('patched_copy')
     ? rangesToSend(rewriting.changed, { byteSize, receivedBytes: received.bytes.byteSize })
@@ -66,12 +72,13 @@ const write = async (store: Store, key: string, rewriting: Rewriting): Promise<O
     const from = { ifMatch: received.bytes.etag, ...(received.bytes.version === null ? {} : { version: received.bytes.version }) }
     const head = await store.copy(received.object.key, key, { ...from, patches, sizeBytes: byteSize, signal })
     if (!head) throw new RindleError('storage_failed', { operation: 'copy what was just sealed', store: store.id })
-    return head
+    return { head, isPatched: true }
   }
   const { body } = await open(path)
-  return store.put(key, body, { contentType, sizeBytes: byteSize, signal }).finally(() => {
+  const head = await store.put(key, body, { contentType, sizeBytes: byteSize, signal }).finally(() => {
     if (!body.locked) body.cancel().catch(() => undefined)
   })
+  return { head, isPatched: false }
 }
 
 /** No link is followed: a decoder could write where this reads. */

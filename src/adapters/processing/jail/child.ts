@@ -94,6 +94,7 @@ const read = lineReader(
     const request: Request = JSON.parse(line)
     if ('visit' in request) void answer(request.visit, request.maxDecodeBytes).then(send, end)
     else answered?.('bytes' in request ? Buffer.from(request.bytes, 'base64') : new Uint8Array())
+    return true
   },
   end,
 )

@@ -85,7 +85,7 @@ export const createPool = (options: PoolOptions): Pool => {
 
   const begin = async (place: SandboxFound, limits = options.limits): Promise<Member & Standing> => {
     refuseIfClosed()
-    const folder = makeChildFolder(options.scratchFolder)
+    const folder = makeChildFolder(options.scratchFolder, { isApart: place.sandbox !== null, logger: options.logger })
     const decoder = startDecoder(place.sandbox, folder)
     members.set(decoder, folder)
     try {

@@ -8,6 +8,8 @@ export type Request =
 /** So much may be asked for at once, and so often during a visit: the longest way through a file that recognition goes takes about a thousand. */
 export const mostAskedBytes = 1024 * 1024
 export const mostAsks = 4_096
+/** All that is no answer to a visit is short. */
+export const longestAside = 4_096
 
 /** What pictures are decoded with. */
 export interface ImageVersions {
@@ -41,13 +43,28 @@ export const replyDescriptor = 3
 /** What a fault says when nothing more could be written. */
 export const diskFull = 'ENOSPC'
 
-/** Splits what arrives into lines, whatever the chunks; a line beyond the limit ends it with `onOverlong`. */
-export const lineReader = (maxLineLength: number, onLine: (line: string) => void, onOverlong: () => void): ((chunk: string) => void) => {
-  let kept = ''
+/** Splits what arrives into lines, whatever the chunks; a line beyond the limit ends it with `onOverlong`. Nothing is read once it has ended. */
+export const lineReader = (
+  maxLineLength: number,
+  /** @returns false to end it. */
+  onLine: (line: string) => boolean,
+  onOverlong: () => void,
+): ((chunk: string) => void) => {
+  let kept: string[] = []
+  let keptLength = 0
+  let ended = false
   return (chunk) => {
-    const lines = (kept + chunk).split('\n')
-    kept = lines.pop() ?? ''
-    for (const line of lines) onLine(line)
-    if (kept.length > maxLineLength) onOverlong()
+    let start = 0
+    for (let end = chunk.indexOf('\n'); end >= 0 && !ended; end = chunk.indexOf('\n', start)) {
+      const line = kept.join('') + chunk.slice(start, end)
+      ;[kept, keptLength, start] = [[], 0, end + 1]
+      ended = !onLine(line)
+    }
+    if (ended) return
+    kept.push(chunk.slice(start))
+    keptLength += chunk.length - start
+    if (keptLength <= maxLineLength) return
+    ;[kept, ended] = [[], true]
+    onOverlong()
   }
 }

@@ -1,14 +1,34 @@
 import assert from 'node:assert/strict'
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { isRindleError, RindleError } from '../../../core/errors.ts'
+import { type ErrorCode, isRindleError, RindleError } from '../../../core/errors.ts'
 import type { Facts, MadeVariant, Verdict, Visit } from '../../../core/ports/jail.ts'
+import type { ImageRecipe } from '../../../core/recipe.ts'
 import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import type { Outcome } from './decoder.ts'
 import { verdictOf } from './verdict.ts'
 
+const recipe: ImageRecipe = {
+  ...{ kind: 'image', mode: 'fit', width: 1, height: 1, format: 'webp', quality: 80, effort: 4, background: '#ffffff' },
+  ...{ focal: { x: 0.5, y: 0.5 }, animated: false },
+}
 const nothing = { width: null, height: null, frames: null, hasAlpha: null, placeholder: null, dominantColor: null }
 const facts: Facts = {
   ...{ ...nothing, kind: 'image', contentType: 'image/png', extension: 'png', width: 4, height: 4 },
@@ -25,7 +45,7 @@ describe('what a decoder says', () => {
     mkdirSync(join(scratch, 'job'))
     visit = {
       ...{ path: join(scratch, 'received'), folder: join(scratch, 'job'), purpose: 'gate', profileKind: 'media', filename: 'a.png' },
-      ...{ allowMime: ['image/png'], allowExtensions: null, metadata: 'keep', svg: 'refuse', variants: [] },
+      ...{ allowMime: ['image/png'], allowExtensions: null, metadata: 'strip', svg: 'refuse', variants: [{ name: 'thumb', recipe }] },
       limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, maxDurationSeconds: 1, gateTimeoutMs: 1, timeoutMs: 1 },
     }
   })
@@ -33,7 +53,7 @@ describe('what a decoder says', () => {
 
   const logger = { debug() {}, info() {}, warn() {}, error() {} }
   const full = (): RindleError => new RindleError('insufficient_disk_headroom', { neededBytes: 2, freeBytes: 1 })
-  const judged = (outcome: Outcome): Promise<Verdict> => verdictOf(outcome, { visit, folder, logger, full })
+  const judged = (outcome: Outcome): Promise<Verdict> => verdictOf(outcome, { visit, folder, logger, full, receivedBytes: 5 })
   const codeOf = (outcome: Outcome): Promise<string> =>
     judged(outcome).then(
       ({ verdict }) => verdict,
@@ -87,15 +107,52 @@ describe('what a decoder says', () => {
       pass([made('real', 6)]),
       pass([made('once'), made('once')]),
       pass([], { facts: { ...facts, contentType: 'image/gif' } }),
+      pass([], { facts: { ...facts, extension: 'exe' } }),
     ]
     for (const outcome of wrong) assert.equal(await codeOf(outcome), 'decoder_killed', JSON.stringify(outcome))
   })
 
+  it('is nonsense when it rewrites where nothing is to be taken out, or into far more than came', async () => {
+    const rewriting = () => {
+      write('clean.png')
+      return pass([], { rewritten: { path: 'clean.png', byteSize: 5, changed: null } })
+    }
+    assert.equal(await codeOf(rewriting()), 'pass')
+    for (const wrong of [{ metadata: 'keep' }, { purpose: 'build' }, { profileKind: 'file' }] as const) {
+      rmSync(join(visit.folder, 'clean.png'), { force: true })
+      const judging = verdictOf(rewriting(), { visit: { ...visit, ...wrong }, folder, logger, full, receivedBytes: 5 })
+      await assert.rejects(judging, (err) => isRindleError(err) && err.code === 'decoder_killed', JSON.stringify(wrong))
+    }
+    writeFileSync(join(folder.output, 'huge.png'), '')
+    truncateSync(join(folder.output, 'huge.png'), 5 + 64 * 1024 ** 2 + 1)
+    const huge = { path: 'huge.png', byteSize: 5 + 64 * 1024 ** 2 + 1, changed: null }
+    assert.equal(await codeOf(pass([], { rewritten: huge })), 'decoder_killed')
+  })
+
+  it('is copied with a hash of the copy, so that what the child still writes to is not what is served', async () => {
+    for (const size of [5, 3 * 1024 ** 2 + 7]) {
+      const bytes = Buffer.alloc(size, 'i')
+      const name = `${size}.webp`
+      writeFileSync(join(folder.output, name), bytes)
+      const kept = openSync(join(folder.output, name), 'r+')
+      const verdict = await judged(pass([made(name, size)]))
+      writeSync(kept, 'EVIL', 0)
+      ftruncateSync(kept, 1024 ** 3)
+      closeSync(kept)
+      const [variant] = verdict.verdict === 'pass' ? verdict.variants : []
+      assert.ok(variant?.ok)
+      assert.equal(variant.sha256, createHash('sha256').update(bytes).digest('hex'))
+      assert.ok(readFileSync(variant.path).equals(bytes))
+    }
+  })
+
   it('is a fault, never a verdict, where the file is not to blame', async () => {
-    const failure = (code: 'peer_missing' | 'peer_outdated', details: Record<string, unknown>): Outcome => ({
+    const failure = (code: ErrorCode, details: Record<string, unknown>): Outcome => ({
       ...{ kind: 'failure', code, details, residentBytes: 1 },
     })
-    assert.equal(await codeOf({ kind: 'fault', problem: 'ENOENT', residentBytes: 1 }), 'decoder_unavailable')
+    assert.equal(await codeOf({ kind: 'fault', problem: 'ENOENT', residentBytes: 1 }), 'decoder_killed')
+    for (const code of ['decoder_unavailable', 'internal_error', 'decoder_starved'] as const)
+      assert.equal(await codeOf(failure(code, { problem: 'x', cpuSeconds: 1, seconds: 1 })), 'decoder_killed')
     assert.equal(await codeOf({ kind: 'fault', problem: 'ENOSPC', residentBytes: 1 }), 'insufficient_disk_headroom')
     assert.equal(await codeOf(failure('peer_missing', { packageName: 'sharp', neededFor: 'Looking' })), 'peer_missing')
     assert.equal(await codeOf(failure('peer_outdated', { packageName: 'sharp', found: '0.1.0', needed: '1.0.0' })), 'peer_outdated')
