@@ -3,6 +3,7 @@ import { RindleError } from '../../core/errors.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
 import { attendAv } from './av/attend-av.ts'
 import { decodeOtherFrames, decodeStill } from './decode.ts'
+import { framesIn } from './frames.ts'
 import { checkLimits, decodeProblem, readHeader, type Source } from './header.ts'
 import { heicType, withHeicPixels } from './heic.ts'
 import { decodeSizeOf, makeImageVariants, placeholderOf } from './image.ts'
@@ -57,7 +58,8 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
     const open = async (from: string): Promise<Source> => (identity.contentType === svgType ? readSvg(from) : from)
     if (identity.contentType === webpType) await makeRoomForWebp(visit, need)
     const header = await readHeader(sharp, await open(visit.path), identity.contentType)
-    if (visit.purpose === 'gate') checkLimits(header, limits)
+    const frames = visit.purpose === 'build' ? header.frames : await framesIn(visit.path, header)
+    if (visit.purpose === 'gate') checkLimits({ ...header, frames }, limits)
     const metadata = metadataOf(visit, identity.contentType)
     const rewritten = await metadata.takeOut()
     const path = rewritten?.path ?? visit.path
@@ -70,7 +72,7 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
     metadata.refuse()
     parent.gated()
     const gateCpuMs = cpuMsSince(started)
-    const facts = { ...factsOf(identity), width: header.width, height: header.height, frames: header.frames, hasAlpha: header.hasAlpha }
+    const facts = { ...factsOf(identity), width: header.width, height: header.height, frames, hasAlpha: header.hasAlpha }
     const { variants, copies } = await makeImageVariants(sharp, { path, folder, header, wishes, need }, head)
     const drawn = visit.purpose === 'gate' ? await placeholderOf(sharp, copies) : {}
     return passed(started, gateCpuMs, { ...facts, ...drawn }, variants, rewritten)
