@@ -117,6 +117,10 @@ for (const engine of engines) {
     it('says where the http door is missing, and where the scratch folder is', async () => {
       const diagnosis = await examined({}, { scratchFolder: join(folder, 'not-there') })
       assert.deepEqual(said(diagnosis, 'problem'), [['scratch', null, true]])
+      const scratchFolder = join(folder, 'not-there')
+      const jail = createJail({ concurrency: 1, scratchFolder, logger: silentLogger })
+      assert.deepEqual(said(await examined({}, { scratchFolder }, jail), 'problem'), [['scratch', null, true]])
+      await jail.close()
       const rindle = createTestRindle(
         {
           profiles: { photo: defineProfile({ storage: memory(), allowMime: ['image/png'], maxBytes: 1_000 }) },

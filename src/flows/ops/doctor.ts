@@ -19,7 +19,9 @@ export async function doctor(ctx: RindleContext): Promise<Diagnosis> {
   const broken = new Set<string>()
   for (const check of checks) {
     if (check.needs && (broken.has('database') || broken.has(check.needs))) continue
-    const said = await check.look(ctx).catch((err: unknown): readonly Saying[] => [failed(err)])
+    const said = await check
+      .look(ctx)
+      .catch((err: unknown): readonly Saying[] => (check.uses && broken.has(check.uses) ? [] : [failed(err)]))
     findings.push(...said.map((one) => ({ check: check.name, ...one })))
     if (said.some(({ level }) => level === 'problem')) broken.add(check.name)
   }

@@ -11,6 +11,7 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'jail',
     means: 'Every wall around the decoders stands; with jail: require one that does not is a problem.',
+    uses: 'scratch',
     async look({ jail, wallsRequired }) {
       const missing = wallsRequired ? problem : warning
       return (await jail.report()).walls.map(({ name, stands, means }) =>
@@ -21,6 +22,7 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'decoders',
     means: 'Their versions; one that is not there is a problem only to a profile that needs it.',
+    uses: 'scratch',
     async look({ jail }) {
       const { versions } = await jail.report()
       return Object.entries(versions).map(([name, version]) => fine(version === null ? 'Not there.' : `Version ${version}.`, name))
@@ -29,6 +31,7 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'types',
     means: 'One file of each kind that a profile takes was decoded here, a moment ago.',
+    uses: 'scratch',
     async look({ jail, profiles }) {
       return perProfile(profiles, undecodable(profiles, await jail.report()), 'Every type that it takes is opened here.')
     },
@@ -36,6 +39,7 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'metadata',
     means: 'Whatever a profile wants taken out of files is taken out of each type that it takes.',
+    uses: 'scratch',
     async look({ jail, profiles }) {
       return perProfile(
         profiles,
