@@ -241,6 +241,9 @@ const problemsOfAppCode = ({ kind, scanners, analyzer, processor }: ProfileOptio
   return [
     ...(listed === null ? ['scanners must be a list: [clamav()]'] : []),
     ...(listed ?? []).flatMap((one, index) => problemsOfPart(`scanners[${index}]`, one, 'scan')),
+    ...(new Set((listed ?? []).map((one) => one?.name)).size < (listed ?? []).length
+      ? ['scanners must have different names: a release covers what the scanner of one name found']
+      : []),
     ...(analyzer === undefined ? [] : problemsOfPart('analyzer', analyzer, 'analyze')),
     ...(processor === undefined ? [] : problemsOfPart('processor', processor, 'process')),
     ...(kind === 'file' && processor !== undefined ? ["processor: a profile with kind: 'file' makes no variants"] : []),

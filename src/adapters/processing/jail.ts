@@ -82,7 +82,13 @@ const visitIn =
         limits: { timeoutMs, gateTimeoutMs, signal, read: excerpt?.read },
         collect: (outcome, folder) => {
           if (outcome.kind === 'killed' || outcome.kind === 'starved') signal?.throwIfAborted()
-          return verdictOf(outcome, { visit, folder, logger, receivedBytes: excerpt ? null : byteSize, full: (cause) => diskFullError(scratchFolder, byteSize, cause) })
+          return verdictOf(outcome, {
+            visit,
+            folder,
+            logger,
+            receivedBytes: excerpt ? null : byteSize,
+            full: (cause) => diskFullError(scratchFolder, byteSize, cause),
+          })
         },
       })
       .catch((err: unknown) => {

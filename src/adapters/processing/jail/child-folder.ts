@@ -92,20 +92,30 @@ export const makeChildFolder = (
       if (digest !== null) succeeds(() => unlinkSync(place))
       return digest
     },
-    empty: () => succeeds(() => [input, output].flatMap(fewIn).forEach((path) => unlinkSync(path))),
+    empty: () => [input, output].every(emptied),
     exists: () => existsSync(output),
     stamp: () => void succeeds(() => rmdirSync(mkdtempSync(join(folder, 'now-')))),
     remove: () => removeTree(folder, logger),
   }
 }
 
-/** @throws TypeError when there is more than a few files, or anything else. */
-const fewIn = (folder: string): string[] => {
+const emptied = (folder: string): boolean => {
+  let isFew = false
+  const isDone = succeeds(() => {
+    const paths = fewIn(folder)
+    isFew = paths !== null
+    paths?.forEach((path) => unlinkSync(path))
+  })
+  return isDone && isFew
+}
+
+/** Null when there is more than a few files, or a folder. */
+const fewIn = (folder: string): string[] | null => {
   const opened = opendirSync(folder, { bufferSize: 16 })
   try {
     const paths: string[] = []
     for (let entry = opened.readSync(); entry; entry = opened.readSync()) {
-      if (entry.isDirectory() || paths.length >= mostLeft) throw new TypeError('there is more than a few files')
+      if (entry.isDirectory() || paths.length >= mostLeft) return null
       paths.push(join(folder, entry.name))
     }
     return paths
