@@ -47,6 +47,7 @@ const wholeRow = {
   object_id: null,
   error_code: null,
   error_detail: null,
+  pardon: null,
   passed_at: null,
   inserted_at: noon,
   state_changed_at: noon,
