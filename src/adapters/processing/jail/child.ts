@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import { isRindleError, RindleError } from '../../../core/errors.ts'
 import { attend, type Parent, type VisitRequest } from '../attend.ts'
-import { loadSharp } from '../sharp.ts'
+import { loadSharp } from '../image/sharp.ts'
 import { outdatedIn } from './oldest.ts'
 import { diskFull, lineReader, replyDescriptor, type ImageVersions, type Reply, type Request } from './protocol.ts'
 

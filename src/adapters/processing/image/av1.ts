@@ -1,4 +1,4 @@
-import { type ByteAt, walkThrough } from './byte-window.ts'
+import { type ByteAt, walkThrough } from '../byte-window.ts'
 
 /** How the pictures of an AVIF are coded: of all that are in it, the most. */
 export interface Av1Coding {

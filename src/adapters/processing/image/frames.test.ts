@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { crc32 } from 'node:zlib'
-import { isRindleError } from '../../core/errors.ts'
+import { isRindleError } from '../../../core/errors.ts'
 import { framesIn } from './frames.ts'
 
 const u32 = (...values: readonly number[]): Buffer => {

@@ -1,5 +1,5 @@
 import type sharp from 'sharp'
-import { RindleError } from '../../core/errors.ts'
+import { RindleError } from '../../../core/errors.ts'
 
 export type Sharp = typeof sharp
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ImageRecipe } from '../../core/recipe.ts'
+import type { ImageRecipe } from '../../../core/recipe.ts'
 import { cutOf, headSizeOf, regionIn, smallestCovering, type Size } from './geometry.ts'
 
 const recipe = (given: Partial<ImageRecipe>): ImageRecipe => ({

@@ -1,4 +1,4 @@
-import type { ImageRecipe } from '../../core/recipe.ts'
+import type { ImageRecipe } from '../../../core/recipe.ts'
 
 export interface Size {
   readonly width: number

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { DecodeLimits } from '../../core/ports/jail.ts'
+import type { DecodeLimits } from '../../../core/ports/jail.ts'
 import { isWholeGif } from './gif.ts'
 import { checkLimits, decodeProblem, readHeader, type ImageHeader, type Source } from './header.ts'
 import type { Size } from './geometry.ts'

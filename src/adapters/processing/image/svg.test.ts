@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { isRindleError } from '../../core/errors.ts'
+import { isRindleError } from '../../../core/errors.ts'
 import { readSvg } from './svg.ts'
 
 const svg = (inside: string, before = '', attributes = ''): string =>

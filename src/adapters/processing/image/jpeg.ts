@@ -1,4 +1,4 @@
-import { type ByteAt, walkThrough } from './byte-window.ts'
+import { type ByteAt, walkThrough } from '../byte-window.ts'
 
 /**
  * How many scans a JPEG has, counted by its markers: a decoder goes through the whole picture once for each. Counts on until `enough`;

@@ -1,4 +1,4 @@
-import { type ByteAt, walkThrough } from './byte-window.ts'
+import { type ByteAt, walkThrough } from '../byte-window.ts'
 import type { Size } from './geometry.ts'
 
 /** What a WebP says of itself before anything is decoded. */

@@ -1,5 +1,5 @@
-import { RindleError } from '../../core/errors.ts'
-import type { DecodeLimits } from '../../core/ports/jail.ts'
+import { RindleError } from '../../../core/errors.ts'
+import type { DecodeLimits } from '../../../core/ports/jail.ts'
 import { av1CodingOf } from './av1.ts'
 import type { Size } from './geometry.ts'
 import { countScans } from './jpeg.ts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { RindleError } from '../../core/errors.ts'
+import { RindleError } from '../../../core/errors.ts'
 import { decodeProblem } from './header.ts'
 
 export const svgType = 'image/svg+xml'

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { ImageFormat } from '../../core/recipe.ts'
+import type { ImageFormat } from '../../../core/recipe.ts'
 import type { Size } from './geometry.ts'
 
 /** What the header tells of how the pixels are coded. */
