@@ -408,25 +408,20 @@ export const errorCatalog = {
     (d) =>
       `The ${d.format} file is made with ${d.codec ?? 'a codec'}, which is not opened here. Save it as H.264 with AAC, or the sound alone as AAC or MP3, and upload it once more.`,
   ),
-  attachment_not_allowed: spec<{ format: string }>(
+  embedded_file_not_allowed: spec<{ format: string }>(
     422,
     false,
-    (d) => `The ${d.format} file carries other files with it. Save it without attachments and upload it once more.`,
+    (d) => `The ${d.format} file carries other files with it. Save it without them and upload it once more.`,
   ),
-  av_external_reference: spec<{ format: string }>(
+  external_reference: spec<{ format: string }>(
     422,
     false,
-    (d) => `The ${d.format} file refers to something outside of itself. Save it as one self-contained file and upload it once more.`,
+    (d) => `The ${d.format} file refers to something outside of itself. Save it with everything inside and upload it once more.`,
   ),
   metadata_not_removable: spec<{ format: string }>(
     422,
     false,
     (d) => `The ${d.format} file is built in a way that its location cannot be taken out of. Save it again and upload it once more.`,
-  ),
-  svg_external_reference: spec<Record<string, never>>(
-    422,
-    false,
-    () => 'The SVG file refers to something outside of itself. Embed it, and upload the file once more.',
   ),
   malware_found: spec<{ scanner: string; threat: string }>(
     422,
@@ -465,7 +460,8 @@ export const errorCatalog = {
   worker_lost: spec<Record<string, never>>(
     422,
     false,
-    () => 'Workers were lost five times in a row while they looked at this file; it is held back until someone looks.',
+    () =>
+      'Workers were lost over this file again and again, five times in a row or ten in all; it is not opened any more until someone looks.',
   ),
   lease_lost: spec<Record<string, never>>(409, true, () => 'The lease ran out before the work was done; another worker takes it over.'),
   original_missing: spec<Record<string, never>>(422, true, () => 'The original is no longer in storage.'),

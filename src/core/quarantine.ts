@@ -25,7 +25,7 @@ const unreleasable: ReadonlySet<string> = new Set<ErrorCode>([
   'decode_failed',
   'decode_too_large',
   'decoder_killed',
-  'svg_external_reference',
+  'external_reference',
 ])
 
 export const isReleasable = (code: string): boolean => !unreleasable.has(code)

@@ -23,7 +23,7 @@ const refusals: readonly ErrorCode[] = [
   'mime_not_allowed',
   'extension_mime_mismatch',
   'decode_failed',
-  'av_external_reference',
+  'external_reference',
 ]
 
 describe('files that name other files', () => {

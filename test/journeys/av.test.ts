@@ -143,7 +143,7 @@ describe('audio and video at the gate', () => {
     assert.match(await refuses(old, 'old.avi', 'codec_not_allowed'), /^The AVI file is made with wmv2, which is not opened here\./)
     await writeFile(join(studio.folder, 'font.ttf'), 'not a font')
     const attach = ['-attach', join(studio.folder, 'font.ttf'), '-metadata:s:t', 'mimetype=application/x-truetype-font']
-    await refuses(await studio.make('attached.mkv', ...both, ...x264, ...attach), 'attached.mkv', 'attachment_not_allowed')
+    await refuses(await studio.make('attached.mkv', ...both, ...x264, ...attach), 'attached.mkv', 'embedded_file_not_allowed')
   })
 
   it('refuses what is empty, a header alone, and damage at the beginning or the end', async () => {

@@ -50,7 +50,7 @@ describe('an SVG', () => {
       .png()
       .toFile(join(place.folder, 'secret.png'))
     for (const href of ['secret.png', `file://${place.folder}/secret.png`, 'https://example.org/a.png', 'data:image/svg+xml,<svg/>'])
-      assert.equal(await codeOf(`<svg ${ns} width="8" height="8"><image href='${href}'/></svg>`), 'svg_external_reference', href)
+      assert.equal(await codeOf(`<svg ${ns} width="8" height="8"><image href='${href}'/></svg>`), 'external_reference', href)
   })
 
   it('that is packed, larger than is taken, broken or in another encoding is refused', async () => {

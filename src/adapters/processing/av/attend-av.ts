@@ -76,14 +76,14 @@ const measured: ReadonlySet<string> = new Set(['audio/mpeg', 'audio/aac', 'audio
 /**
  * Reads what a container of audio or video says of itself, and holds it against the limits. A length that it does not tell is measured.
  *
- * @throws RindleError `decode_failed`, `decode_too_large`, `codec_not_allowed`, `attachment_not_allowed`, `av_external_reference`,
+ * @throws RindleError `decode_failed`, `decode_too_large`, `codec_not_allowed`, `embedded_file_not_allowed`, `external_reference`,
  * `max_streams_exceeded`, `max_duration_exceeded`, `max_side_exceeded`, `max_pixels_exceeded`; `program_missing` and `peer_outdated`, and
  * `decoder_killed` when time ran out, which are faults.
  */
 export const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> => {
   const damaged = damage(input)
   const outline = await outlineOf(input.path, input.contentType)
-  if (outline === 'refers elsewhere') throw new RindleError('av_external_reference', { format: spokenType(input.contentType) })
+  if (outline === 'refers elsewhere') throw new RindleError('external_reference', { format: spokenType(input.contentType) })
   if (outline === 'cut') throw damaged
   const probed = await askProbe(input, limits)
   checkStreams(probed, input, limits)
@@ -141,7 +141,7 @@ const checkStreams = (probed: Probed, input: AvInput, { maxSidePixels, maxPixels
   const { streams, picture, sound, hasSound, hasPicture, attachments } = probed
   const format = spokenType(input.contentType)
   if (streams > mostStreams) throw new RindleError('max_streams_exceeded', { streams, maxStreams: mostStreams })
-  if (attachments > 0) throw new RindleError('attachment_not_allowed', { format })
+  if (attachments > 0) throw new RindleError('embedded_file_not_allowed', { format })
   if (!picture && (hasPicture || !hasSound)) throw damage(input)
   if ((picture && picture.codec === null) || (hasSound && !sound)) throw new RindleError('codec_not_allowed', { format, codec: null })
   if (!picture) return

@@ -74,7 +74,7 @@ describe('the text of an SVG', () => {
 
   for (const [what, content] of Object.entries(harmless)) it(`may hold ${what}`, async () => assert.equal(await codeOf(content), 'pass'))
   for (const [what, content] of Object.entries(external))
-    it(`may not refer to ${what}`, async () => assert.equal(await codeOf(content), 'svg_external_reference'))
+    it(`may not refer to ${what}`, async () => assert.equal(await codeOf(content), 'external_reference'))
   for (const [what, content] of Object.entries(unreadable))
     it(`may not be in another encoding than it is looked through in: ${what}`, async () =>
       assert.equal(await codeOf(content), 'decode_failed'))

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
 import { decodeProblem } from './header.ts'
 
@@ -8,13 +9,13 @@ export const svgType = 'image/svg+xml'
  * An SVG's bytes, once nothing in them refers outside of them. They are drawn from memory, where there is no folder to look into: this
  * only says so in words, before anything is drawn.
  *
- * @throws RindleError `svg_external_reference`; `decode_failed` when its text cannot be read as it would be drawn
+ * @throws RindleError `external_reference`; `decode_failed` when its text cannot be read as it would be drawn
  */
 export const readSvg = async (path: string): Promise<Buffer> => {
   const bytes = await readFile(path)
   const text = textOf(bytes)
   if (text === null) throw decodeProblem(svgType, null)
-  if (refersOutside(text)) throw new RindleError('svg_external_reference', {})
+  if (refersOutside(text)) throw new RindleError('external_reference', { format: spokenType(svgType) })
   return bytes
 }
 
