@@ -12,8 +12,10 @@ import { createKeyRing } from './core/key-ring.ts'
 import { madeOrRefused } from './core/options.ts'
 import type { Jail } from './core/ports/jail.ts'
 import type { Logger } from './core/ports/logger.ts'
+import type { Queue } from './core/ports/queue.ts'
 import type { StorageAdapter } from './core/ports/storage.ts'
 import type { Profiles } from './core/profile.ts'
+import type { Carrier } from './database/carriers/carrier.ts'
 import { createClock } from './database/clock.ts'
 import { type GivenDatabase, openDatabase } from './database/open.ts'
 import { type Host, readHost } from './host.ts'
@@ -60,6 +62,10 @@ export interface Overrides {
   readonly ids?: Ids
   readonly host?: Host
   readonly jail?: Jail
+  /** Puts something before what carries statements to the database. */
+  readonly carrier?: (carrier: Carrier) => Carrier
+  /** Puts something before the queue. */
+  readonly queue?: (queue: Queue) => Queue
 }
 
 /** What `close` lets go of is in it. */
@@ -76,16 +82,17 @@ export const stderrLogger = (clock: Clock): Logger =>
 export const contextFrom = (options: RindleOptions, overrides: Overrides): ClosableContext => {
   const { db, stores } = madeOrRefused(
     options,
-    () => openDatabase(options.database),
+    () => openDatabase(options.database, overrides.carrier),
     () => createStores({ profiles: options.profiles, stores: options.stores ?? [] }),
   )
   const host = overrides.host ?? readHost()
   const clock = overrides.clock ?? createClock()
   const scratchFolder = resolve(options.scratchFolder ?? host.scratchFolder)
+  const queue = createQueue({ database: db })
   return {
     db: overrides.databaseClock ? { ...db, clock: overrides.databaseClock } : db,
     stores,
-    queue: createQueue({ database: db }),
+    queue: overrides.queue?.(queue) ?? queue,
     changes: createChanges({ database: db }),
     jail: overrides.jail ?? jailFrom(options, scratchFolder, clock),
     wallsRequired: options.jail === 'require',

@@ -23,8 +23,9 @@ export interface DatabaseAddress {
 /** What `createRindle({ database })` takes: an address, a pg Pool, `pglite(directory)` or a PGlite, or a Kysely. */
 export type GivenDatabase = string | DatabaseAddress | object
 
-/** The database as `given`. Touches nothing until `open`, or the first statement. */
-export const openDatabase = (given: GivenDatabase): Database => databaseOver(carrierFor(given))
+/** The database as `given`. Touches nothing until `open`, or the first statement. Only tests put something before its carrier. */
+export const openDatabase = (given: GivenDatabase, before: (carrier: Carrier) => Carrier = (carrier) => carrier): Database =>
+  databaseOver(before(carrierFor(given)))
 
 const attempts = 6
 

@@ -1,0 +1,58 @@
+import type { RindleContext } from '../../src/context.ts'
+import type { Rindle } from '../../src/rindle.ts'
+import type { Random } from '../harness.ts'
+import type { ScenarioRindle } from './app.ts'
+
+/** What an app can call, by its name. */
+export type PublicCall = Exclude<keyof Rindle, typeof Symbol.asyncDispose>
+
+/**
+ * Something that people do with the library, from its beginning to its end: one record in `table.ts`, run by every proof that breaks something
+ * meanwhile. What it needs is made by itself, so that any number of it can run side by side in one app.
+ */
+export interface Scenario {
+  /** Lower case, with dashes. */
+  readonly name: string
+  /** What is done and how it ends, in a sentence. */
+  readonly means: string
+  /** What it is about. Every public call stands in one scenario at least; a test sees to it. */
+  readonly calls: readonly PublicCall[]
+  /**
+   * Plays it. Every call of the app goes through `world.call`, which repeats it as an app does; what must hold at the end is said by
+   * `world.expect`, after `world.settle()`. May take any way that is right where something went wrong meanwhile, and must end either way.
+   */
+  play(world: World): Promise<void>
+}
+
+/** Where a scenario is played: an app with somebody to click in it, workers, and time. What goes wrong in it is the proof's business. */
+export interface World {
+  readonly rindle: ScenarioRindle
+  readonly ctx: RindleContext
+  /** Of this playing alone. */
+  readonly random: Random
+  /** Text that belongs to this playing alone: for owners' ids, keys and file names. */
+  readonly label: string
+  /** What a person, or the app for them, calls: repeated while the answer says that this may help, and where the answer was lost. */
+  call<T>(run: () => Promise<T>): Promise<T>
+  /** The same where a refusal with one of these codes is what should come. @returns the code. */
+  refused(codes: readonly string[], run: () => Promise<unknown>): Promise<string>
+  /** Does what the ticket says, as a browser does: again where the connection was lost, and content with "exists already". */
+  send(signed: Sendable, bytes: Uint8Array<ArrayBuffer>): Promise<void>
+  /** GETs what a URL leads to, as a visitor does. Null when it is refused. */
+  fetch(url: string): Promise<Uint8Array<ArrayBuffer> | null>
+  /** Runs `run` in a transaction of the app's own, which ends so. */
+  transaction<T>(end: 'commit' | 'rollback', run: (tx: object) => Promise<T>): Promise<T>
+  /** Waits until the workers have nothing to do now. */
+  settle(): Promise<void>
+  /** Lets so much time pass, with workers at work. */
+  pass(seconds: number): Promise<void>
+  /** Counts a broken promise when it does not hold. */
+  expect(holds: boolean, text: string): void
+}
+
+/** What `signUpload`, `signMultipartPart` and `presignedPut` hand to a client. */
+export interface Sendable {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
