@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import { memory } from '../adapters/storage/memory.ts'
 import { typesToTry, undecodable, unstrippable } from './decoding-needs.ts'
 import type { JailReport } from './ports/jail.ts'
-import { defineProfile, type ProfileOptions } from './profile-definition.ts'
+import { defineProfile } from './profile-definition.ts'
+import type { ProfileOptions } from './profile-options.ts'
 
 const profile = (allowMime: readonly string[], more: Partial<ProfileOptions> = {}) => ({
   one: defineProfile({ storage: memory(), maxBytes: 1_000, allowMime, ...more }),

@@ -1,4 +1,5 @@
 import type { ImageFormat, ImageMode, ImageRecipe } from './recipe.ts'
+import { isWhole } from './shape.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
 /** What `image` takes; see `ImageRecipe` for what each says. */
@@ -43,12 +44,12 @@ export const problemsOfImageRecipe = (recipe: ImageRecipe, path: string): string
   if (!modes.includes(mode)) say('mode', oneOf(mode, modes))
   if (!formats.includes(recipe.format)) say('format', oneOf(recipe.format, formats))
   for (const [key, side] of Object.entries({ width, height }))
-    if (side !== null && !whole(side, 1, maxSide)) say(key, `must be a whole number of pixels from 1 to ${maxSide}`)
+    if (side !== null && !isWhole(side, 1, maxSide)) say(key, `must be a whole number of pixels from 1 to ${maxSide}`)
   if (mode === 'fit' && width === null && height === null) problems.push(`${path}: mode fit needs a width or a height`)
   if ((mode === 'fill' || mode === 'crop') && (width === null || height === null))
     problems.push(`${path}: mode ${mode} needs both width and height`)
-  if (!whole(quality, 1, 100)) say('quality', 'must be a whole number from 1 to 100')
-  if (!whole(effort, 0, 9)) say('effort', 'must be a whole number from 0 to 9')
+  if (!isWhole(quality, 1, 100)) say('quality', 'must be a whole number from 1 to 100')
+  if (!isWhole(effort, 0, 9)) say('effort', 'must be a whole number from 0 to 9')
   if (typeof recipe.background !== 'string' || !/^#[0-9a-f]{6}$/i.test(recipe.background))
     say('background', 'must be a colour like #ffffff')
   if (typeof focal !== 'object' || focal === null || !fraction(focal.x) || !fraction(focal.y))
@@ -65,7 +66,5 @@ const recipeKeys = ['kind', 'mode', 'width', 'height', 'format', 'quality', 'eff
 
 const given = (options: ImageOptions): ImageOptions =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-const whole = (value: unknown, least: number, most: number): boolean =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most
 const fraction = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1
 const oneOf = (value: unknown, allowed: readonly string[]): string => `must be ${allowed.join(', ')}${suggestion(String(value), allowed)}`

@@ -1,6 +1,7 @@
 import { isRindleError, RindleError } from './errors.ts'
 import { problemsOfSecrets } from './key-ring.ts'
 import { longestLeaseSeconds } from './patience.ts'
+import { isRecord, isWhole } from './shape.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
 const optionNames = [
@@ -41,7 +42,7 @@ export const problemsOfOptions = (options: unknown): string[] => {
       ? []
       : ['scratchFolder must be the path of a folder']),
     ...(jail === undefined || jail === 'prefer' || jail === 'require' ? [] : ["jail must be 'prefer' or 'require'"]),
-    ...(maxDecodeBytes === undefined || isWhole(maxDecodeBytes, leastDecodeBytes, Number.MAX_SAFE_INTEGER)
+    ...(maxDecodeBytes === undefined || isWhole(maxDecodeBytes, leastDecodeBytes)
       ? []
       : [`maxDecodeBytes must be a whole number of bytes, ${leastDecodeBytes} or more`]),
   ]
@@ -112,6 +113,3 @@ const problemsOfBaseUrl = (baseUrl: unknown): string[] => {
 const isStore = (value: unknown): boolean => isRecord(value) && typeof value['id'] === 'string' && typeof value['put'] === 'function'
 const isLogger = (value: unknown): boolean =>
   isRecord(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof value[level] === 'function')
-const isWhole = (value: unknown, least: number, most: number): boolean =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null

@@ -1,4 +1,5 @@
 import { isRindleError, RindleError } from '../../../core/errors.ts'
+import { isRecord } from '../../../core/shape.ts'
 
 /** What a storage answered, as far as anybody may know it. */
 interface Answer {
@@ -125,5 +126,3 @@ const withoutQuotation = (err: Error): void => {
   err.message = quotation
   err.stack = [`${err.name}: ${quotation}`, ...places].join('\n')
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
