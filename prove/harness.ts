@@ -19,6 +19,8 @@ export type Proof = {
    * A run of all proofs takes a tenth of `full`, rounded up, and never less than `ci`.
    */
   readonly amount: { readonly ci: number; readonly full: number }
+  /** True for what is run by its name or with --nightly alone. */
+  readonly nightly?: true
   /** A breach is reported by `context.breach`; throwing counts as one. Must end what it started. */
   run(context: ProofContext): Promise<ProofOutcome>
 }

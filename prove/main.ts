@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { amountOf, type Proof, type ProofReport, type ProofSize, runProof } from './harness.ts'
+import { keep } from './record.ts'
 import { proofs } from './table.ts'
 
 const { values, positionals } = parseArgs({
@@ -21,6 +22,7 @@ const { values, positionals } = parseArgs({
 const usage = `npm run prove [-- [NAME…] [--seed N] [--json] [--nightly] [--size ci|tenth|full] [--corpus DIR]…]
 
   Without a name: all of them at a tenth of their numbers, or in full with --nightly. With names: those, in full.
+  What they gave is written to PROOF.json, and from there to the README's table.
   --corpus adds a folder of files to those of the project, for the proofs that take files.
 
 ${proofs.map(({ name, means, unit, amount }) => `  ${name.padEnd(12)} ${means} (${amount.full} ${unit})`).join('\n')}`
@@ -37,8 +39,9 @@ if (values.help || unknown.length > 0 || missing.length > 0 || size === null || 
   process.exit(values.help ? 0 : 2)
 }
 
-for (const proof of proofs.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+for (const proof of proofs.filter(isChosen)) {
   const report = await prove(proof, size)
+  if (size !== 'ci') keep(proofs, report, size)
   if (values.json) console.log(JSON.stringify(report))
   else print(proof, report)
   if (!report.ok) process.exitCode = 1
@@ -62,6 +65,10 @@ async function prove(proof: Proof, size: ProofSize): Promise<ProofReport> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function isChosen({ name, nightly = false }: Proof): boolean {
+  return positionals.length > 0 ? positionals.includes(name) : values.nightly || !nightly
 }
 
 function print(proof: Proof, report: ProofReport): void {

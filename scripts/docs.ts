@@ -1,5 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readRecord, withTable } from '../prove/record.ts'
+import { proofs } from '../prove/table.ts'
 import { assetMachine } from '../src/core/asset.ts'
 import { errorCatalog } from '../src/core/errors.ts'
 import { eventCatalog } from '../src/core/events.ts'
@@ -15,7 +18,7 @@ import { commands } from '../src/doors/cli/commands/index.ts'
 import { exitCodes } from '../src/doors/cli/exit-code.ts'
 import { routes } from '../src/wire/routes.ts'
 
-/** Prints docs/reference from the tables of the code; with --check only says whether what is printed there is true. */
+/** Prints docs/reference from the tables of the code, and the README's table of proofs; with --check only says whether what is printed there is true. */
 const pages: Readonly<Record<string, () => string>> = {
   errors: errorsPage,
   states: statesPage,
@@ -227,15 +230,20 @@ const placeholders: unknown = new Proxy(
   },
 )
 
-mkdirSync(new URL('../docs/reference/', import.meta.url), { recursive: true })
+const root = fileURLToPath(new URL('..', import.meta.url))
+mkdirSync(join(root, 'docs/reference'), { recursive: true })
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const printed = [
+  ...Object.entries(pages).map(([name, print]) => ({ file: `docs/reference/${name}.md`, text: print() })),
+  { file: 'README.md', text: withTable(readme, proofs, readRecord()) },
+]
 const stale: string[] = []
-for (const [name, print] of Object.entries(pages)) {
-  const path = fileURLToPath(new URL(`../docs/reference/${name}.md`, import.meta.url))
-  const text = print()
+for (const { file, text } of printed) {
+  const path = join(root, file)
   if (!process.argv.includes('--check')) writeFileSync(path, text)
-  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) stale.push(name)
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) stale.push(file)
 }
 if (stale.length > 0) {
-  console.error(`docs/reference/${stale.join(', ')} no longer says what the code says: npm run docs`)
+  console.error(`${stale.join(', ')}: no longer what the code and PROOF.json say. npm run docs`)
   process.exitCode = 1
 }
