@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { createChanges } from './adapters/queue/changes.ts'
 import { createQueue } from './adapters/queue/pg-boss.ts'
 import { createJail } from './adapters/processing/jail.ts'
+import type { Timer } from './adapters/storage/object-store.ts'
 import { createStores } from './adapters/storage/stores.ts'
 import { createTelemetry } from './adapters/telemetry/diagnostics.ts'
 import { jsonLogger, silentLogger } from './adapters/telemetry/logger.ts'
@@ -83,7 +84,11 @@ export const contextFrom = (options: RindleOptions, overrides: Overrides): Closa
   const { db, stores } = madeOrRefused(
     options,
     () => openDatabase(options.database, overrides.carrier),
-    () => createStores({ profiles: options.profiles, stores: options.stores ?? [] }),
+    () =>
+      createStores({
+        ...{ profiles: options.profiles, stores: options.stores ?? [] },
+        ...(overrides.clock ? { timer: timerOf(overrides.clock) } : {}),
+      }),
   )
   const host = overrides.host ?? readHost()
   const clock = overrides.clock ?? createClock()
@@ -108,6 +113,15 @@ export const contextFrom = (options: RindleOptions, overrides: Overrides): Closa
     leaseSeconds: options.leaseSeconds ?? 30,
   }
 }
+
+/** Timeouts in a test's own time. */
+const timerOf =
+  (clock: Clock): Timer =>
+  (ms, ring) => {
+    const over = new AbortController()
+    clock.sleep(ms, over.signal).then(ring, () => undefined)
+    return () => over.abort('over')
+  }
 
 const jailFrom = ({ jail, maxDecodeBytes, logger }: RindleOptions, scratchFolder: string, clock: Clock): Jail =>
   createJail({

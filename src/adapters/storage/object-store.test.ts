@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { type ErrorCode, isRindleError, RindleError } from '../../core/errors.ts'
 import type { StorageAdapter, StorageCapability } from '../../core/ports/storage.ts'
 import { runInForeignTransaction } from '../../database/transaction.ts'
+import { createSettableClock } from '../../testing/clock.ts'
 import { memory } from './memory.ts'
 import { guardedStore } from './object-store.ts'
 import { createStores } from './stores.ts'
@@ -120,6 +121,21 @@ describe('the guarded front of a store', () => {
     const typed = new RindleError('object_exists', {})
     const store = guardedStore(failing(() => Promise.reject(typed)))
     for (const call of [...everyCall(store), () => listed(store, '')]) await assert.rejects(call, (err) => err === typed)
+  })
+
+  it('measures its patience by the clock that a test sets', async () => {
+    const clock = createSettableClock()
+    const store = guardedStore(failing(forever), {}, (ms, ring) => {
+      void clock.sleep(ms).then(ring)
+      return () => undefined
+    })
+    const asked = store.head('sealed/a/o').catch((err: unknown) => err)
+    for (const seconds of [29, 2, 6]) {
+      clock.advance(seconds)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const err = await asked
+    assert.ok(isRindleError(err) && err.code === 'storage_failed' && /30000 ms/.test(String(err.cause)), String(err))
   })
 
   it('ends a call that takes too long, and lets the adapter clean up first', async () => {

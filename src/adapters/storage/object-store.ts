@@ -49,6 +49,14 @@ export const defaultStorageTimeouts: StorageTimeouts = {
   graceMs: 5_000,
 }
 
+/** Calls `ring` after so many milliseconds, unless what it returns is called before. */
+export type Timer = (ms: number, ring: () => void) => () => void
+
+const machineTimer: Timer = (ms, ring) => {
+  const timer = setTimeout(ring, ms)
+  return () => clearTimeout(timer)
+}
+
 /** Slower than any store copies within itself. */
 const copyBytesASecond = 8 * 1024 * 1024
 
@@ -63,13 +71,13 @@ const longestTimerMs = 2 ** 31 - 1
  * @throws RindleError `options_invalid` when the adapter claims to sign and has no method for it. Calls:
  * `storage_inside_transaction`, `object_key_invalid`, `upload_unsupported`, `delivery_unsupported`, `storage_failed`, and what the contract names.
  */
-export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageTimeouts> = {}): ObjectStore => {
+export const guardedStore = (adapter: StorageAdapter, timeouts: Partial<StorageTimeouts> = {}, timer = machineTimer): ObjectStore => {
   const problems = problemsOfClaims(adapter)
   if (problems.length > 0) throw new RindleError('options_invalid', { problems })
   const limits: StorageTimeouts = { ...defaultStorageTimeouts, ...timeouts }
   const { putMs, headMs, readMs, copyMs, deleteMs, listMs, signMs, graceMs } = limits
   const call: Call = (operation, keys, timeoutMs, options, run) =>
-    guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, signal: options?.signal }, run)
+    guardedCall({ operation, store: adapter.id, keys, timeoutMs, graceMs, timer, signal: options?.signal }, run)
 
   return {
     id: adapter.id,
@@ -168,6 +176,7 @@ interface GuardedCall {
   readonly keys: readonly string[]
   readonly timeoutMs: number
   readonly graceMs: number
+  readonly timer: Timer
   readonly signal: AbortSignal | undefined
 }
 
@@ -176,15 +185,15 @@ const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => P
   for (const key of call.keys) refuseBadKey(key)
   call.signal?.throwIfAborted()
 
-  const { signal } = call
+  const { signal, timer } = call
   const controller = new AbortController()
-  const timers: NodeJS.Timeout[] = []
+  const timers: (() => void)[] = []
   const stop = (reason: unknown): void => controller.abort(reason)
   const onAbort = (): void => stop(signal?.reason)
-  timers.push(setTimeout(() => stop(new DOMException(`No answer within ${call.timeoutMs} ms`, 'TimeoutError')), call.timeoutMs))
+  timers.push(timer(call.timeoutMs, () => stop(new DOMException(`No answer within ${call.timeoutMs} ms`, 'TimeoutError'))))
   signal?.addEventListener('abort', onAbort, { once: true })
   const abandoned = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => timers.push(setTimeout(() => reject(controller.signal.reason), call.graceMs)), {
+    controller.signal.addEventListener('abort', () => timers.push(timer(call.graceMs, () => reject(controller.signal.reason))), {
       once: true,
     })
   })
@@ -194,7 +203,7 @@ const guardedCall = async <T>(call: GuardedCall, run: (signal: AbortSignal) => P
     if (signal?.aborted) throw signal.reason
     throw wrapped(err, call)
   } finally {
-    for (const timer of timers) clearTimeout(timer)
+    for (const end of timers) end()
     signal?.removeEventListener('abort', onAbort)
   }
 }

@@ -1,6 +1,6 @@
 import { RindleError } from '../../core/errors.ts'
 import type { StorageAdapter } from '../../core/ports/storage.ts'
-import { guardedStore, type ObjectStore, type StorageTimeouts } from './object-store.ts'
+import { guardedStore, type ObjectStore, type StorageTimeouts, type Timer } from './object-store.ts'
 
 /** Every store that rows may name, each behind its guards. */
 export interface Stores {
@@ -18,12 +18,14 @@ export const createStores = (options: {
   /** Stores that no profile uses any more, but that still hold objects. */
   readonly stores?: readonly StorageAdapter[]
   readonly timeouts?: Partial<StorageTimeouts>
+  /** What those are measured by. Default: the machine's. */
+  readonly timer?: Timer
 }): Stores => {
   const byId = new Map<string, ObjectStore>()
   const storeOf = (adapter: StorageAdapter): ObjectStore => {
     const known = byId.get(adapter.id)
     if (known) return known
-    const store = guardedStore(adapter, options.timeouts)
+    const store = guardedStore(adapter, options.timeouts, options.timer)
     byId.set(adapter.id, store)
     return store
   }
