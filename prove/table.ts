@@ -9,6 +9,7 @@ import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
 import { phones } from './phones.ts'
 import { privacy } from './privacy.ts'
+import { sabotage } from './sabotage.ts'
 import { sealed } from './sealed.ts'
 import { slots } from './slots.ts'
 import { storageFaults } from './storage-faults.ts'
@@ -26,6 +27,7 @@ export const proofs: readonly Proof[] = [
   memory,
   phones,
   privacy,
+  sabotage,
   sealed,
   slots,
   storageFaults,
