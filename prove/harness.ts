@@ -20,7 +20,7 @@ export type Proof = {
    */
   readonly amount: { readonly ci: number; readonly full: number }
   /** True for what is run by its name or with --nightly alone. */
-  readonly nightly?: true
+  readonly nightly?: boolean
   /** A breach is reported by `context.breach`; throwing counts as one. Must end what it started. */
   run(context: ProofContext): Promise<ProofOutcome>
 }
