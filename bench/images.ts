@@ -13,7 +13,6 @@ import type { Logger } from '../src/core/ports/logger.ts'
 import type { Verdict, Visit } from '../src/core/ports/jail.ts'
 import type { ImageRecipe } from '../src/core/recipe.ts'
 import { fetchSealed } from '../src/flows/steps/fetch-sealed.ts'
-import { openSource } from '../src/flows/steps/open-source.ts'
 import { putVariants } from '../src/flows/steps/put-variants.ts'
 import { type Host, readHost } from '../src/host.ts'
 import { cpuMsOfTree, type Bench, type BenchContext, type BenchSides, type Measures } from './harness.ts'
@@ -114,7 +113,7 @@ async function promoteOnce({ ctx, store, visit }: Worker, folder: string, pictur
     ...{ id: made.name, fence: 1, name: made.name, digest: '', made, faults: 0 },
     object: { id: made.name, key: `variants/${picture}/${made.name}` },
   }))
-  const outcomes = await putVariants(ctx, { assetId: `${picture}`, store, variants, open: openSource, signal })
+  const outcomes = await putVariants(ctx, { assetId: `${picture}`, store, variants, signal })
   if (outcomes.some(({ result }) => result !== 'stored')) throw new Error('a variant was not stored')
   await rm(folder, { recursive: true })
   return verdict

@@ -38,7 +38,7 @@ import { presignedPut, type PresignedPutOptions } from './flows/unmanaged/presig
 import { storageAdapterFor } from './flows/unmanaged/storage-adapter-for.ts'
 import { store, type StoreOptions } from './flows/unmanaged/store.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
-import type { UploadSource } from './flows/steps/open-source.ts'
+import type { UploadSource } from './files/open-source.ts'
 import { cancelUpload } from './flows/uploads/cancel-upload.ts'
 import { completeMultipartUpload } from './flows/uploads/complete-multipart-upload.ts'
 import {

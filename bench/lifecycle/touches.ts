@@ -7,9 +7,8 @@ import { mintTicket } from '../../src/core/ticket.ts'
 import { visitRulesOf } from '../../src/core/visit-rules.ts'
 import { removeScratch, makeScratch } from '../../src/flows/steps/make-scratch.ts'
 import { fetchSealed } from '../../src/flows/steps/fetch-sealed.ts'
-import { openSource } from '../../src/flows/steps/open-source.ts'
 import { putVariants, type HeldVariant } from '../../src/flows/steps/put-variants.ts'
-import { seal } from '../../src/flows/steps/seal.ts'
+import { seal } from '../../src/flows/gate/seal.ts'
 import { readHost } from '../../src/host.ts'
 import { photo, photoProfile, secret, type storage } from './workload.ts'
 
@@ -72,7 +71,7 @@ export function touchesOf(store: ReturnType<typeof storage>, jail: Jail, scratch
           signal,
         })
         const variants = await admit(read?.sha256 ?? '')
-        const outcomes = await putVariants(ctx, { assetId: sealed.key, store: sealed.store, variants, open: openSource, signal })
+        const outcomes = await putVariants(ctx, { assetId: sealed.key, store: sealed.store, variants, signal })
         if (outcomes.some(({ result }) => result !== 'stored')) throw new Error('a variant was not stored')
       } finally {
         await removeScratch({ folder, file: path })

@@ -157,7 +157,7 @@ describe('size and shape', () => {
     const found = flows.flatMap((source) => {
       const wanted = source.name.replace(/^.*\/|\.ts$/g, '').replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
       const names = exportedFunctions(source)
-      if (source.name.startsWith('flows/steps/'))
+      if (/^flows\/(steps|gate|checks)\//.test(source.name))
         return names.includes(wanted) || names.length === 0 ? [] : [`${source.name} exports ${names.join(', ')}`]
       return names.length === 1 && names[0] === wanted ? [] : [`${source.name} exports ${names.join(', ') || 'no function'}, not ${wanted}`]
     })

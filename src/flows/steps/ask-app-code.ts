@@ -1,30 +1,30 @@
 import type { RindleContext } from '../../context.ts'
 import { appCodeTimeoutSeconds, type AskAppCode, problemOf } from '../../core/app-code.ts'
 import type { FileUnderGate } from '../../core/ports/file-under-gate.ts'
+import { openPlain } from '../../files/open-source.ts'
 
 /**
  * Lets the app's own code look at one file, by path and stream, each question within its time. Code that does not listen to its signal is left
  * behind: nobody waits for it, and what it opened through `stream` is closed.
  *
- * `signal` ends the work as a whole; it is thrown as it is. `open` opens the file at its path.
+ * `signal` ends the work as a whole; it is thrown as it is.
  */
 export const askAppCode =
   (
     ctx: Pick<RindleContext, 'clock'>,
     about: {
       readonly file: Omit<FileUnderGate, 'stream' | 'signal'>
-      readonly open: (path: string) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
       readonly signal: AbortSignal
     },
   ): AskAppCode =>
   async (timeoutSeconds = appCodeTimeoutSeconds, ask) => {
-    const { file, open, signal } = about
+    const { file, signal } = about
     const [late, done] = [new AbortController(), new AbortController()]
     const over = AbortSignal.any([signal, late.signal, done.signal])
     const opened: ReadableStreamDefaultReader<Uint8Array>[] = []
     const begin = async (): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
       over.throwIfAborted()
-      const reader = (await open(file.path)).body.getReader()
+      const reader = (await openPlain(file.path)).body.getReader()
       opened.push(reader)
       return reader
     }

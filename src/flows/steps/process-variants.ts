@@ -8,6 +8,7 @@ import type { MadeVariant, VariantWish, Verdict } from '../../core/ports/jail.ts
 import type { Processor } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
 import { visitRulesOf } from '../../core/visit-rules.ts'
+import { hashFile } from '../../files/hash-file.ts'
 
 interface Processing {
   readonly profile: Profile
@@ -16,8 +17,6 @@ interface Processing {
   /** The job's own. What is made lies in it until the job ends. */
   readonly folder: string
   readonly ask: AskAppCode
-  /** What a file really holds. */
-  readonly hash: (path: string) => Promise<{ readonly byteSize: number; readonly sha256: string }>
   readonly signal: AbortSignal
 }
 
@@ -45,7 +44,7 @@ interface Making {
 }
 
 const makeOne = async (ctx: Pick<RindleContext, 'jail'>, processing: Processing, making: Making): Promise<MadeVariant> => {
-  const { processor, hash, ask } = processing
+  const { processor, ask, signal } = processing
   const { wish, path } = making
   const { name } = wish
   const failed = (problem: string, cause?: unknown): RindleError =>
@@ -60,7 +59,7 @@ const makeOne = async (ctx: Pick<RindleContext, 'jail'>, processing: Processing,
   }
   if (!existsSync(path)) throw failed(`it wrote no variant ${name}`)
   if (!lstatSync(path).isFile()) throw failed(`what it wrote for ${name} is no plain file`)
-  const { byteSize, sha256 } = await hash(path)
+  const { byteSize, sha256 } = await hashFile(path, signal)
   const measured = await measure(ctx, processing, making)
   if (measured?.verdict !== 'pass') return notMade(name)
   const { contentType, extension, width, height } = measured.facts

@@ -7,7 +7,6 @@ import { after, before, describe, it } from 'node:test'
 import { memory } from '../../adapters/storage/memory.ts'
 import { createStores } from '../../adapters/storage/stores.ts'
 import { silentLogger } from '../../adapters/telemetry/logger.ts'
-import { openSource } from './open-source.ts'
 import { putVariants } from './put-variants.ts'
 
 const largeBytes = 300 * 1024
@@ -37,7 +36,6 @@ describe('storing what a decoder made', () => {
       variants: [
         { id: 'v', fence: 1, name: 'thumb', digest: '', object: { id: 'o', key: `variants/a/thumb/${name}.webp` }, made, faults: 0 },
       ],
-      open: (source) => openSource(source, { plain: true }),
       signal: new AbortController().signal,
     })
     return { result: outcome?.result, stored: (await store.head(`variants/a/thumb/${name}.webp`))?.sizeBytes ?? null }

@@ -6,6 +6,7 @@ import { smallFileBytes } from '../../host.ts'
 import type { MadeVariant } from '../../core/ports/jail.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
 import type { VariantHold } from '../../database/queries/variants.ts'
+import { openSource } from '../../files/open-source.ts'
 
 /** A variant under this worker's lease, with what the decoder made of it and where it is to go. */
 export interface HeldVariant extends VariantHold {
@@ -22,8 +23,6 @@ interface Putting {
   readonly assetId: string
   readonly store: string
   readonly variants: readonly HeldVariant[]
-  /** Opens a file that the decoder made, or its bytes. */
-  readonly open: (source: string | Uint8Array) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
   readonly signal: AbortSignal
 }
 
@@ -61,7 +60,7 @@ export async function putVariants(ctx: Pick<RindleContext, 'stores' | 'logger'>,
 
 const putVariant = async (
   ctx: Pick<RindleContext, 'stores' | 'logger'>,
-  { assetId, store, open, signal }: Putting,
+  { assetId, store, signal }: Putting,
   { id, fence, name, digest, object, made, faults }: HeldVariant,
 ): Promise<VariantOutcome> => {
   const held = { id, fence, name, digest, objectId: object?.id ?? null }
@@ -71,7 +70,7 @@ const putVariant = async (
   let body: ReadableStream<Uint8Array> | null = null
   try {
     signal.throwIfAborted()
-    body = (await open(made.byteSize <= smallFileBytes ? readPlain(made.path, made.byteSize) : made.path)).body
+    body = (await openSource(made.byteSize <= smallFileBytes ? readPlain(made.path, made.byteSize) : made.path, { plain: true })).body
     const { contentType, byteSize, width, height, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })

@@ -7,7 +7,7 @@ import { type StoredObject, typeForKey } from '../../core/stored-object.ts'
 import { confirmUnmanaged, doomUnmanaged, renewUnmanagedLease, reserveUnmanaged } from '../../database/queries/unmanaged-objects.ts'
 import { holdLease } from '../steps/hold-lease.ts'
 import { meter } from '../steps/meter.ts'
-import { type OpenedSource, openSource, type UploadSource } from '../steps/open-source.ts'
+import { type OpenedSource, openSource, type UploadSource } from '../../files/open-source.ts'
 
 export interface StoreOptions {
   /** Default: what the key's extension stands for, else `application/octet-stream`. */

@@ -12,7 +12,7 @@ import { completeUpload, findUpload, insertUpload, renewSessionLease, type Stagi
 import { endSession } from '../steps/end-session.ts'
 import { holdLease } from '../steps/hold-lease.ts'
 import { meter } from '../steps/meter.ts'
-import { type OpenedSource, openSource, type UploadSource } from '../steps/open-source.ts'
+import { type OpenedSource, openSource, type UploadSource } from '../../files/open-source.ts'
 
 export interface UploadOptions extends Pick<UploadWish, 'owner' | 'contentType' | 'sha256'> {
   /** Default: the name of the path or of the File. */

@@ -17,9 +17,7 @@ import type { StoredObject } from '../../database/queries/gate-claim.ts'
 import { recordProgress, renewVariantLeases } from '../../database/queries/variants.ts'
 import { askAppCode } from '../steps/ask-app-code.ts'
 import { fetchSealed, takeRoom } from '../steps/fetch-sealed.ts'
-import { hashFile } from '../steps/hash-file.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
-import { openSource } from '../steps/open-source.ts'
 import { processVariants } from '../steps/process-variants.ts'
 import { putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
@@ -148,10 +146,7 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   if (!verdict.ok) return held.map((one) => failed(one, verdict.code, verdict.message))
   await recordProgress(ctx.db.pool, held, 50)
   const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name), faults: troubleOf(one.past).faults }))
-  return putVariants(ctx, {
-    ...{ assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal },
-    open: (source) => openSource(source, { plain: true }),
-  })
+  return putVariants(ctx, { assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal })
 }
 
 interface Making {
@@ -182,10 +177,8 @@ const haveProcessed = async (ctx: Context, processor: Processor, { build, wishes
   const { signal } = lease
   const { id: assetId, filename, contentType, kind, width, height } = asset
   const shown = { assetId, profile: asset.profile, filename, contentType, kind: kind ?? 'file', width, height, ...file }
-  const open = (path: string) => openSource(path, { plain: true })
-  const ask = askAppCode(ctx, { file: shown, open, signal })
-  const hash = (path: string) => hashFile(path, { open, signal })
-  return { ok: true, variants: await processVariants(ctx, { profile, processor, wishes, folder, ask, hash, signal }) }
+  const ask = askAppCode(ctx, { file: shown, signal })
+  return { ok: true, variants: await processVariants(ctx, { profile, processor, wishes, folder, ask, signal }) }
 }
 
 const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { RindleError } from '../../core/errors.ts'
+import { RindleError } from '../core/errors.ts'
 
 /** A path, bytes, a Blob or File, a web ReadableStream, or anything that yields bytes such as a Node stream. */
 export type UploadSource = string | Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>
@@ -38,6 +38,9 @@ export async function openSource(source: UploadSource, { plain = false }: { read
   if (isAsyncIterable(source)) return { body: streamOf(source), byteSize: null, filename: null }
   throw unreadable('it must be a path, bytes, a Blob or File, or a stream')
 }
+
+/** A file that a decoder, or the app's own code, may have put there. */
+export const openPlain = (path: string): Promise<OpenedSource> => openSource(path, { plain: true })
 
 const unreadable = (problem: string, cause?: unknown): RindleError => new RindleError('upload_source_unreadable', { problem }, { cause })
 

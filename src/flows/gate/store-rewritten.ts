@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import type { RindleContext } from '../../context.ts'
@@ -11,6 +10,8 @@ import { rangesToSend } from '../../core/rewritten.ts'
 import type { SealedBytes } from '../../database/queries/gate.ts'
 import type { GateClaim, GateObject } from '../../database/queries/gate-claim.ts'
 import { reserveRewritten } from '../../database/queries/gate-rewrite.ts'
+import { hashBody } from '../../files/hash-file.ts'
+import { openPlain } from '../../files/open-source.ts'
 
 interface Rewriting {
   readonly claim: GateClaim
@@ -23,7 +24,6 @@ interface Rewriting {
   readonly sha256: string
   readonly contentType: string
   readonly extension: string
-  readonly open: (path: string) => Promise<{ readonly body: ReadableStream<Uint8Array> }>
   readonly signal: AbortSignal
 }
 
@@ -49,7 +49,8 @@ export async function storeRewritten(
   })
   signal.throwIfAborted()
   const { head, isPatched } = await write(store, object.key, rewriting)
-  const stored = await readBack(store, object.key, signal)
+  const readBack = await store.read(object.key, { signal })
+  const stored = readBack && (await hashBody(readBack.body, signal))
   const isSame = stored?.sha256 === sha256 && stored.byteSize === byteSize
   if (!isSame && isPatched) throw new RindleError('decoder_killed', { reason: 'it changed more of the file than it said' })
   if (!isSame) throw new RindleError('storage_failed', { operation: 'keep a rewritten file as it was sent', store: store.id })
@@ -63,7 +64,7 @@ const write = async (
   key: string,
   rewriting: Rewriting,
 ): Promise<{ readonly head: ObjectHead; readonly isPatched: boolean }> => {
-  const { received, path, byteSize, contentType, open, signal } = rewriting
+  const { received, path, byteSize, contentType, signal } = rewriting
   const ranges = store.supports('patched_copy')
     ? rangesToSend(rewriting.changed, { byteSize, receivedBytes: received.bytes.byteSize })
     : null
@@ -74,7 +75,7 @@ const write = async (
     if (!head) throw new RindleError('storage_failed', { operation: 'copy what was just sealed', store: store.id })
     return { head, isPatched: true }
   }
-  const { body } = await open(path)
+  const { body } = await openPlain(path)
   const head = await store.put(key, body, { contentType, sizeBytes: byteSize, signal }).finally(() => {
     if (!body.locked) body.cancel().catch(() => undefined)
   })
@@ -91,21 +92,4 @@ const readPatches = async (path: string, ranges: readonly { readonly start: numb
     patches.push({ start, bytes })
   }
   return patches
-}
-
-const readBack = async (
-  store: Store,
-  key: string,
-  signal: AbortSignal,
-): Promise<{ readonly byteSize: number; readonly sha256: string } | null> => {
-  const found = await store.read(key, { signal })
-  if (!found) return null
-  const hash = createHash('sha256')
-  let byteSize = 0
-  for await (const chunk of found.body) {
-    signal.throwIfAborted()
-    hash.update(chunk)
-    byteSize += chunk.byteLength
-  }
-  return { byteSize, sha256: hash.digest('hex') }
 }

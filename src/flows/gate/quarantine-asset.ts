@@ -19,9 +19,12 @@ interface Quarantine {
   readonly receivedSha256: string | null
 }
 
-/** Writes the gate's no, and tells the slots that wait for it. `lost`: another worker holds the asset now, and nothing was changed. */
+/**
+ * Writes the gate's no, and tells the slots that wait for it. A file that ended what opened it is logged: whoever runs this machine wants to know.
+ * `lost`: another worker holds the asset now, and nothing was changed.
+ */
 export async function quarantineAsset(
-  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>,
+  ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes' | 'logger'>,
   { claim, profile, verdict, kept, receivedSha256 }: Quarantine,
 ): Promise<'refused' | 'lost'> {
   const assetId = claim.asset.id
@@ -39,5 +42,7 @@ export async function quarantineAsset(
   ctx.changes.announce(assetId)
   if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId)))
     await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
+  if (code === 'decoder_killed' || code === 'worker_lost')
+    ctx.logger.warn({ asset: assetId, code, problem: message }, 'a file was held back: it ended what opened it')
   return 'refused'
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { isRindleError } from '../../core/errors.ts'
+import { isRindleError } from '../core/errors.ts'
 import { openSource } from './open-source.ts'
 
 describe('the source of an upload', () => {
