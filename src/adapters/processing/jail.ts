@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { RindleError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Jail } from '../../core/ports/jail.ts'
+import { decoderArguments } from './jail/launch.ts'
 import { createPool, type Pool } from './jail/pool.ts'
 import { findProgram } from './jail/programs.ts'
 import { diskFull } from './jail/protocol.ts'
@@ -29,6 +30,8 @@ export interface JailOptions {
   readonly bytesPerChild?: number
   /** The kernel ends a child that has used so much CPU time in all its life; it is replaced at half of it. Default 1,800. */
   readonly cpuSecondsPerChild?: number
+  /** What Node.js is started with. Default: the code of the decoder. */
+  readonly nodeArguments?: readonly string[]
   readonly logger: Logger
 }
 
@@ -36,7 +39,13 @@ const mebibyte = 1024 * 1024
 
 /** Looks at files in child processes that hold no secret. Nothing is started before the first visit or `warm`. */
 export const createJail = (options: JailOptions): Jail => {
-  const { prlimit = findProgram('prlimit'), bubblewrap = findProgram('bwrap'), require = false, logger } = options
+  const {
+    prlimit = findProgram('prlimit'),
+    bubblewrap = findProgram('bwrap'),
+    require = false,
+    logger,
+    nodeArguments = decoderArguments(),
+  } = options
   const scratchFolder = resolve(options.scratchFolder ?? tmpdir())
   const maxDecodeBytes = options.maxDecodeBytes ?? 1024 * mebibyte
   const pool = createPool({
@@ -47,6 +56,7 @@ export const createJail = (options: JailOptions): Jail => {
     bytesPerChild: options.bytesPerChild ?? 64 * 1024 * mebibyte,
     maxResidentBytes: 512 * mebibyte,
     startTimeoutMs: 30_000,
+    nodeArguments,
   })
   const visit = visitIn(pool, scratchFolder, logger)
   const checkWalls = async (): Promise<void> => {
@@ -64,7 +74,10 @@ export const createJail = (options: JailOptions): Jail => {
       await pool.warm(children)
     },
     report: (contentTypes) =>
-      reportOf({ pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes, scratchFolder]) }, contentTypes),
+      reportOf(
+        { pool, visit, scratchFolder, key: JSON.stringify([prlimit, bubblewrap, maxDecodeBytes, scratchFolder, nodeArguments]) },
+        contentTypes,
+      ),
     close: () => pool.close(),
   }
 }

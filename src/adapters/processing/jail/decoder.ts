@@ -1,6 +1,7 @@
 import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import type { ChildFolder } from './child-folder.ts'
+import { lookEveryMs } from './excess.ts'
 import { type Inbox, replyInbox } from './inbox.ts'
 import { launch, type Launched } from './launch.ts'
 import { cpuSecondsAtRest, cpuSecondsWithin } from './limits.ts'
@@ -26,6 +27,8 @@ export interface VisitLimits {
   readonly read?: ((start: number, end: number) => Promise<Uint8Array>) | undefined
   /** Gives the child as much memory on top of what it had when it was warm. */
   readonly grant: (bytes: number) => Promise<void>
+  /** Says what the child took beyond its allowance; null when it did not. */
+  readonly excess: () => string | null
 }
 
 /** One child process. It serves one visit at a time. */
@@ -44,8 +47,8 @@ export interface Decoder {
   kill(): Promise<void>
 }
 
-export const startDecoder = (sandbox: Sandbox | null, folder: ChildFolder): Decoder => {
-  const launched = launch(sandbox, folder)
+export const startDecoder = (sandbox: Sandbox | null, folder: ChildFolder, nodeArguments: readonly string[]): Decoder => {
+  const launched = launch(sandbox, folder, nodeArguments)
   const inbox = replyInbox(launched)
   let pid = 0
   return {
@@ -101,11 +104,16 @@ interface Ending {
 }
 
 const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits: VisitLimits): Promise<Outcome> => {
-  const { signal, maxDecodeBytes } = limits
+  const { signal, maxDecodeBytes, excess } = limits
   const cpuBefore = cpuSecondsAtRest(pid)
   launched.hold(true)
   const ended = Promise.withResolvers<Ending>()
   const clocks = clocksOf(limits, ended.resolve)
+  const look = (): void => {
+    const reason = excess()
+    if (reason !== null) ended.resolve({ reason })
+  }
+  const looking = setInterval(look, lookEveryMs)
   const abort = (): void => ended.resolve({ reason: 'it was told to stop' })
   signal?.addEventListener('abort', abort, { once: true })
   try {
@@ -127,6 +135,7 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
     throw err
   } finally {
     clocks.rest()
+    clearInterval(looking)
     signal?.removeEventListener('abort', abort)
     launched.hold(false)
   }

@@ -28,7 +28,8 @@ export interface Launched {
 
 export const decoderEntry = (): string => import.meta.resolve('#decoder')
 
-const nodeArguments = (): string[] => {
+/** What Node.js is started with to be a decoder. */
+export const decoderArguments = (): readonly string[] => {
   const entry = decoderEntry()
   const source = entry.endsWith('.ts') ? ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning'] : []
   return [...source, '--max-old-space-size=256', '--expose-gc', fileURLToPath(entry)]
@@ -44,8 +45,8 @@ const mostCharacters = 2_048
  * Starts a child with the listed environment and no way to reach this process but two pipes, and stderr until it is warm; when this process
  * dies, so does the child.
  */
-export const launch = (sandbox: Sandbox | null, folder: ChildFolder): Launched => {
-  const node = [process.execPath, ...nodeArguments()]
+export const launch = (sandbox: Sandbox | null, folder: ChildFolder, nodeArguments: readonly string[]): Launched => {
+  const node = [process.execPath, ...nodeArguments]
   const [file = '', ...args] = sandbox === null ? node : [sandbox.program, ...sandbox.argumentsFor(folder), ...node]
   const stdio = ['pipe', 'ignore', 'pipe', 'pipe', ...(sandbox === null ? [] : ['pipe' as const])] as const
   const child = spawn(file, args, { cwd: '/', env: { ...childEnvironment }, detached: true, stdio: [...stdio] })

@@ -16,6 +16,13 @@ export interface JailLimits {
   readonly maxFileBytes: number
 }
 
+export interface Confining extends JailLimits {
+  /** Path of the tool that limits a running process; null where there is none, and then nothing is limited. */
+  readonly prlimit: string | null
+  /** The child's user is counted apart from the same user outside, so that its processes can be limited without counting ours. */
+  readonly isCountedApart: boolean
+}
+
 /** The whole environment of a child; nothing of ours is inherited. */
 export const childEnvironment = {
   LANG: 'C.UTF-8',
@@ -29,6 +36,8 @@ const spareBytes = 128 * mebibyte
 /** Needs are granted in classes, powers of two from here on: every change of the limit is a process that has to be started. */
 const smallestClassBytes = 64 * mebibyte
 const mostOpenFiles = 256
+/** Threads are counted as well: a decoder has 14 when it is warm, and libraries start some for every core. */
+const mostTasks = 1_024
 
 /** The class that a need belongs to: what is granted for it. */
 export const classOf = (bytes: number, maxDecodeBytes: number): number =>
@@ -36,6 +45,8 @@ export const classOf = (bytes: number, maxDecodeBytes: number): number =>
 
 /** The limits of one child, held from outside. */
 export interface Confinement {
+  /** What the soft limit of memory is, or would be where none can be set. */
+  readonly dataBytes: number
   /** Moves the soft limit of memory to what `bytes` on top of a warm child take. @throws RindleError `decoder_unavailable` */
   grant(bytes: number): Promise<void>
   /** Moves it back to the least there is, without being waited for: what is granted next is granted after it. */
@@ -48,9 +59,10 @@ export interface Confinement {
  *
  * @throws RindleError `decoder_unavailable`
  */
-export const confine = async (pid: number, prlimit: string | null, limits: JailLimits): Promise<Confinement> => {
-  if (prlimit === null) return { grant: async () => undefined, retract: () => undefined }
+export const confine = async (pid: number, limits: Confining): Promise<Confinement> => {
+  const { prlimit } = limits
   const set = async (settings: readonly string[]): Promise<void> => {
+    if (prlimit === null) return
     await run(prlimit, ['--pid', String(pid), ...settings], { env: {}, timeout: 10_000 }).catch((cause: unknown) => {
       throw new RindleError('decoder_unavailable', { problem: 'its limits could not be set with prlimit' }, { cause })
     })
@@ -62,7 +74,8 @@ export const confine = async (pid: number, prlimit: string | null, limits: JailL
   const life = [both('core', 0), both('fsize', maxFileBytes), both('nofile', mostOpenFiles), both('cpu', cpuSeconds)]
   const least = classOf(0, maxDecodeBytes)
   const dataFor = (granted: number): string => `--data=${baseBytes + granted}:${hardBytes}`
-  await set([...life, dataFor(least)])
+  const tasks = limits.isCountedApart ? [both('nproc', mostTasks)] : []
+  await set([...life, ...tasks, dataFor(least)])
   let granted: number | null = least
   const move = async (wanted: number): Promise<void> => {
     if (wanted === granted) return
@@ -71,13 +84,18 @@ export const confine = async (pid: number, prlimit: string | null, limits: JailL
     granted = wanted
   }
   let moving = Promise.resolve()
-  const next = (wanted: number): Promise<void> => {
+  let wantedLast = least
+  const want = (wanted: number): Promise<void> => {
+    wantedLast = wanted
     moving = moving.catch(() => undefined).then(() => move(wanted))
     return moving
   }
   return {
-    grant: (bytes) => next(classOf(bytes, maxDecodeBytes)),
-    retract: () => void next(least).catch(() => undefined),
+    get dataBytes() {
+      return baseBytes + wantedLast
+    },
+    grant: (bytes) => want(classOf(bytes, maxDecodeBytes)),
+    retract: () => void want(least).catch(() => undefined),
   }
 }
 
@@ -107,6 +125,8 @@ export const usageOf = (pid: number): Usage | null => {
 
 interface Account {
   readonly parent: number
+  readonly group: number
+  readonly session: number
   readonly cpuSeconds: number
   /** Of what it started and waited for. */
   readonly reapedSeconds: number
@@ -116,7 +136,8 @@ const accountOf = (pid: number): Account => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const secondsAt = (at: number): number => (Number(fields[at]) + Number(fields[at + 1])) / ticksPerSecond
-  return { parent: Number(fields[1]), cpuSeconds: secondsAt(11), reapedSeconds: secondsAt(13) }
+  const [parent = 0, group = 0, session = 0] = fields.slice(1, 4).map(Number)
+  return { parent, group, session, cpuSeconds: secondsAt(11), reapedSeconds: secondsAt(13) }
 }
 
 /** The CPU time that a process with nothing running below it has used so far, and what it started before; null where the kernel does not say. */
@@ -131,20 +152,29 @@ export const cpuSecondsAtRest = (pid: number): number | null => {
 
 /** The CPU time that a process and all that it started has used so far; null where the kernel does not say. */
 export const cpuSecondsWithin = (pid: number): number | null => {
-  const accounts = new Map<number, Account>()
-  try {
-    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) addAccount(accounts, Number(name))
-  } catch {
-    return null
-  }
-  const isWithin = (one: number): boolean => {
-    for (let at: number | undefined = one; at; at = accounts.get(at)?.parent) if (at === pid) return true
-    return false
-  }
+  const accounts = accountsWithin(pid)
   if (!accounts.has(pid)) return null
   let sum = 0
-  for (const [one, { cpuSeconds, reapedSeconds }] of accounts) if (isWithin(one)) sum += cpuSeconds + reapedSeconds
+  for (const { cpuSeconds, reapedSeconds } of accounts.values()) sum += cpuSeconds + reapedSeconds
   return sum
+}
+
+/** A process and all that it started, also what lost its parent but is of its group or session still; empty where the kernel does not say. */
+export const pidsWithin = (pid: number): number[] => [...accountsWithin(pid).keys()]
+
+const accountsWithin = (pid: number): Map<number, Account> => {
+  const all = new Map<number, Account>()
+  try {
+    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) addAccount(all, Number(name))
+  } catch {
+    return new Map()
+  }
+  const isWithin = (one: number): boolean => {
+    for (let at: number | undefined = one; at; at = all.get(at)?.parent) if (at === pid || isOf(all.get(at))) return true
+    return false
+  }
+  const isOf = (account: Account | undefined): boolean => account?.group === pid || account?.session === pid
+  return new Map([...all].filter(([one]) => isWithin(one)))
 }
 
 const addAccount = (accounts: Map<number, Account>, pid: number): void => {

@@ -1,4 +1,5 @@
 import { RindleError } from '../../../core/errors.ts'
+import { isOlder } from '../../../core/is-older.ts'
 import type { ImageVersions } from './protocol.ts'
 
 /** Older ones have holes that untrusted files were seen to use. */
@@ -11,10 +12,4 @@ export const outdatedIn = (found: ImageVersions): RindleError | null => {
     return new RindleError('peer_outdated', { packageName, found: found[packageName], needed: oldest[packageName] })
   }
   return null
-}
-
-const isOlder = (version: string, than: string): boolean => {
-  const [mine, other] = [version, than].map((one) => one.split(/[-+]/)[0]?.split('.').map(Number) ?? [])
-  const at = (other ?? []).findIndex((part, index) => part !== (mine?.[index] ?? 0))
-  return at >= 0 && !((mine?.[at] ?? 0) > (other?.[at] ?? 0))
 }

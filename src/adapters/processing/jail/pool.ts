@@ -1,9 +1,11 @@
+import { statfsSync } from 'node:fs'
 import { isRindleError, RindleError } from '../../../core/errors.ts'
 import type { Logger } from '../../../core/ports/logger.ts'
 import type { Wall } from '../../../core/ports/jail.ts'
 import type { VisitRequest } from '../attend.ts'
 import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import { startDecoder, type Decoder, type Outcome, type VisitLimits, type Warm } from './decoder.ts'
+import { type Allowance, excessOf } from './excess.ts'
 import { decoderEntry } from './launch.ts'
 import { confine, type Confinement, isRunning, type JailLimits, offerToKernel, type Usage, usageOf } from './limits.ts'
 import { failureHoldsMs, findSandbox, showFolders, type SandboxFound } from './sandbox.ts'
@@ -27,13 +29,15 @@ export interface PoolOptions {
   /** … or when it has grown to this much. */
   readonly maxResidentBytes: number
   readonly startTimeoutMs: number
+  /** What Node.js is started with. */
+  readonly nodeArguments: readonly string[]
 }
 
 /** What one visit is about: the file that it looks at lies in the child's folder by then. */
 export interface Visiting<T> {
   readonly visit: VisitRequest
   readonly byteSize: number
-  readonly limits: Omit<VisitLimits, 'grant' | 'maxDecodeBytes'>
+  readonly limits: Omit<VisitLimits, 'grant' | 'maxDecodeBytes' | 'excess'>
   /** Judges and takes away what was made. A child over whose words it throws `decoder_killed` is ended. */
   readonly collect: (outcome: Outcome, folder: ChildFolder) => Promise<T>
 }
@@ -60,8 +64,14 @@ const mebibyte = 1024 * 1024
 const mostKeptBytes = 96 * mebibyte
 /** A file beyond this, with room for what a rewriting adds, is looked at by a child of its own that may write as much. */
 const rewriteSpareBytes = 64 * mebibyte
+/** What all processes of a child may hold together besides what its own limit lets one of them have: a program that it runs has the same. */
+const besideBytes = 256 * mebibyte
+/** Names in a child's folder besides those of variants. */
+const mostOtherEntries = 16
 /** So often a folder shows whoever clears leftovers away that it is still in use. */
 const stampMs = 10 * 60_000
+/** So often children are looked at that have nothing to do. */
+const idleLookMs = 10_000
 
 interface Member {
   readonly decoder: Decoder
@@ -70,6 +80,8 @@ interface Member {
   readonly warmUsage: Usage | null
   readonly limits: JailLimits
   readonly place: SandboxFound
+  /** Its folder lies in memory: a file there that is mapped is memory that no file stands behind. */
+  readonly isInMemory: boolean
   visits: number
   bytes: number
 }
@@ -82,19 +94,26 @@ export const createPool = (options: PoolOptions): Pool => {
   let closed = false
   const stamping = setInterval(() => idle.forEach(({ folder }) => folder.stamp()), stampMs)
   stamping.unref()
+  const looking = setInterval(() => idle.splice(0).forEach(lookAgain), idleLookMs)
+  looking.unref()
 
   const begin = async (place: SandboxFound, limits = options.limits): Promise<Member & Standing> => {
     refuseIfClosed()
     const folder = makeChildFolder(options.scratchFolder, { isApart: place.sandbox !== null, logger: options.logger })
-    const decoder = startDecoder(place.sandbox, folder)
+    const decoder = startDecoder(place.sandbox, folder, options.nodeArguments)
     members.set(decoder, folder)
     try {
       const warm = await decoder.ready(options.startTimeoutMs)
       const isOffered = await offerToKernel(decoder.pid)
-      const confinement = await confine(decoder.pid, options.prlimit, limits)
+      const confinement = await confine(decoder.pid, {
+        ...limits,
+        prlimit: options.prlimit,
+        isCountedApart: place.sandbox?.countsApart === true,
+      })
       const sandbox = { stands: place.sandbox !== null, means: place.means }
       const walls = wallsOf({ sandbox, hasPrlimit: options.prlimit !== null, isOffered, warm })
-      return { decoder, folder, confinement, limits, warmUsage: usageOf(decoder.pid), visits: 0, bytes: 0, walls, warm, place }
+      const isInMemory = statfsSync(folder.output).type === tmpfs
+      return { decoder, folder, confinement, limits, warmUsage: usageOf(decoder.pid), visits: 0, bytes: 0, isInMemory, walls, warm, place }
     } catch (err) {
       await end(decoder)
       throw err
@@ -149,8 +168,21 @@ export const createPool = (options: PoolOptions): Pool => {
     await Promise.all(idle.splice(0).map(({ decoder }) => end(decoder)))
     finding = Promise.resolve(founded(member))
   }
+  const lookAgain = (member: Member): void => {
+    const reason = excessOfMember(member, nothingToDo)
+    if (reason === null) return void idle.push(member)
+    options.logger.warn({ reason }, 'a decoder was ended that had nothing to do')
+    void end(member.decoder).catch(() => undefined)
+  }
   const start = async (limits = options.limits): Promise<Member> => begin((await standing()).place, limits)
-  const end = async (decoder: Decoder): Promise<void> => {
+  const ending = new Map<Decoder, Promise<void>>()
+  /** Whoever asks for it again waits for the same end. */
+  const end = (decoder: Decoder): Promise<void> => {
+    const ended = ending.get(decoder) ?? endNow(decoder).finally(() => ending.delete(decoder))
+    ending.set(decoder, ended)
+    return ended
+  }
+  const endNow = async (decoder: Decoder): Promise<void> => {
     await decoder.kill()
     await members.get(decoder)?.remove()
     members.delete(decoder)
@@ -213,7 +245,8 @@ export const createPool = (options: PoolOptions): Pool => {
     await grant(0)
     const isFirst = member.visits === 0
     const request = { ...visit, path: await folder.bringIn(visit.path), folder: folder.output }
-    const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant })
+    const excess = (): string | null => excessOfMember(member, { byteSize, variants: visit.variants.length })
+    const outcome = await decoder.ask(request, { ...limits, maxDecodeBytes, grant, excess })
     member.visits += 1
     member.bytes += Math.max(needed, byteSize)
     if (outcome.kind === 'killed' || outcome.kind === 'starved') refuseIfClosed()
@@ -267,10 +300,36 @@ export const createPool = (options: PoolOptions): Pool => {
     close: async () => {
       closed = true
       clearInterval(stamping)
+      clearInterval(looking)
       await Promise.all([...members.keys()].map(end))
       idle.length = 0
     },
   }
+}
+
+const tmpfs = 0x01021994
+
+/** What a visit is about, as far as what it may take depends on it. */
+interface Occasion {
+  readonly byteSize: number
+  readonly variants: number
+}
+
+const nothingToDo: Occasion = { byteSize: 0, variants: 0 }
+
+/**
+ * A rewriting may take two copies of the file, each with what it adds; pixels that lie on the disk for a moment and variants take no more than
+ * one file may.
+ */
+const allowanceOf = ({ confinement, limits, isInMemory }: Member, { byteSize, variants }: Occasion): Allowance => {
+  const diskBytes = 2 * (byteSize + rewriteSpareBytes) + limits.maxFileBytes
+  const memoryBytes = confinement.dataBytes + besideBytes + (isInMemory ? byteSize + diskBytes : 0)
+  return { memoryBytes, diskBytes, entries: variants + mostOtherEntries }
+}
+
+const excessOfMember = (member: Member, occasion: Occasion): string | null => {
+  const { decoder, folder, place } = member
+  return excessOf({ pid: decoder.pid, isApart: place.sandbox !== null, output: folder.output }, allowanceOf(member, occasion))
 }
 
 /** What a used child says for want of memory that a fresh one may have. */

@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process'
+import { release } from 'node:os'
 import { promisify } from 'node:util'
 import { oneLine } from '../../../core/app-code.ts'
+import { isOlder } from '../../../core/is-older.ts'
 import type { ChildFolder } from './child-folder.ts'
 import { viewFor, type View } from './view.ts'
 
 /** Runs a program where there is no network and nothing of this machine but what is shown. */
 export interface Sandbox {
   readonly program: string
+  /** Users inside are counted apart from the same outside, as kernels do since 5.14. */
+  readonly countsApart: boolean
   /** What comes before the command and its arguments. The report of its pid goes to `pidDescriptor`. */
   argumentsFor(folder: ChildFolder): string[]
 }
@@ -54,7 +58,8 @@ const tryOut = async (program: string, entry: string, node: string): Promise<San
     const walls = [...variant, ...wallsOf(view)]
     try {
       await promisify(execFile)(program, [...walls, '--', node, '--version'], { env: {}, cwd: '/', timeout: 10_000 })
-      return { sandbox: sandboxOf(program, walls), means: sandboxStands }
+      const countsApart = variant.includes('--unshare-user') && !isOlder(release(), '5.14')
+      return { sandbox: sandboxOf(program, walls, countsApart), means: sandboxStands }
     } catch (err) {
       problem ||= wordsOf(err)
     }
@@ -75,8 +80,9 @@ const wallsOf = ({ places, links }: View): string[] => [
   ...links.flatMap(({ at, to }) => ['--symlink', to, at]),
 ]
 
-const sandboxOf = (program: string, walls: readonly string[]): Sandbox => ({
+const sandboxOf = (program: string, walls: readonly string[], countsApart: boolean): Sandbox => ({
   program,
+  countsApart,
   argumentsFor: ({ input, output }) => [
     ...walls,
     ...['--ro-bind', input, input, '--bind', output, output],

@@ -1,0 +1,123 @@
+import { opendirSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { pidsWithin } from './limits.ts'
+
+/** Who is looked at: the child and all that it started. */
+export interface Suspect {
+  readonly pid: number
+  /** It has a process table of its own, in which nothing of it hides. */
+  readonly isApart: boolean
+  /** The folder that it may write to. */
+  readonly output: string
+}
+
+/** What a child and all that it started may take together of what no limit of the kernel holds for all of them. */
+export interface Allowance {
+  /** Memory that no file stands behind: its own, and what it shares with others or with itself. */
+  readonly memoryBytes: number
+  readonly diskBytes: number
+  readonly entries: number
+}
+
+/** So often a child is looked at while it is at work. */
+export const lookEveryMs = 250
+
+const mebibyte = 1024 * 1024
+const mostProcesses = 64
+const mostThreads = 1_024
+const mostOpenFiles = 2_048
+
+/**
+ * Says in words what a child has taken beyond its allowance; null when it has not, and where the kernel tells nothing. A limit on data does
+ * not count memory that is shared, and counts each process alone; a limit on the size of files does not count files. Nothing of what libraries
+ * and files read take counts here. Shared memory that is only held open counts as well, and twice when it is also mapped.
+ */
+export const excessOf = (suspect: Suspect, allowed: Allowance): string | null => {
+  const folder = folderOf(suspect.output, allowed.entries)
+  if (folder.entries > allowed.entries) return `it made more than ${allowed.entries} files, or a folder`
+  const taken = takenBy(suspect)
+  if (taken === 'crowd')
+    return `it started more than ${mostProcesses} processes or ${mostThreads} threads, or opened ${mostOpenFiles} files`
+  const { memoryBytes, hiddenBytes } = taken
+  if (memoryBytes > allowed.memoryBytes) return `it took ${inWords(memoryBytes)} of memory and may take ${inWords(allowed.memoryBytes)}`
+  const diskBytes = folder.bytes + hiddenBytes
+  return diskBytes > allowed.diskBytes ? `it wrote ${inWords(diskBytes)} and may write ${inWords(allowed.diskBytes)}` : null
+}
+
+const inWords = (bytes: number): string => `${Math.round(bytes / mebibyte)} MiB`
+
+interface Folder {
+  readonly bytes: number
+  /** More than there may be as soon as it is one too many: the rest is not counted, and no folder is looked into. */
+  readonly entries: number
+}
+
+const folderOf = (path: string, mostEntries: number): Folder => {
+  let [bytes, entries] = [0, 0]
+  attempt(() => {
+    const opened = opendirSync(path)
+    try {
+      for (let entry = opened.readSync(); entry && entries <= mostEntries; entry = opened.readSync()) {
+        entries += entry.isDirectory() ? mostEntries + 1 : 1
+        bytes += attempt(() => lstatSync(join(path, entry.name)).blocks * blockBytes) ?? 0
+      }
+    } finally {
+      opened.closeSync()
+    }
+  })
+  return { bytes, entries }
+}
+
+interface Taken {
+  readonly memoryBytes: number
+  /** Of files in its folder that have no name any more, and are open still. */
+  readonly hiddenBytes: number
+}
+
+const takenBy = ({ pid, isApart, output }: Suspect): Taken | 'crowd' => {
+  const processes =
+    (isApart ? attempt(() => processesBelow(`/proc/${pid}/root/proc`)) : null) ?? pidsWithin(pid).map((one) => `/proc/${one}`)
+  if (processes.length > mostProcesses) return 'crowd'
+  const unnamed = new Map<string, { readonly bytes: number; readonly isHidden: boolean }>()
+  let [memoryBytes, threads, files] = [0, 0, 0]
+  for (const place of processes) {
+    const status = attempt(() => readFileSync(`${place}/status`, 'utf8')) ?? ''
+    memoryBytes += (numberIn(status, 'RssAnon') + numberIn(status, 'RssShmem')) * 1024
+    threads += numberIn(status, 'Threads')
+    const open = attempt(() => readdirSync(`${place}/fd`)) ?? []
+    files += open.length
+    if (threads > mostThreads || files > mostOpenFiles) return 'crowd'
+    for (const name of open) attempt(() => noteUnnamed(`${place}/fd/${name}`, output, unnamed))
+  }
+  let hiddenBytes = 0
+  for (const { bytes, isHidden } of unnamed.values()) isHidden ? (hiddenBytes += bytes) : (memoryBytes += bytes)
+  return { memoryBytes, hiddenBytes }
+}
+
+const processesBelow = (proc: string): string[] =>
+  readdirSync(proc)
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => `${proc}/${name}`)
+
+/** Each is counted once, however many hold it open. */
+const noteUnnamed = (path: string, output: string, unnamed: Map<string, { bytes: number; isHidden: boolean }>): void => {
+  const target = readlinkSync(path)
+  const isHidden = target.startsWith(join(output, '/')) && target.endsWith(' (deleted)')
+  if (!isHidden && !target.startsWith('/memfd:')) return
+  const { dev, ino, blocks } = statSync(path)
+  unnamed.set(`${dev} ${ino}`, { bytes: blocks * blockBytes, isHidden })
+}
+
+const numberIn = (status: string, name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(status)?.[1] ?? 0)
+
+/** What is gone by now takes nothing. */
+const attempt = <T>(work: () => T): T | null => {
+  try {
+    return work()
+  } catch {
+    return null
+  }
+}
+
+/** `blocks` are counted in these, whatever the file system's own are. */
+const blockBytes = 512
