@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createJail } from '../src/adapters/processing/jail.ts'
 import { image } from '../src/core/image-recipe.ts'
@@ -44,7 +44,7 @@ export const privacy: Proof = {
       folder,
       files.map(({ path }) => path),
     )
-    const seen = await visitAll(context, files)
+    const { seen, refused } = await visitAll(context, files)
     const after = await tagsOf(
       folder,
       seen.flatMap(({ served, variants }) => [served, ...variants]),
@@ -54,11 +54,14 @@ export const privacy: Proof = {
     const whole = size === 'ci' ? 0 : await throughRindle(context, order(files).slice(0, 24))
     const counted = seen.filter(({ policy }) => policy === 'strip-location').length
     const variants = seen.reduce((sum, one) => sum + one.variants.length, 0)
-    return { runs: counted, figures: { variants, stripped: seen.filter(({ policy }) => policy === 'strip').length, served: whole } }
+    return {
+      runs: counted,
+      figures: { variants, refused, stripped: seen.filter(({ policy }) => policy === 'strip').length, served: whole },
+    }
   },
 }
 
-const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promise<Seen[]> => {
+const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promise<{ seen: Seen[]; refused: number }> => {
   const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} }, concurrency: lanes })
   const wishes = files.flatMap((tagged, index) => {
     const policies: MetadataPolicy[] = ['strip-location']
@@ -67,15 +70,17 @@ const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promis
     return policies.map((policy) => ({ tagged, policy }))
   })
   const seen: Seen[] = []
+  let refused = 0
   try {
     await inLanes(wishes, async ({ tagged, policy }) => {
       const found = context.signal.aborted ? null : await visit(context, jail, tagged, policy)
-      if (found) seen.push(found)
+      if (found === 'refused') refused += 1
+      else if (found) seen.push(found)
     })
   } finally {
     await jail.close()
   }
-  return seen
+  return { seen, refused }
 }
 
 const inLanes = async <T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> => {
@@ -95,7 +100,7 @@ const limits = {
   timeoutMs: 120_000,
 }
 
-const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, policy: MetadataPolicy): Promise<Seen | null> => {
+const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, policy: MetadataPolicy): Promise<Seen | 'refused' | null> => {
   const { source, path, tagging } = tagged
   const folder = `${path}.${policy}`
   mkdirSync(folder)
@@ -119,6 +124,7 @@ const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, polic
         ]
       : [],
   })
+  if (verdict.verdict === 'refuse' && tagged.mayBeRefused && verdict.code === 'metadata_not_removable') return 'refused'
   if (verdict.verdict === 'refuse')
     return (breach(`${source.name} ${tagging} under ${policy} was refused: ${verdict.code} ${verdict.message}`), null)
   const variants = verdict.variants.flatMap((made) => (made.ok ? [made.path] : []))
@@ -151,8 +157,14 @@ const judge = async ({ breach }: ProofContext, { tagged, policy, served, variant
   // A profile written as text in a PNG goes as a whole, with what else it says.
   const [wanted, found] = [keptTags(came, policy), keptTags(left, policy)]
   if (!/^raw-/.test(tagging) && wanted.join() !== found.join()) breach(`${named} had ${wanted.join(' ')}, and has ${found.join(' ')}`)
-  if ((await evidence.digests(source.path, source.type)) !== (await evidence.digests(served, source.type)))
+  if (!tagged.isOnlyParts && (await evidence.digests(source.path, source.type)) !== (await evidence.digests(served, source.type)))
     breach(`${named} is drawn or heard differently`)
+  for (const [index, part] of (tagged.parts ?? []).entries()) {
+    const cut = `${served}.${index}.${part.source.extension}`
+    await writeFile(cut, (await readFile(served)).subarray(part.start, part.end))
+    if ((await evidence.digests(part.source.path, part.source.type)) !== (await evidence.digests(cut, part.source.type)))
+      breach(`${part.source.name} in ${named} is drawn or played differently`)
+  }
 }
 
 const findPlaces = async (breach: (text: string) => void, named: string, path: string, tags: readonly Tag[]): Promise<void> => {

@@ -1,15 +1,22 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
+import { makeNested } from './nested.ts'
+import { makeRecordings } from './recordings.ts'
 import type { Source } from './sources.ts'
 import { canary, iso6709 } from './taggings.ts'
 import { ffmpeg } from './tools.ts'
 
-/** What neither exiftool nor ffmpeg writes, made of files that they tagged. */
 export interface Tagged {
   readonly source: Source
   readonly tagging: string
   readonly path: string
+  /** Parts that are files of their own, each to be drawn or played as its source is. */
+  readonly parts?: readonly { readonly start: number; readonly end: number; readonly source: Source }[]
+  /** No reader but the one that is judged opens the whole of it: its parts alone tell. */
+  readonly isOnlyParts?: boolean
+  /** Where nobody can take the place out, it may be refused in words instead. */
+  readonly mayBeRefused?: boolean
 }
 
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255])
@@ -226,5 +233,15 @@ export const makeByHand = async (folder: string, sources: readonly Source[], tag
     const film = named(name)
     if (film) made.push(...(await makeTracks(folder, film)))
   }
-  return made
+  const jpeg = parts['tagged'] ?? nothing
+  made.push(...(await makeRecordings({ folder, tagged: jpeg, named })))
+  const films = [
+    ...(mp4 && parts['film'] ? [{ name: 'located', bytes: parts['film'], source: mp4 }] : []),
+    ...(await Promise.all(
+      made
+        .filter(({ source, tagging }) => source.name === 'mp4' && (tagging === 'titles' || tagging === 'camera-track'))
+        .map(async ({ source, tagging, path }) => ({ name: tagging, bytes: await readFile(path), source })),
+    )),
+  ]
+  return [...made, ...(await makeNested({ folder, tagged: jpeg, films, named }))]
 }

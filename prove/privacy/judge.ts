@@ -10,11 +10,22 @@ const elsewhere = new Set(['System', 'File', 'ExifTool', 'Composite'])
 
 export const isPlace = ({ group, name, value }: Tag): boolean => !elsewhere.has(group) && placeName.test(name) && value.trim() !== ''
 
-/** Canaries in the bytes as they are, as UTF-16, and in what a PNG has compressed. */
+/** What stays the same of a word in base64, wherever in three bytes it begins. */
+const inBase64 = (word: string): string[] =>
+  [0, 1, 2].map((before) => {
+    const bytes = Buffer.from(`${'\0'.repeat(before)}${word}`)
+    return bytes.toString('base64').slice(before === 0 ? 0 : before + 1, Math.floor((bytes.length * 4) / 3) - 1)
+  })
+const forms: readonly (readonly [canary: string, forms: readonly (string | Buffer)[]])[] = canaries.map((canary) => [
+  canary,
+  [canary, Buffer.from(canary, 'utf16le'), ...inBase64(canary)],
+])
+
+/** Canaries in the bytes as they are, as UTF-16, in base64, and in what a PNG has compressed. */
 export const canariesIn = async (path: string): Promise<string[]> => {
   const bytes = await readFile(path)
   const texts = [bytes, ...compressedTexts(bytes)]
-  const found = canaries.filter((canary) => texts.some((text) => text.includes(canary) || text.includes(Buffer.from(canary, 'utf16le'))))
+  const found = forms.flatMap(([canary, all]) => (texts.some((text) => all.some((form) => text.includes(form))) ? [canary] : []))
   const digits = texts.some((text) =>
     canaries.some((canary) => text.toString('latin1').replaceAll('\n', '').includes(Buffer.from(canary).toString('hex'))),
   )

@@ -72,7 +72,7 @@ export const makeSources = async (folder: string, random: Random, isWanted: (nam
 
 /** Besides the plain JPEG and PNG, which every run needs. */
 export const sourceNames: readonly string[] =
-  'jpeg-p3 jpeg-progressive jpeg-grey png-p3 png-palette webp webp-p3 webp-lossless gif gif-moving tiff tiff-p3 tiff-tiled avif avif-p3 heic mp4 mp4-faststart mp4-fragments mov m4a webm ogg opus mp3 flac wav'.split(
+  'jpeg-p3 jpeg-progressive jpeg-grey png-p3 png-palette webp webp-p3 webp-lossless gif gif-moving tiff tiff-p3 tiff-tiled avif avif-p3 heic mp4 mp4-faststart mp4-fragments mov m4a webm ogg opus mp3 flac wav webm-live mkv'.split(
     ' ',
   )
 
@@ -86,6 +86,13 @@ const films: readonly (readonly [string, string, string, readonly string[]])[] =
   ['mov', 'video/quicktime', 'mov', [...picture, ...sound, ...h264]],
   ['m4a', 'audio/mp4', 'm4a', [...sound, '-c:a', 'aac']],
   ['webm', 'video/webm', 'webm', [...picture, ...sound, '-c:v', 'libvpx', '-b:v', '200k', '-deadline', 'realtime', '-c:a', 'libopus']],
+  [
+    'webm-live',
+    'video/webm',
+    'webm',
+    [...picture, '-c:v', 'libvpx', '-b:v', '200k', '-deadline', 'realtime', '-live', '1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
+  ],
+  ['mkv', 'video/matroska', 'mkv', [...picture, ...sound, ...h264]],
   ['ogg', 'audio/ogg', 'ogg', [...sound, '-c:a', 'libvorbis']],
   ['opus', 'audio/ogg', 'opus', [...sound, '-c:a', 'libopus']],
   ['mp3', 'audio/mpeg', 'mp3', [...sound, '-c:a', 'libmp3lame', '-write_xing', '1']],

@@ -45,10 +45,11 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
     const worker = runWorker(contextOf(rindle), jobs, { concurrency: 2 })
     try {
       const paths: string[] = []
-      for (const { source, path, tagging } of files) {
+      for (const { source, path, tagging, mayBeRefused = false } of files) {
         const profile = isPicture(source.type) ? 'photo' : 'film'
         const asset = await rindle.upload(profile, await readFile(path), { filename: `${source.name}.${source.extension}` })
         const { state, error } = await rindle.settled(asset.id, { timeoutMs: 120_000 })
+        if (mayBeRefused && error?.code === 'metadata_not_removable') continue
         if (!['ready', 'available'].includes(state))
           context.breach(`${source.name} ${tagging} is ${state} in the end: ${JSON.stringify(error)}`)
         const keys = await database.query(

@@ -1,4 +1,5 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
+import { fragmentRunsOf } from './bmff-fragments.ts'
 import { boxesOf, childOf } from './boxes.ts'
 import { type Bytes, inside, partOf, stepsOf } from './bytes.ts'
 import type { Span } from './canvas.ts'
@@ -13,8 +14,7 @@ const written: ReadonlySet<string> = new Set(['text', 'sbtl', 'subt'])
  */
 export const isPlaceTrack = (trak: Bytes, file: Bytes, policy: MetadataPolicy): boolean => {
   const mdia = childOf(trak, 'mdia')?.body
-  const hdlr = mdia && childOf(mdia, 'hdlr')?.body
-  const handler = hdlr && hdlr.size >= 12 ? hdlr.read(8, 4).toString('latin1') : ''
+  const handler = handlerOf(mdia)
   if (!mdia || drawn.has(handler)) return false
   const stbl = tableOf(mdia)
   if (written.has(handler))
@@ -24,6 +24,18 @@ export const isPlaceTrack = (trak: Bytes, file: Bytes, policy: MetadataPolicy): 
   if (!entries || entries.size < 8) return true
   for (const { type, body } of boxesOf(entries, 8)) if (type !== 'mebx' || namesIn(body).some(namesPlace)) return true
   return false
+}
+
+/** True for subtitles that say a place in fragments of `file`, of which the track's own tables know nothing. */
+export const saysPlaceInFragments = (trak: Bytes, moov: Bytes, file: Bytes): boolean => {
+  if (!written.has(handlerOf(childOf(trak, 'mdia')?.body))) return false
+  for (const { start, end } of fragmentRunsOf(file, moov, trak)) if (anyTextIn(partOf(file, start, end), saysPlace)) return true
+  return false
+}
+
+const handlerOf = (mdia: Bytes | undefined): string => {
+  const hdlr = mdia && childOf(mdia, 'hdlr')?.body
+  return hdlr && hdlr.size >= 12 ? hdlr.read(8, 4).toString('latin1') : ''
 }
 
 /** Overwrites what the track's tables point to. */

@@ -2,7 +2,7 @@ import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { type Box, boxAt, boxesOf, childOf, looseBoxesOf } from './boxes.ts'
 import { type Bytes, partOf, stepsOf } from './bytes.ts'
 import { stripItems } from './bmff-items.ts'
-import { isPlaceTrack, blankSamples } from './bmff-tracks.ts'
+import { blankSamples, isPlaceTrack, saysPlaceInFragments } from './bmff-tracks.ts'
 import { anyTextIn, namesPlace, saysPlace } from './place-words.ts'
 import { stripXmp } from './xmp.ts'
 
@@ -31,11 +31,16 @@ export const stripBmff = (bytes: Bytes, policy: MetadataPolicy): void => {
   bytes.fill(end, bytes.size, 0)
 }
 
-/** Boxes from the beginning on, as far as there are any. @returns where they end */
+/**
+ * Boxes from the beginning on, as far as there are any. A second beginning is that of a file of its own, as a film behind a photo, and its offsets
+ * count from there. @returns where they end
+ */
 export const stripMovie = (bytes: Bytes, policy: MetadataPolicy): number => {
+  let movie = bytes
   let at = 0
   for (let box = boxAt(bytes, 0); box && /^[\w© ~-]{4}$/.test(box.type); box = boxAt(bytes, at)) {
-    stripBox(box, bytes, policy, 0, kept)
+    if (box.type === 'ftyp' && at > 0) movie = partOf(bytes, at)
+    stripBox(box, movie, policy, 0, kept)
     at = box.end
   }
   return at
@@ -64,7 +69,8 @@ const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, 
 
 /** Samples in fragments are not found by way of the track: without it, their bytes would stay. */
 const refusePlaceFragments = (moov: Bytes, file: Bytes, policy: MetadataPolicy): void => {
-  for (const { type, body } of boxesOf(moov)) if (type === 'trak' && isPlaceTrack(body, file, policy)) moov.refuse()
+  for (const { type, body } of boxesOf(moov))
+    if (type === 'trak' && (isPlaceTrack(body, file, policy) || saysPlaceInFragments(body, moov, file))) moov.refuse()
 }
 
 /** When it was made and changed. */

@@ -125,18 +125,13 @@ describe('taking metadata out by ffmpeg', { skip }, () => {
     const bare = ['-c:a', 'libmp3lame', '-write_id3v1', '0', '-id3v2_version', '0']
     const untagged = samplesOf(await joinedOf('bare.mp3', bare, []))
     const mp3 = ['-c:a', 'libmp3lame', '-write_id3v1', '1']
-    for (const [name, contentType, codec] of [
-      ['plain.mp3', 'audio/mpeg', mp3],
-      ['opus.ogg', 'audio/ogg', ['-c:a', 'libopus']],
-    ] as const) {
-      const path = await joinedOf(name, codec)
-      assert.ok((await readFile(path)).includes(canary))
-      const rewritten = await stripped(path, contentType)
-      assert.ok(rewritten, name)
-      assert.equal((await readFile(rewritten.path)).includes(canary), false, name)
-      if (contentType === 'audio/mpeg') assert.equal(samplesOf(rewritten.path), untagged)
-      assert.equal(await stripped(rewritten.path, contentType), null, name)
-    }
+    const path = await joinedOf('plain.mp3', mp3)
+    assert.ok((await readFile(path)).includes(canary))
+    const plain = await stripped(path, 'audio/mpeg')
+    assert.ok(plain)
+    assert.equal((await readFile(plain.path)).includes(canary), false)
+    assert.equal(samplesOf(plain.path), untagged)
+    assert.equal(await stripped(plain.path, 'audio/mpeg'), null)
     const [one, other] = await Promise.all([readFile(join(folder, 'first-bare.mp3')), readFile(join(folder, 'second-bare.mp3'))])
     const old = join(folder, 'old.mp3')
     await writeFile(old, Buffer.concat([one, Buffer.from(`TAG${canary.padEnd(125, '\0')}`), other]))
@@ -144,8 +139,35 @@ describe('taking metadata out by ffmpeg', { skip }, () => {
     assert.ok(rewritten)
     assert.equal((await readFile(rewritten.path)).includes(canary), false)
     assert.equal(samplesOf(rewritten.path), untagged)
-    const chained = await joinedOf('vorbis.ogg', ['-c:a', 'libvorbis'])
-    await assert.rejects(stripped(chained, 'audio/ogg'), (err) => isRindleError(err) && err.code === 'metadata_not_removable')
+    for (const codec of ['libvorbis', 'libopus']) {
+      const chained = await joinedOf(`${codec}.ogg`, ['-c:a', codec])
+      await assert.rejects(stripped(chained, 'audio/ogg'), (err) => isRindleError(err) && err.code === 'metadata_not_removable', codec)
+    }
+  })
+
+  it('takes out what stands in room that was left free, and lets empty room be', async () => {
+    const chunkOf = (content: string): Buffer => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(content.length)
+      return Buffer.concat([Buffer.from('JUNK'), length, Buffer.from(content)])
+    }
+    const blockOf = (content: string): Buffer => Buffer.concat([Buffer.from([1, 0, 0, content.length]), Buffer.from(content)])
+    const wave = await readFile(make('room.wav', ['-c:a', 'pcm_s16le', '-map_metadata', '-1', '-fflags', '+bitexact']))
+    const flac = await readFile(make('room.flac', ['-c:a', 'flac', '-map_metadata', '-1', '-fflags', '+bitexact']))
+    const empty = '\0'.repeat(canary.length)
+    for (const [name, contentType, withRoom] of [
+      ['room.wav', 'audio/wav', (text: string) => Buffer.concat([wave.subarray(0, 36), chunkOf(text), wave.subarray(36)])],
+      ['room.flac', 'audio/flac', (text: string) => Buffer.concat([flac.subarray(0, 42), blockOf(text), flac.subarray(42)])],
+    ] as const) {
+      const path = join(folder, `with-${name}`)
+      await writeFile(path, withRoom(empty))
+      assert.equal(await stripped(path, contentType), null, name)
+      await writeFile(path, withRoom(canary))
+      const rewritten = await stripped(path, contentType)
+      assert.ok(rewritten, name)
+      assert.equal((await readFile(rewritten.path)).includes(canary), false, name)
+      assert.equal(samplesOf(rewritten.path), samplesOf(join(folder, name)))
+    }
   })
 
   for (const [contentType, extension, codec] of types) {
