@@ -2,6 +2,7 @@ import { abandoned } from './abandoned.ts'
 import { accept } from './accept.ts'
 import { bombs } from './bombs.ts'
 import { decode } from './decode.ts'
+import { everything } from './everything.ts'
 import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
@@ -21,6 +22,7 @@ export const proofs: readonly Proof[] = [
   accept,
   bombs,
   decode,
+  everything,
   gate,
   kills,
   loaders,

@@ -1,0 +1,175 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from '../src/core/ports/logger.ts'
+import { engineNamed, withOneServer } from './database.ts'
+import { openHouse } from './everything/house.ts'
+import { judgeEnd, judgeNow, storyOf } from './everything/judge.ts'
+import { type Machine, type MachineOptions, type Shares, startMachine } from './everything/machine.ts'
+import { type Board, live } from './everything/people.ts'
+import { untilNothingIsDue } from './everything/quiet.ts'
+import { startTime } from './everything/time.ts'
+import type { Proof, ProofContext, Random } from './harness.ts'
+
+const factor = 20
+const leaseSeconds = 10
+const workers = 5
+const filesAtOnce = 3
+const atWork: Shares = { killed: 0.02, asleep: 0.03, lost: 0.1, doubled: 0.1 }
+const inOffice: Shares = { killed: 0, asleep: 0, lost: 0.1, doubled: 0.1 }
+const unharmed: Shares = { killed: 0, asleep: 0, lost: 0, doubled: 0 }
+const storageFaults = 0.16
+/** How long everybody stands still at once now and then: machines that are frozen, and a wall clock that goes on. */
+const jumps = [40, 600, 4_000, 90_000]
+
+type Figures = Record<string, number>
+
+/** All at once that can go wrong, and then calm. */
+export const everything: Proof = {
+  name: 'everything',
+  means:
+    'through kills, sleepers, lost and doubled jobs, failing storage, late writes and long transactions no byte is without its row, nothing attached goes, and in the end nothing is owed',
+  unit: 'storms',
+  amount: { ci: 1, full: 20 },
+  async run(proof) {
+    const figures: Figures = {}
+    await withOneServer(async () => {
+      for (let storm = 0; storm < proof.amount && !proof.signal.aborted; storm += 1) {
+        const one = await rage(proof, proof.random.fork(storm), storm)
+        for (const [name, value] of Object.entries(one)) figures[name] = (figures[name] ?? 0) + value
+      }
+    })
+    const { rounds = 0, ...rest } = figures
+    return { runs: proof.amount, figures: { ...rest, roundsEach: Math.round(rounds / proof.amount) } }
+  },
+}
+
+const sizeOf = ({ size }: ProofContext, random: Random) =>
+  size === 'ci' ? { people: 16, turns: 6 } : { people: 16 + random.int(49), turns: 12 + random.int(12) }
+
+const rage = async (proof: ProofContext, random: Random, storm: number): Promise<Figures> => {
+  const began = performance.now()
+  const { people, turns } = sizeOf(proof, random)
+  const database = await engineNamed('postgres').open()
+  await database.query('create table if not exists public.app_rows (words text)')
+  const time = await startTime(database, factor)
+  const breach = breachIn(proof, database, storm)
+  const house = openHouse({ database, time, random: random.fork('house'), faults: storageFaults, breach: breach.say })
+  const scratchFolder = join(proof.folder, `storm-${storm}`)
+  mkdirSync(scratchFolder, { recursive: true })
+  const common = { url: database.place, time, leaseSeconds, scratchFolder, storages: house.storages, jail: house.jail }
+  const machine = (name: string, shares: Shares, connections: number, more: Partial<MachineOptions> = {}): Promise<Machine> =>
+    startMachine({ ...common, name: `${name} of ${storm}`, shares, connections, random: random.fork(name), logger: loggerOf(breach.say), ...more })
+
+  const web = await machine('web', inOffice, people + 4)
+  const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
+  const crew = await startCrew((name) => machine(name, atWork, 8))
+  const sky = weather(random.fork('sky'), time, house, () => judgeNow({ database, house, breach: breach.say }))
+  const owners = Math.ceil(people / 3)
+  try {
+    const stage = { web, house, board, owners, breach: breach.say }
+    await Promise.all(Array.from({ length: people }, (_, person) => live(stage, random.fork(`person ${person}`), turns)))
+    await sky.clear()
+    const { killed, slept } = await crew.dismiss()
+    await web.kill()
+    const stormed = performance.now()
+    await time.halt()
+    house.calm()
+    const last = await machine('last', unharmed, 12)
+    const rounds = await untilNothingIsDue({ database, time, house, machine: last, signal: proof.signal })
+    if (rounds === null) breach.say(`storm ${storm} has not come to an end`)
+    await last.kill()
+    await judgeEnd({ database, house, breach: breach.say }, board)
+    const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1)
+    proof.note(
+      `storm ${storm}: ${people} people, ${board.assets.length} files, ${killed} killed, ${slept} slept, ${seconds(began, stormed)} s, then ${rounds} rounds in ${seconds(stormed, performance.now())} s ${JSON.stringify(board.counts)}`,
+    )
+    return {
+      ...{ people, files: board.assets.length, killed, slept, rounds: rounds ?? 0, looks: sky.looks(), ...house.counts },
+      virtualHours: Math.round(time.seconds() / 3600),
+    }
+  } finally {
+    await sky.clear()
+    await crew.dismiss()
+    await web.kill()
+    await time.halt()
+    await breach.told()
+    await database.close()
+  }
+}
+
+/** Counts a breach, and tells the story of what it is about. Each of them once. */
+const breachIn = (proof: ProofContext, database: Parameters<typeof storyOf>[0]['database'], storm: number) => {
+  const told = new Set<string>()
+  const stories: Promise<void>[] = []
+  return {
+    say(text: string, about?: string): void {
+      if (told.has(text)) return
+      told.add(text)
+      const story = told.size <= 5 ? storyOf({ database }, about ?? text) : Promise.resolve('')
+      stories.push(story.then((lines) => proof.breach(`in storm ${storm}: ${text}\n${lines}`)))
+    },
+    told: () => Promise.all(stories),
+  }
+}
+
+/** Workers that are killed are replaced after a while, by new processes. */
+const startCrew = async (start: (name: string) => Promise<Machine>) => {
+  const count = { killed: 0, slept: 0 }
+  let isOver = false
+  let number = 0
+  const post = async (): Promise<void> => {
+    while (!isOver) {
+      const machine = await start(`worker ${number++}`)
+      machine.work(filesAtOnce)
+      members.add(machine)
+      await machine.ended
+      members.delete(machine)
+      count.slept += machine.state.slept
+      if (isOver) return
+      count.killed += 1
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+  const members = new Set<Machine>()
+  const posts = Array.from({ length: workers }, post)
+  return {
+    async dismiss() {
+      isOver = true
+      while (members.size > 0) await Promise.all([...members].map((machine) => machine.kill()))
+      await Promise.all(posts)
+      return count
+    },
+  }
+}
+
+/** Lets late calls land, lets time jump, and looks at what always holds. */
+const weather = (random: Random, time: Awaited<ReturnType<typeof startTime>>, house: ReturnType<typeof openHouse>, look: () => Promise<void>) => {
+  let isOver = false
+  let looks = 0
+  const turning = (async () => {
+    for (let turn = 1; !isOver; turn += 1) {
+      house.landDue()
+      await look()
+      looks += 1
+      if (turn % 25 === 0) await time.jump(random.pick(jumps) * random.next())
+      await new Promise((resolve) => setTimeout(resolve, 80))
+    }
+  })()
+  return {
+    looks: () => looks,
+    async clear() {
+      isOver = true
+      await turning
+    },
+  }
+}
+
+const loggerOf = (breach: (text: string) => void): Logger => ({
+  debug() {},
+  info() {},
+  warn() {},
+  error(fields, message) {
+    const { err } = fields as { err?: unknown }
+    breach(`logged as an error: ${message} ${JSON.stringify(fields)} ${err instanceof Error ? `${err.stack} ${String(err.cause)}` : ''}`)
+  },
+})

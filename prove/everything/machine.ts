@@ -1,0 +1,205 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import pg from 'pg'
+import { contextOf, type RindleContext } from '../../src/context.ts'
+import type { Jail } from '../../src/core/ports/jail.ts'
+import type { Logger } from '../../src/core/ports/logger.ts'
+import type { Queue } from '../../src/core/ports/queue.ts'
+import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import type { Carrier, Executor } from '../../src/database/carriers/carrier.ts'
+import { jobs } from '../../src/doors/worker/jobs.ts'
+import { runWorker } from '../../src/doors/worker/worker.ts'
+import { createSettableClock } from '../../src/testing/clock.ts'
+import type { Random } from '../harness.ts'
+import { type App, openApp } from './app.ts'
+import type { FastTime } from './time.ts'
+
+/** Shares of steps, from 0 to 1. A step is one call to a port: to storage, to the jail or to the database. */
+export interface Shares {
+  /** Of the steps of jobs: the process ends there, before the call or after it. */
+  readonly killed: number
+  /** Of the steps of jobs: the process stands still, before the call or after it, until its leases have run out. */
+  readonly asleep: number
+  /** Of the jobs that are enqueued. */
+  readonly lost: number
+  readonly doubled: number
+}
+
+export interface MachineOptions {
+  readonly name: string
+  readonly url: string
+  readonly connections: number
+  readonly time: FastTime
+  readonly random: Random
+  readonly shares: Shares
+  readonly leaseSeconds: number
+  readonly scratchFolder: string
+  readonly storages: { readonly strict: StorageAdapter; readonly heedless: StorageAdapter }
+  readonly jail: Jail
+  readonly logger: Logger
+}
+
+/** One process, as far as one can be had within another: what it does is nobody's any more when it is killed. */
+export interface Machine {
+  readonly app: App
+  readonly ctx: RindleContext
+  readonly pool: pg.Pool
+  readonly state: { dead: boolean; slept: number }
+  /** Takes jobs until the machine is killed. */
+  work(concurrency: number): void
+  /** Resolves when it was killed. */
+  readonly ended: Promise<void>
+  kill(): Promise<void>
+}
+
+const never = (): Promise<never> => new Promise(() => undefined)
+
+/** Opens a process of the storm: its own connections, its own clock, its own luck. */
+export const startMachine = async (options: MachineOptions): Promise<Machine> => {
+  const { name, url, time, random, shares, leaseSeconds } = options
+  const clock = createSettableClock(time.now())
+  const inJob = new AsyncLocalStorage<true>()
+  const state = { dead: false, slept: 0 }
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  const pool = new pg.Pool({ connectionString: url, application_name: name, max: options.connections })
+  pool.on('error', () => undefined)
+  let waking: Promise<void> | null = null
+  let carrier: Carrier | null = null
+
+  const goOn = time.follow((seconds) => {
+    if (!waking) clock.advance(seconds)
+  })
+  const kill = async (): Promise<void> => {
+    if (state.dead) return
+    state.dead = true
+    goOn()
+    end()
+    await carrier?.close()
+    await endSessions(url, name)
+  }
+  const sleep = (seconds: number): void => {
+    state.slept += 1
+    const since = time.seconds()
+    waking ??= new Promise((wake) => {
+      const stop = time.follow(() => {
+        const passed = time.seconds() - since
+        if (passed < seconds) return
+        stop()
+        waking = null
+        if (!state.dead) clock.advance(passed)
+        wake()
+      })
+    })
+  }
+  const awake = async (): Promise<void> => {
+    while (waking) await waking
+    if (state.dead) await never()
+  }
+  const misfortune = (share: number): void => {
+    if (!inJob.getStore() || state.dead) return
+    if (random.chance(shares.killed * share)) void kill().catch(() => undefined)
+    else if (random.chance(shares.asleep * share)) sleep(leaseSeconds * (1.05 + random.next()))
+  }
+  const step: Step = async (run) => {
+    await awake()
+    misfortune(0.5)
+    await awake()
+    const [outcome] = await Promise.allSettled([run()])
+    misfortune(0.5)
+    await awake()
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
+
+  const app = openApp({
+    database: pool,
+    scratchFolder: options.scratchFolder,
+    logger: options.logger,
+    leaseSeconds,
+    storages: { strict: steppedStorage(options.storages.strict, step), heedless: steppedStorage(options.storages.heedless, step) },
+    overrides: {
+      clock,
+      databaseClock: time.database,
+      host: { scratchFolder: options.scratchFolder, workerName: name, freeBytes: () => Infinity },
+      jail: { ...options.jail, visit: (visit) => step(() => options.jail.visit(visit)) },
+      carrier: (given) => steppedCarrier((carrier = given), step, awake),
+      queue: (queue) => unreliableQueue(queue, random, shares),
+    },
+  })
+  await app.ready()
+  const ctx = contextOf(app)
+  return {
+    ...{ app, ctx, pool, state, ended, kill },
+    work(concurrency) {
+      const table = jobs.map((job) => ({ ...job, run: (...given: Parameters<typeof job.run>) => inJob.run(true, () => job.run(...given)) }))
+      const worker = runWorker(ctx, table, { concurrency })
+      worker.failed.catch((err: unknown) => {
+        if (!state.dead) options.logger.error({ event: 'worker_failed', err }, 'A worker that was not killed cannot go on.')
+      })
+    },
+  }
+}
+
+type Step = <T>(run: () => Promise<T>) => Promise<T>
+
+/** What the operating system does for a process that is gone: its connections end, and with them what they had not committed. */
+const endSessions = async (url: string, name: string): Promise<void> => {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    for (let looks = 0; looks < 50; looks += 1) {
+      const { rows } = await client.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [name])
+      if (rows.length === 0 && looks > 1) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+const steppedCarrier = (carrier: Carrier, step: Step, awake: () => Promise<void>): Carrier => {
+  const over = (executor: Executor): Executor => ({
+    ...executor,
+    execute: (text, values) => step(() => executor.execute(text, values)),
+  })
+  return {
+    ...carrier,
+    execute: (text, values) => step(() => carrier.execute(text, values)),
+    transaction: (run, lockFirst) => step(() => carrier.transaction((executor) => run(over(executor)), lockFirst)),
+    listen: (channel, hear) => carrier.listen(channel, (payload) => void awake().then(() => hear(payload))),
+  }
+}
+
+const steppedStorage = (adapter: StorageAdapter, step: Step): StorageAdapter => {
+  const { multipart } = adapter
+  return {
+    ...adapter,
+    put: (key, body, options) => step(() => adapter.put(key, body, options)),
+    head: (key, options) => step(() => adapter.head(key, options)),
+    read: (key, options) => step(() => adapter.read(key, options)),
+    copy: (from, to, options) => step(() => adapter.copy(from, to, options)),
+    delete: (key, options) => step(() => adapter.delete(key, options)),
+    ...(multipart
+      ? {
+          multipart: {
+            ...multipart,
+            create: (key, options) => step(() => multipart.create(key, options)),
+            listParts: (key, id, options) => step(() => multipart.listParts(key, id, options)),
+            complete: (key, id, parts, options) => step(() => multipart.complete(key, id, parts, options)),
+            abort: (key, id, options) => step(() => multipart.abort(key, id, options)),
+          },
+        }
+      : {}),
+  }
+}
+
+const unreliableQueue = (queue: Queue, random: Random, { lost, doubled }: Shares): Queue => ({
+  ...queue,
+  insertion: (given) =>
+    queue.insertion(
+      given.flatMap((job) => {
+        const dice = random.next()
+        return dice < lost ? [] : dice < lost + doubled ? [job, job] : [job]
+      }),
+    ),
+})
