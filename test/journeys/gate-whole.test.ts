@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +16,7 @@ import { defineProfile } from '../../src/core/profile-definition.ts'
 import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { releaseQuarantine } from '../../src/flows/assets/release-quarantine.ts'
 import { download } from '../../src/flows/unmanaged/download.ts'
+import { hasProgram } from '../../prove/files/tools.ts'
 import { engines } from '../services/engines.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
 
@@ -29,6 +31,20 @@ const located = (): Promise<Buffer<ArrayBuffer>> =>
 const exifOf = async (bytes: Uint8Array): Promise<Buffer> => (await sharp(bytes).metadata()).exif ?? Buffer.alloc(0)
 /** The pointer to the location's own list, in either order of bytes. */
 const saysPlace = (exif: Buffer): boolean => exif.includes(Buffer.from([0x88, 0x25])) || exif.includes(Buffer.from([0x25, 0x88]))
+
+const moving = ['image/png', 'image/avif']
+const noMovies = ['ffmpeg', 'avifenc'].every(hasProgram) ? false : 'ffmpeg or avifenc is not installed'
+/** Five frames as an animated PNG, or as a sequence of AVIF. */
+const movingPicture = (folder: string, extension: 'png' | 'avif'): Buffer<ArrayBuffer> => {
+  const source = ['-v', 'error', '-y', '-f', 'lavfi', '-i', 'testsrc=size=96x64:rate=5:duration=1', '-bitexact']
+  const [path, frames] = [join(folder, `moving.${extension}`), join(folder, 'frame%d.png')]
+  if (extension === 'png') execFileSync('ffmpeg', [...source, '-f', 'apng', path])
+  else {
+    execFileSync('ffmpeg', [...source, frames])
+    execFileSync('avifenc', ['--fps', '5', '-s', '10', ...[1, 2, 3, 4, 5].map((one) => frames.replace('%d', String(one))), path])
+  }
+  return Buffer.from(readFileSync(path))
+}
 
 for (const engine of engines) {
   describe(`a file on its whole way through the gate on ${engine.name}`, { skip: engine.skip }, () => {
@@ -63,6 +79,8 @@ for (const engine of engines) {
             },
             variants: { thumb: image({ width: 32 }) },
           }),
+          five: defineProfile({ ...media, allowMime: moving, maxFrames: 5, variants: { thumb: image({ width: 32 }) } }),
+          four: defineProfile({ ...media, allowMime: moving, maxFrames: 4, variants: { thumb: image({ width: 32 }) } }),
         }),
       })
     })
@@ -115,6 +133,33 @@ for (const engine of engines) {
         assert.equal((await stand.keys()).length, 2)
       },
     )
+
+    for (const [extension, contentType] of [
+      ['png', 'image/png'],
+      ['avif', 'image/avif'],
+    ] as const)
+      it(
+        `counts what moves in a ${contentType}, whose decoder shows the first frame alone`,
+        { timeout: 120_000, skip: noMovies },
+        async () => {
+          const bytes = movingPicture(folder, extension)
+          const landed = async (profile: string, filename = `me.${extension}`) =>
+            (await stand.land(bytes, { filename, contentType }, profile)).assetId
+          const taken = await landed('five')
+          const refused = await landed('four')
+          const renamed = await landed('four', extension === 'png' ? 'me.apng' : 'me.avifs')
+          await stand.work()
+          assert.deepEqual(await stand.states(taken).then(({ asset, variants }) => [asset, ...variants]), ['ready', 'thumb ready'])
+          const row = await stand.one('select content_type, width, height from rindle.media_assets where id = $1', taken)
+          assert.deepEqual(row, { content_type: contentType, width: 96, height: 64 })
+          assert.deepEqual(await bytesOf(taken), bytes)
+          for (const assetId of [refused, renamed]) {
+            const { state, error } = (await readAsset(stand.ctx, assetId)) ?? {}
+            assert.deepEqual([state, error?.code], ['quarantined', 'max_frames_exceeded'])
+            assert.match(error?.message ?? '', /5 frames; at most 4/)
+          }
+        },
+      )
 
     it('fails a variant of the app that the jail cannot open, and believes no name', { timeout: 120_000 }, async () => {
       threat = null

@@ -2,6 +2,7 @@ import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf, play
 import { RindleError } from '../../core/errors.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
 import { attendAv } from './av/attend-av.ts'
+import { avifType, readableAvif } from './image/avif-still.ts'
 import { decodeOtherFrames, decodeStill } from './image/decode.ts'
 import { framesIn } from './image/frames.ts'
 import { checkLimits, decodeProblem, readHeader, type Source } from './image/header.ts'
@@ -55,7 +56,10 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   }
   return withLoader(identity.contentType, async (sharp) => {
     const { folder, limits, variants: wishes } = visit
-    const open = async (from: string): Promise<Source> => (identity.contentType === svgType ? readSvg(from) : from)
+    const open = async (from: string): Promise<Source> => {
+      if (identity.contentType === svgType) return readSvg(from)
+      return identity.contentType === avifType ? readableAvif(from, folder) : from
+    }
     if (identity.contentType === webpType) await makeRoomForWebp(visit, need)
     const header = await readHeader(sharp, await open(visit.path), identity.contentType)
     const frames = visit.purpose === 'build' ? header.frames : await framesIn(visit.path, header)
