@@ -194,6 +194,7 @@ function commandsPage(): string {
     summary,
     argument,
     flags,
+    looksAt,
   }: (typeof commands)[number]): string => `## rindle ${name}${argument ? ` ${argument.name}` : ''}
 
 ${summary}
@@ -201,7 +202,7 @@ ${summary}
 | Flag | |
 |---|---|
 ${[...(argument ? [`| ${argument.name} | ${argument.help} |`] : []), ...Object.entries(flags).map(([flag, { help, value }]) => `| \`--${flag}${value === undefined ? '' : ` ${value}`}\` | ${help} |`), ...always].join('\n')}
-`
+${looksAt ? `\n| Check | |\n|---|---|\n${looksAt.map((one) => `| \`${one.name}\` | ${one.means} |`).join('\n')}\n` : ''}`
   return `# Commands
 
 ${commands.map(section).join('\n')}

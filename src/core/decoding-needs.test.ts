@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memory } from '../adapters/storage/memory.ts'
-import { typesToTry, undecodable, unstrippable } from './decoding-needs.ts'
+import { typesToTry, undecodable } from './decoding-needs.ts'
 import type { JailReport } from './ports/jail.ts'
 import { defineProfile } from './profile-definition.ts'
 import type { ProfileOptions } from './profile-options.ts'
@@ -56,17 +56,5 @@ describe('what profiles need of decoders', () => {
     ])
     assert.equal(said(['video/mp4'], versions('n7.1'))[0]?.[1], 'program_missing')
     assert.equal(said(['video/webm'], without('video/webm', 'ffmpeg'))[0]?.[1], 'program_missing')
-  })
-})
-
-describe('what profiles want taken out of files', () => {
-  it('is refused where the program that does it is not there, unless it is kept', () => {
-    const none = report({ versions: { ...report().versions, ffmpeg: null } })
-    const [ogg] = unstrippable(profile(['video/mp4', 'audio/ogg']), none)
-    assert.deepEqual([ogg?.contentType, ogg?.error.code], ['audio/ogg', 'program_missing'])
-    assert.match(ogg?.error.message ?? '', /Taking metadata out of audio\/ogg needs ffmpeg.*apt-get install ffmpeg/)
-    assert.deepEqual(unstrippable(profile(['video/mp4', 'audio/ogg']), report()), [])
-    assert.deepEqual(unstrippable(profile(['audio/ogg'], { originals: { metadata: 'keep' } }), none), [])
-    assert.deepEqual(unstrippable(profile(['image/jpeg', 'video/mp4', 'image/heic']), none), [])
   })
 })

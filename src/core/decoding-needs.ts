@@ -1,6 +1,5 @@
 import { kindOf } from './content-type.ts'
 import { RindleError } from './errors.ts'
-import { stripperOf } from './metadata-policy.ts'
 import type { JailReport } from './ports/jail.ts'
 import type { Profile, Profiles } from './profile.ts'
 
@@ -31,17 +30,6 @@ export const undecodable = (profiles: Profiles, report: JailReport): readonly Un
       const error = isDecoded(contentType, report) ? null : errorFor(`Profile ${profile}, which lists ${contentType},`, contentType, report)
       return error ? [{ profile, contentType, error }] : []
     }),
-  )
-
-/** Types that a profile wants metadata taken out of by a program that is not here, or too old. */
-export const unstrippable = (profiles: Profiles, { versions }: JailReport): readonly UnmetNeed[] =>
-  mediaOf(profiles).flatMap(([profile, { allowMime, originals }]) =>
-    originals.metadata === 'keep'
-      ? []
-      : allowMime.flatMap((contentType) => {
-          const error = stripperOf(contentType) === 'ffmpeg' ? ffmpegProblem(`Taking metadata out of ${contentType}`, versions) : null
-          return error ? [{ profile, contentType, error }] : []
-        }),
   )
 
 /** By its own sample where there is one; else by those of its kind, which the same program opens. */

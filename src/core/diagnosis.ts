@@ -32,8 +32,8 @@ export interface Check<C> {
   readonly means: string
   /** What has to be in order for it to say anything: without it the check is left out. */
   readonly needs?: 'database' | 'schema'
-  /** What it works with: where that is out of order, which is a finding already, nothing is said of what it throws. */
-  readonly uses?: 'scratch'
+  /** The checks of what it works with: where one is out of order, which is a finding already, nothing is said of what it throws. */
+  readonly uses?: readonly ('scratch' | 'jail')[]
   /** Changes nothing. What it throws is a problem, in the error's own words. */
   look(ctx: C): Promise<readonly Saying[]>
 }

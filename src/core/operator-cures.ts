@@ -28,6 +28,9 @@ export const operatorCures: Readonly<Record<string, string>> = {
   malware_found: 'Look at it with `rindle quarantine`; only what is certainly a false alarm is for `rindle release`.',
   scan_limit_exceeded: 'Raise the limits of the scanner, then `rindle release`; released without that, it goes unseen by that scanner.',
   scanner_unavailable: `Start the scanner. ${byItself}`,
+  storage_failed: `Look at \`stores\` of \`rindle doctor\`. ${byItself}`,
+  insufficient_disk_headroom: `Make room in the scratch folder, or set scratchFolder to a larger disk. ${byItself}`,
+  jail_incomplete: `Build the walls that \`jail\` of \`rindle doctor\` misses. ${byItself}`,
   app_code_failed: `Repair the app’s analyzer or processor. ${byItself}`,
   variant_failed: 'The original is served; look at the recipe of the variant, and have the file uploaded anew if it is damaged.',
   decoder_killed:

@@ -120,6 +120,8 @@ describe('finding the app', () => {
     const help = await run(['--help'], folder)
     assert.equal(help.code, 0)
     assert.match(help.out, /migrate[\s\S]*work/)
+    const ofDoctor = await run(['doctor', '--help'], folder)
+    assert.match(ofDoctor.out, /Looks at, in this order:\n {2}database {7}It answers[\s\S]*\n {2}unattached {5}How many files/)
   })
 
   it('prints the script of an empty database without an app', async () => {

@@ -10,7 +10,7 @@ import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import type { Jail, JailReport } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { type Diagnosis, defineProfile, type Level, type ProfileOptions, type Scanner } from '../../src/index.ts'
-import { isRindleError } from '../../src/core/errors.ts'
+import { isRindleError, RindleError } from '../../src/core/errors.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import { createHandler } from '../../src/doors/http/create-handler.ts'
 import { createTestRindle, type RindleOptions } from '../../src/rindle.ts'
@@ -88,7 +88,7 @@ for (const engine of engines) {
       assert.equal(diagnosis.level, 'ok', JSON.stringify(said(diagnosis, 'problem')))
       const checks = [...new Set(diagnosis.findings.map(({ check }) => check))]
       assert.deepEqual(checks, [
-        ...['database', 'schema', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'decoders', 'types', 'metadata', 'scanners'],
+        ...['database', 'schema', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'decoders', 'types', 'scanners'],
         ...['names', 'gate', 'quarantine', 'unattached'],
       ])
       assert.ok(!JSON.stringify(diagnosis).includes(secret.slice(0, 8)))
@@ -139,11 +139,23 @@ for (const engine of engines) {
       assert.deepEqual(said(diagnosis, 'problem'), [
         ['types', 'photo image/heic', true],
         ['types', 'photo video/webm', true],
-        ['metadata', 'photo video/webm', true],
       ])
       const found = diagnosis.findings.filter(({ level }) => level === 'problem').map((one) => one.found)
       assert.match(found[0] ?? '', /npm install heic-decode/)
       assert.match(found[1] ?? '', /apt-get install ffmpeg/)
+    })
+
+    it('asks the jail for its report once, and says once that there is none', async () => {
+      const jail = jailWith({})
+      await examined({}, {}, jail)
+      assert.equal(jail.asked(), 1)
+      const ended: Jail = { ...jail, report: () => Promise.reject(new RindleError('decoder_unavailable', { problem: 'it ended' })) }
+      const diagnosis = await examined({}, {}, ended)
+      assert.deepEqual(said(diagnosis, 'problem'), [['jail', null, true]])
+      assert.equal(
+        diagnosis.findings.some(({ check }) => check === 'decoders' || check === 'types'),
+        false,
+      )
     })
 
     it('counts what waits for a worker, for a scanner and for somebody to decide', async () => {

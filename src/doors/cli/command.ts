@@ -40,6 +40,8 @@ export interface Command {
   readonly effect: 'reads' | 'changes'
   /** The one thing that it is about, where it is about one: it must be given. */
   readonly argument?: { readonly name: string; readonly help: string }
+  /** What it goes through, for the help. */
+  readonly looksAt?: readonly { readonly name: string; readonly means: string }[]
   /** By their long names, without the dashes. */
   readonly flags: Readonly<Record<string, Flag>>
   run(invocation: Invocation): Promise<Report>

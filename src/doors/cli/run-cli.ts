@@ -47,10 +47,16 @@ const addCommand = (program: Commander, command: Command, run: (given: Given) =>
   if (command.argument) sub.argument(`<${command.argument.name}>`, command.argument.help)
   for (const [name, { help, value }] of Object.entries(command.flags))
     sub.option(value === undefined ? `--${name}` : `--${name} <${value}>`, help)
+  if (command.looksAt) sub.addHelpText('after', `\nLooks at, in this order:\n${listed(command.looksAt)}`)
   sub
     .option('--app <FILE>', 'the file that exports `rindle` (default: rindle.app in package.json, else rindle.config.ts or .js)')
     .option('--json', 'print one JSON object for programs')
     .action(async () => run({ flags: byFlagName(command, sub.opts()), argument: sub.args[0] ?? '' }))
+}
+
+const listed = (things: NonNullable<Command['looksAt']>): string => {
+  const width = Math.max(...things.map(({ name }) => name.length))
+  return things.map(({ name, means }) => `  ${name.padEnd(width)}  ${means}`).join('\n')
 }
 
 /** Commander turns dashes into capitals; commands speak of their flags as they are typed. */

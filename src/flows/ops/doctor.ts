@@ -1,12 +1,8 @@
 import type { RindleContext } from '../../context.ts'
-import { type Check, type Diagnosis, diagnosisOf, type Finding, problem, type Saying } from '../../core/diagnosis.ts'
+import { type Diagnosis, diagnosisOf, type Finding, problem, type Saying } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
-import { checksOfDatabase } from '../steps/checks-of-database.ts'
-import { checksOfDecoding } from '../steps/checks-of-decoding.ts'
-import { checksOfFiles } from '../steps/checks-of-files.ts'
-import { checksOfMachine } from '../steps/checks-of-machine.ts'
-
-const checks: readonly Check<RindleContext>[] = [...checksOfDatabase, ...checksOfMachine, ...checksOfDecoding, ...checksOfFiles]
+import type { JailReport } from '../../core/ports/jail.ts'
+import { checks } from '../checks/checks.ts'
 
 /**
  * Looks at everything that has to be in order, and says of each thing how it is and what to do. Changes no row and no object. What could not
@@ -17,11 +13,13 @@ const checks: readonly Check<RindleContext>[] = [...checksOfDatabase, ...checksO
 export async function doctor(ctx: RindleContext): Promise<Diagnosis> {
   const findings: Finding[] = []
   const broken = new Set<string>()
+  let reported: Promise<JailReport> | undefined
+  const examined = { ...ctx, report: () => (reported ??= ctx.jail.report()) }
   for (const check of checks) {
     if (check.needs && (broken.has('database') || broken.has(check.needs))) continue
     const said = await check
-      .look(ctx)
-      .catch((err: unknown): readonly Saying[] => (check.uses && broken.has(check.uses) ? [] : [failed(err)]))
+      .look(examined)
+      .catch((err: unknown): readonly Saying[] => (check.uses?.some((name) => broken.has(name)) ? [] : [failed(err)]))
     findings.push(...said.map((one) => ({ check: check.name, ...one })))
     if (said.some(({ level }) => level === 'problem')) broken.add(check.name)
   }

@@ -1,4 +1,5 @@
 import type { Finding } from '../../../core/diagnosis.ts'
+import { checks } from '../../../flows/checks/checks.ts'
 import type { Command } from '../command.ts'
 
 export const doctor: Command = {
@@ -6,6 +7,7 @@ export const doctor: Command = {
   summary:
     'Look at database, storage, decoders, scanners and files, and say what is wrong and what to do. Ends with 1 when there is a problem.',
   effect: 'reads',
+  looksAt: checks,
   flags: { quiet: { help: 'Print warnings and problems only.' } },
   async run({ flags, app }) {
     const rindle = await app()

@@ -78,15 +78,8 @@ const stuck = ({ code, count, oldest }: Waiting): Saying => {
   const since = `; the oldest came at ${oldest.toISOString()}`
   if (code === null) return problem(`${many(count)} waiting for a worker${since}.`, 'Start one: `rindle work`.')
   const cure =
-    cures[code] ?? 'Read the log of the worker; every attempt is in media_processing_runs. They are taken up again by themselves.'
+    operatorCures[code] ?? 'Read the log of the worker; every attempt is in media_processing_runs. They are taken up again by themselves.'
   return (code === 'lease_lost' ? warning : problem)(`${many(count)} put off${since}.`, cure, code)
-}
-
-const cures: Readonly<Record<string, string>> = {
-  scanner_unavailable: 'Start the scanner; the files are taken up again by themselves, within the hour at most.',
-  insufficient_disk_headroom: 'Make room in the scratch folder; the files are taken up again by themselves.',
-  jail_incomplete: 'Build the walls that `jail` above misses; the files are taken up again by themselves.',
-  decoder_unavailable: 'Look at `decoders` and `jail` above; the files are taken up again by themselves.',
 }
 
 const many = (count: number): string =>

@@ -1,20 +1,20 @@
-import type { RindleContext } from '../../context.ts'
-import { undecodable, type UnmetNeed, unstrippable } from '../../core/decoding-needs.ts'
+import { undecodable } from '../../core/decoding-needs.ts'
 import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
 import type { Scanner } from '../../core/ports/scanner.ts'
+import type { Examined } from './examined.ts'
 
 const scannerWithinMs = 10_000
 
 /** What files are opened with and looked through by. */
-export const checksOfDecoding: readonly Check<RindleContext>[] = [
+export const checksOfDecoding: readonly Check<Examined>[] = [
   {
     name: 'jail',
     means: 'Every wall around the decoders stands; with jail: require one that does not is a problem.',
-    uses: 'scratch',
-    async look({ jail, wallsRequired }) {
+    uses: ['scratch'],
+    async look({ report, wallsRequired }) {
       const missing = wallsRequired ? problem : warning
-      return (await jail.report()).walls.map(({ name, stands, means }) =>
+      return (await report()).walls.map(({ name, stands, means }) =>
         stands ? fine(means, name) : missing(`This wall does not stand: ${name}.`, means, name),
       )
     },
@@ -22,30 +22,25 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   {
     name: 'decoders',
     means: 'Their versions; one that is not there is a problem only to a profile that needs it.',
-    uses: 'scratch',
-    async look({ jail }) {
-      const { versions } = await jail.report()
+    uses: ['scratch', 'jail'],
+    async look({ report }) {
+      const { versions } = await report()
       return Object.entries(versions).map(([name, version]) => fine(version === null ? 'Not there.' : `Version ${version}.`, name))
     },
   },
   {
     name: 'types',
-    means: 'One file of each kind that a profile takes was decoded here, a moment ago.',
-    uses: 'scratch',
-    async look({ jail, profiles }) {
-      return perProfile(profiles, undecodable(profiles, await jail.report()), 'Every type that it takes is opened here.')
-    },
-  },
-  {
-    name: 'metadata',
-    means: 'Whatever a profile wants taken out of files is taken out of each type that it takes.',
-    uses: 'scratch',
-    async look({ jail, profiles }) {
-      return perProfile(
-        profiles,
-        unstrippable(profiles, await jail.report()),
-        'What is not to be served is taken out of every type that it takes.',
-      )
+    means: 'Each type that a profile takes is opened here, and rewritten where it has to be: a file of each kind was decoded a moment ago.',
+    uses: ['scratch', 'jail'],
+    async look({ report, profiles }) {
+      const unmet = undecodable(profiles, await report())
+      return Object.entries(profiles).flatMap(([name, { kind }]) => {
+        if (kind === 'file') return [fine('Its files are not opened.', name)]
+        const own = unmet.filter(({ profile }) => profile === name)
+        return own.length === 0
+          ? [fine('Every type that it takes is opened here.', name)]
+          : own.map(({ contentType, error }) => problem(error.message, toOpen, `${name} ${contentType}`))
+      })
     },
   },
   {
@@ -58,20 +53,7 @@ export const checksOfDecoding: readonly Check<RindleContext>[] = [
   },
 ]
 
-const perProfile = (profiles: RindleContext['profiles'], unmet: readonly UnmetNeed[], allIsWell: string): Saying[] =>
-  Object.entries(profiles).flatMap(([name, { kind }]) => {
-    if (kind === 'file') return [fine('Its files are not opened.', name)]
-    const own = unmet.filter(({ profile }) => profile === name)
-    return own.length === 0
-      ? [fine(allIsWell, name)]
-      : own.map(({ contentType, error }) =>
-          problem(
-            error.message,
-            'Install it where workers run, and look again; or leave the type out of allowMime.',
-            `${name} ${contentType}`,
-          ),
-        )
-  })
+const toOpen = 'Install it where workers run, and look again; or leave the type out of allowMime.'
 
 const lookAtScanner = async (scanner: Scanner): Promise<Saying> => {
   const { name } = scanner
