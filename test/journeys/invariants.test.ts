@@ -1,0 +1,334 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { invariants, type InvariantName } from '../../src/core/invariants.ts'
+import { sealedKey, stagingKey } from '../../src/core/object-key.ts'
+import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { attach } from '../../src/flows/assets/attach.ts'
+import { detach } from '../../src/flows/assets/detach.ts'
+import { purge } from '../../src/flows/assets/purge.ts'
+import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
+import { createMemoryBucket, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
+import { engines } from '../services/engines.ts'
+import { plainPicture } from './fixtures/plain-jail.ts'
+import { openStand, type Stand } from './fixtures/uploads.ts'
+
+const ada = { type: 'user', id: '1' }
+const bob = { type: 'user', id: '2' }
+const day = 86_400
+
+/** What is there before something is broken: one of everything. */
+interface Scene {
+  readonly shown: string
+  readonly loose: string
+  readonly gone: string
+  readonly completed: string
+}
+
+/** One promise, broken on purpose where nothing else is. */
+interface Breach {
+  readonly invariant: InvariantName
+  readonly how: string
+  /** What cannot but be found with it. */
+  readonly with?: readonly InvariantName[]
+  readonly quiet?: true
+  make(stand: Stand, scene: Scene, bucket: StorageAdapter): Promise<unknown>
+}
+
+const history = (stand: Stand, entity: string, id: string, asset: string | null, move: string, from: string | null, to: string) =>
+  stand.database.query(
+    `insert into rindle.state_moves (at, entity, entity_id, asset_id, move, from_state, to_state) values ($1, $2, $3, $4, $5, $6, $7)`,
+    [stand.clock.now(), entity, id, asset, move, from, to],
+  )
+
+const variantOf = (stand: Stand, assetId: string) =>
+  stand.one('select id, object_id, recipe_digest from rindle.media_variants where asset_id = $1 order by name limit 1', assetId)
+const originalOf = (stand: Stand, assetId: string) =>
+  stand.one('select o.* from rindle.media_objects o join rindle.media_assets a on a.object_id = o.id where a.id = $1', assetId)
+const addAttachment = async (stand: Stand, assetId: string, slot: string, many: boolean, standing: string) => {
+  const id = stand.ctx.ids.next()
+  await stand.database.query(
+    `insert into rindle.media_attachments (id, owner_type, owner_id, slot, many, asset_id, standing, due_at, inserted_at)
+     values ($1, 'user', '9', $2, $3, $4, $5, $6, $7)`,
+    [id, slot, many, assetId, standing, standing === 'current' ? null : stand.clock.now(), stand.clock.now()],
+  )
+  await history(stand, 'attachment', id, assetId, 'attach', null, standing)
+}
+const addObject = async (
+  stand: Stand,
+  given: Readonly<Record<string, unknown>>,
+  path: readonly (readonly [string, string | null, string])[],
+) => {
+  const id = stand.ctx.ids.next()
+  const row = { id, inserted_at: stand.clock.now(), state_changed_at: stand.clock.now(), ...given }
+  await stand.database.query(
+    `insert into rindle.media_objects (${Object.keys(row).join(', ')}) values (${Object.keys(row)
+      .map((_, place) => `$${place + 1}`)
+      .join(', ')})`,
+    Object.values(row),
+  )
+  for (const [move, from, to] of path) await history(stand, 'object', id, null, move, from, to)
+  return id
+}
+
+const breaches: readonly Breach[] = [
+  {
+    invariant: 'asset-original',
+    how: 'the length on an asset is another than that of its original',
+    make: (stand, { shown }) => stand.database.query('update rindle.media_assets set byte_size = byte_size + 1 where id = $1', [shown]),
+  },
+  {
+    invariant: 'asset-original',
+    how: 'the original was taken in at another instant than the gate passed',
+    make: async (stand, { shown }) =>
+      stand.database.query(`update rindle.media_objects set state_changed_at = state_changed_at + interval '1 second' where id = $1`, [
+        (await originalOf(stand, shown))['id'],
+      ]),
+  },
+  {
+    invariant: 'asset-state',
+    how: 'an asset whose variants are ready rests',
+    make: async (stand, { shown }) => {
+      await stand.database.query(`update rindle.media_assets set state = 'available' where id = $1`, [shown])
+      await history(stand, 'asset', shown, shown, 'rest', 'ready', 'available')
+    },
+  },
+  {
+    invariant: 'variant-object',
+    how: 'a variant was recorded with another length than its object',
+    make: async (stand, { shown }) =>
+      stand.database.query('update rindle.media_variants set byte_size = byte_size + 1 where id = $1', [
+        (await variantOf(stand, shown))['id'],
+      ]),
+  },
+  {
+    invariant: 'one-effect',
+    how: 'a recipe was carried out twice',
+    with: ['objects-owned'],
+    async make(stand, { shown }, bucket) {
+      const variant = await variantOf(stand, shown)
+      const key = sealedKey(shown, stand.ctx.ids.next(), 'png')
+      await bucket.put(key, new Blob(['twice']).stream(), { contentType: 'image/png' })
+      const given = { asset_id: shown, variant_id: variant['id'], role: 'variant', recipe_digest: variant['recipe_digest'], byte_size: 5 }
+      const path = [
+        ['born', null, 'reserved'],
+        ['confirm', 'reserved', 'present'],
+      ] as const
+      await addObject(stand, { ...given, store: bucket.id, key, state: 'present' }, path)
+    },
+  },
+  {
+    invariant: 'objects-owned',
+    how: 'a key is reserved that nobody is to look after',
+    make: (stand, _, bucket) =>
+      addObject(stand, { role: 'unmanaged', store: bucket.id, key: 'unmanaged/lost', state: 'reserved' }, [['born', null, 'reserved']]),
+  },
+  {
+    invariant: 'objects-watched',
+    how: 'nobody knows how long an object is to be watched',
+    async make(stand) {
+      const watched = await stand.one(`select id from rindle.media_objects where state = 'watched' limit 1`)
+      assert.ok(watched['id'], 'something is watched')
+      await stand.database.query('update rindle.media_objects set watch_until = null where id = $1', [watched['id']])
+    },
+  },
+  {
+    invariant: 'attached-lives',
+    how: 'an asset is shown that is being purged',
+    make: (stand, { gone }) => addAttachment(stand, gone, 'avatar', false, 'current'),
+  },
+  {
+    invariant: 'detached-goes',
+    how: 'an asset left its slot and nobody is to look',
+    async make(stand, { shown }) {
+      await detach(stand.ctx, ada, 'avatar')
+      await stand.database.query(`delete from rindle.media_attachments where asset_id = $1`, [shown])
+    },
+  },
+  {
+    invariant: 'slot-single',
+    how: 'an attachment is pending in a slot that holds many',
+    make: (stand, { loose }) => addAttachment(stand, loose, 'list', true, 'pending'),
+  },
+  {
+    invariant: 'session-once',
+    how: 'an upload is complete that was never verified',
+    make: (stand, { completed }) =>
+      stand.database.query('update rindle.media_upload_sessions set verified_at = null where id = $1', [completed]),
+  },
+  {
+    invariant: 'due',
+    how: 'nobody came for a row that was due two hours ago',
+    make: (stand, { loose }) =>
+      stand.database.query(`update rindle.media_assets set due_at = $2::timestamptz - interval '2 hours' where id = $1`, [
+        loose,
+        stand.clock.now(),
+      ]),
+  },
+  {
+    invariant: 'due',
+    how: 'a purge is put off beyond all patience',
+    make: (stand) => stand.database.query(`update rindle.media_objects set due_at = due_at + interval '3 hours' where state = 'doomed'`),
+  },
+  {
+    invariant: 'legal-moves',
+    how: 'a variant made a move that no machine knows',
+    make: async (stand, { shown }) =>
+      stand.database.query(`update rindle.state_moves set move = 'leap' where entity_id = $1 and move = 'start'`, [
+        (await variantOf(stand, shown))['id'],
+      ]),
+  },
+  {
+    invariant: 'legal-moves',
+    how: 'a move starts elsewhere than the one before ended',
+    make: async (stand, { shown }) =>
+      stand.database.query(`delete from rindle.state_moves where entity_id = $1 and move = 'start'`, [
+        (await variantOf(stand, shown))['id'],
+      ]),
+  },
+  {
+    invariant: 'state-told',
+    how: 'a row moved on without history',
+    make: async (stand, { shown }) =>
+      stand.database.query(`delete from rindle.state_moves where entity_id = $1 and move = 'finish'`, [
+        (await variantOf(stand, shown))['id'],
+      ]),
+  },
+  {
+    invariant: 'state-told',
+    how: 'a row went before the end of its life',
+    make: (stand) => history(stand, 'run', stand.ctx.ids.next(), null, 'born', null, 'processing'),
+  },
+  {
+    invariant: 'gate-passed',
+    how: 'an asset is served that has not passed the gate',
+    make: (stand, { loose }) => stand.database.query('update rindle.media_assets set passed_at = null where id = $1', [loose]),
+  },
+  {
+    invariant: 'gate-passed',
+    how: 'the gate is said to have passed what no history tells of',
+    make: async (stand, { shown }) => {
+      await stand.database.query(
+        `update rindle.media_objects set state_changed_at = state_changed_at + interval '1 second' where id = $1`,
+        [(await originalOf(stand, shown))['id']],
+      )
+      await stand.database.query(`update rindle.media_assets set passed_at = passed_at + interval '1 second' where id = $1`, [shown])
+    },
+  },
+  {
+    invariant: 'stored',
+    how: 'an original is gone from storage',
+    make: async (stand, { shown }, bucket) => bucket.delete(String((await originalOf(stand, shown))['key'])),
+  },
+  {
+    invariant: 'bytes',
+    how: 'an original was overwritten by other bytes of the same length',
+    async make(stand, { shown }, bucket) {
+      const { key, byte_size: byteSize } = await originalOf(stand, shown)
+      await bucket.delete(String(key))
+      await bucket.put(String(key), new Blob([new Uint8Array(Number(byteSize))]).stream(), { contentType: 'image/png' })
+    },
+  },
+  {
+    invariant: 'known',
+    how: 'an object lies in storage that no row knows',
+    make: ({ ctx }, _, bucket) =>
+      bucket.put(stagingKey(ctx.ids.next(), ctx.ids.next()), new Blob(['stray']).stream(), { contentType: 'image/png' }),
+  },
+]
+
+for (const engine of engines) {
+  describe(`the invariants on ${engine.name}`, { skip: engine.skip }, () => {
+    let stand: Stand
+    let server: MemoryBucket
+    let bucket: StorageAdapter
+    let scene: Scene
+    const trouble: { deleting?: (key: string) => Promise<void>; reading?: (key: string) => void } = {}
+
+    before(async () => {
+      server = createMemoryBucket({ clock: { now: () => stand.clock.now() }, name: 'invariants' })
+      const bare = server.adapter
+      bucket = {
+        ...bare,
+        async head(key, options) {
+          trouble.reading?.(key)
+          return bare.head(key, options)
+        },
+        async delete(key, options) {
+          await trouble.deleting?.(key)
+          return bare.delete(key, options)
+        },
+      }
+      stand = await openStand(engine, { storage: bucket })
+    })
+    beforeEach(async () => {
+      scene = await play()
+    })
+    afterEach(async () => {
+      delete trouble.deleting
+      delete trouble.reading
+      await stand.empty()
+      for await (const { key, uploadId } of bucket.multipart?.list('') ?? []) await bucket.multipart?.abort(key, uploadId)
+    })
+    after(() => stand.close())
+
+    const land = async (bytes = plainPicture(), profile = 'avatar') => {
+      const { id: sessionId } = await stand.initiate({ byteSize: bytes.byteLength }, profile)
+      const { presigned } = await stand.sign(sessionId)
+      await server.send({ ...presigned, body: bytes })
+      const { asset } = await stand.verify(sessionId)
+      return { sessionId, assetId: asset.id }
+    }
+    /** One of everything: shown, loose, refused and kept, purged and watched, open, waiting at the gate. */
+    const play = async (): Promise<Scene> => {
+      const shown = await land()
+      const loose = await land(plainPicture(70), 'plain')
+      const gone = await land(plainPicture(80))
+      await land(new Uint8Array(64))
+      await stand.work()
+      await attach(stand.ctx, shown.assetId, ada, 'avatar')
+      await purge(stand.ctx, gone.assetId)
+      const given = await stand.initiate()
+      await stand.sign(given.id)
+      await stand.work()
+      const waiting = await land(plainPicture(90))
+      await attach(stand.ctx, waiting.assetId, bob, 'avatar')
+      const doomed = await land(plainPicture(95))
+      await purge(stand.ctx, doomed.assetId)
+      return { shown: shown.assetId, loose: loose.assetId, gone: gone.assetId, completed: shown.sessionId }
+    }
+    const check = (options: InvariantOptions = {}) => checkInvariants(stand.ctx, options)
+    const found = async (options: InvariantOptions = {}) =>
+      (await check(options)).findings.map(({ invariant, found }) => `${invariant}: ${found}`)
+
+    it('hold of a system where everything is under way', async () => {
+      const { findings, unanswered, cut, looked } = await check({ bytes: Infinity })
+      assert.deepEqual(findings, [])
+      assert.deepEqual([unanswered, cut], [[], []])
+      assert.ok(looked.rows > 20 && looked.objects > 5 && looked.keys > 5 && looked.bytes > 200, JSON.stringify(looked))
+    })
+
+    for (const { invariant, how, with: others = [], make } of breaches)
+      it(`are broken when ${how}: ${invariant}, and no other`, async () => {
+        await make(stand, scene, bucket)
+        const { findings } = await check({ bytes: Infinity })
+        assert.deepEqual(
+          findings.map((one) => one.invariant),
+          Object.keys(invariants).filter((name) => [invariant, ...others].some((one) => one === name)),
+          JSON.stringify(findings),
+        )
+        for (const { id, found } of findings) {
+          assert.match(id, /^[0-9a-f-]{36}$/)
+          assert.doesNotMatch(found, /sealed\/|staging\/|unmanaged\/|https?:/)
+        }
+      })
+
+    it('tell every row that is under way when nothing should be', async () => {
+      const before = await found({ quiet: true })
+      assert.ok(before.length >= 6, before.join('\n'))
+      assert.ok(before.every((line) => line.startsWith('quiet: ')))
+      await stand.work()
+      await stand.pass(8 * day)
+      assert.deepEqual(await found({ quiet: true, bytes: Infinity }), [])
+    })
+  })
+}
