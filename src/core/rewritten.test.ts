@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { rangesToSend } from './rewritten.ts'
+import { mostSpans } from './span.ts'
 
 const mebibyte = 1024 * 1024
 const large = 100 * mebibyte
+const ranges = (count: number) => Array.from({ length: count }, (_, index) => ({ start: 2 * index, end: 2 * index + 1 }))
 
 describe('what is sent of a rewritten file', () => {
   for (const [what, changed, byteSize, receivedBytes, isPatched] of [
@@ -32,6 +34,8 @@ describe('what is sent of a rewritten file', () => {
       large,
       false,
     ],
+    ['as many ranges as may be named', ranges(mostSpans), large, large, true],
+    ['all of one with a range more', ranges(mostSpans + 1), large, large, false],
     ['all of one whose ranges lie beyond it', [{ start: 5, end: large + 1 }], large, large, false],
     ['all of one whose ranges are empty', [{ start: 5, end: 5 }], large, large, false],
     ['all of one whose ranges are no numbers', [{ start: Number.NaN, end: 5 }], large, large, false],

@@ -2,6 +2,7 @@ import type { AssetKind } from '../asset.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { MetadataPolicy } from '../metadata-policy.ts'
 import type { Recipe } from '../recipe.ts'
+import type { Span } from '../span.ts'
 
 /** What the header and the decode may cost before the gate says no. */
 export interface DecodeLimits {
@@ -61,10 +62,10 @@ export interface Rewritten {
   readonly path: string
   readonly byteSize: number
   /**
-   * Where it differs from what came, ascending and disjoint, `end` as in `subarray`; null when lengths differ or it differs all over, so that
+   * Where it differs from what came, ascending and disjoint, at most `mostSpans`; null when lengths differ or it differs all over, so that
    * nothing of it is worth copying from there.
    */
-  readonly changed: readonly { readonly start: number; readonly end: number }[] | null
+  readonly changed: readonly Span[] | null
 }
 
 /** What was measured on the bytes themselves. */

@@ -7,6 +7,7 @@ import { secondsAfter } from '../../core/patience.ts'
 import type { Rewritten } from '../../core/ports/jail.ts'
 import type { ObjectHead, Patch } from '../../core/ports/storage.ts'
 import { rangesToSend } from '../../core/rewritten.ts'
+import type { Span } from '../../core/span.ts'
 import type { SealedBytes } from '../../database/queries/gate.ts'
 import type { GateClaim, GateObject } from '../../database/queries/gate-claim.ts'
 import { reserveRewritten } from '../../database/queries/gate-rewrite.ts'
@@ -83,7 +84,7 @@ const write = async (
 }
 
 /** No link is followed: a decoder could write where this reads. */
-const readPatches = async (path: string, ranges: readonly { readonly start: number; readonly end: number }[]): Promise<Patch[]> => {
+const readPatches = async (path: string, ranges: readonly Span[]): Promise<Patch[]> => {
   await using file = await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   const patches: Patch[] = []
   for (const { start, end } of ranges) {

@@ -1,6 +1,7 @@
 import { canonicalType, inertTypes } from '../../../core/content-type.ts'
 import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
 import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
+import { mostSpans, type Span } from '../../../core/span.ts'
 import { isStorableText } from '../../../core/storable.ts'
 import type { Passed } from '../attend.ts'
 import { mostAskedBytes, type Reply } from './protocol.ts'
@@ -62,13 +63,13 @@ const rewrittenOf = (value: unknown): Rewritten | undefined => {
   const { path, byteSize, changed } = value
   if (!isText(path, 4_096) || !isWhole(byteSize)) return undefined
   if (changed === null) return { path, byteSize, changed }
-  if (!Array.isArray(changed) || changed.length > mostChanges) return undefined
+  if (!Array.isArray(changed) || changed.length > mostSpans) return undefined
   const spans = changed.flatMap((one: unknown) => spanOf(one) ?? [])
   const inOrder = spans.every(({ start, end }, index) => start >= (spans[index - 1]?.end ?? 0) && end > start && end <= byteSize)
   return inOrder && spans.length === changed.length ? { path, byteSize, changed: spans } : undefined
 }
 
-const spanOf = (value: unknown): { readonly start: number; readonly end: number } | null => {
+const spanOf = (value: unknown): Span | null => {
   if (!isFields(value)) return null
   const { start, end } = value
   return isWhole(start) && isWhole(end) ? { start, end } : null
@@ -101,7 +102,6 @@ const madeOf = (value: unknown): MadeVariant | null => {
 
 const kinds = ['image', 'video', 'audio', 'file'] as const
 const longestProblem = 1_000
-const mostChanges = 1_024
 const longestDetails = 16_384
 const typeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
 const extensionForm = /^(?:[a-z0-9]+(?:[._+-][a-z0-9]+)*)?$/

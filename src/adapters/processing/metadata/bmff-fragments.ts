@@ -1,6 +1,6 @@
 import { type Box, boxAt, boxesOf, childOf } from './boxes.ts'
 import { type Bytes, inside } from './bytes.ts'
-import type { Span } from './canvas.ts'
+import type { Span } from '../../../core/span.ts'
 
 /** Where the samples of one track are that stand in fragments, run by run. @throws RindleError `metadata_not_removable` */
 export function* fragmentRunsOf(file: Bytes, moov: Bytes, trak: Bytes): Generator<Span> {

@@ -2,7 +2,7 @@ import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { fragmentRunsOf } from './bmff-fragments.ts'
 import { boxesOf, childOf } from './boxes.ts'
 import { type Bytes, inside, partOf, stepsOf } from './bytes.ts'
-import type { Span } from './canvas.ts'
+import type { Span } from '../../../core/span.ts'
 import { anyTextIn, namesPlace, saysPlace } from './place-words.ts'
 
 const drawn: ReadonlySet<string> = new Set(['vide', 'soun', 'hint', 'tmcd', 'auxv', 'pict', 'subp', 'clcp', 'odsm', 'sdsm'])

@@ -1,11 +1,7 @@
 import { closeSync, constants, copyFileSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { RindleError } from '../../../core/errors.ts'
+import type { Span } from '../../../core/span.ts'
 import { allowanceFor, type Bytes, createBudget, inside, isAll, lookCost, stepBytes } from './bytes.ts'
-
-export interface Span {
-  readonly start: number
-  readonly end: number
-}
 
 /** A file that is copied when the first byte of it is to change. */
 export interface Canvas {

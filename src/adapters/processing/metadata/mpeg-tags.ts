@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import type { Span } from './canvas.ts'
+import type { Span } from '../../../core/span.ts'
 import { readAt, windowsOf } from './windows.ts'
 
 /** The longest head that a tag is told by, with what follows an ID3v1. */

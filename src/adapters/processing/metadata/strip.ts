@@ -3,6 +3,7 @@ import { extensionOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
 import { type MetadataPolicy, stripperOf } from '../../../core/metadata-policy.ts'
 import type { Rewritten } from '../../../core/ports/jail.ts'
+import { mostSpans } from '../../../core/span.ts'
 import { stripBmff } from './bmff.ts'
 import type { Bytes } from './bytes.ts'
 import { openCanvas } from './canvas.ts'
@@ -58,9 +59,6 @@ export const stripMetadata = async (request: StripRequest): Promise<Rewritten | 
     throw new RindleError('metadata_not_removable', { format })
   return rewritten
 }
-
-/** As many as an answer may name. A file that differs in more places is not worth copying in pieces. */
-const mostSpans = 1_024
 
 const edit = (path: string, copyPath: string, format: string, work: (bytes: Bytes) => void): Rewritten | null => {
   const canvas = openCanvas(path, copyPath, format)

@@ -1,7 +1,7 @@
 import type { MetadataPolicy } from '../../../core/metadata-policy.ts'
 import { stripMovie } from './bmff.ts'
 import { type Bytes, inside, isRefusal, partOf, stepsOf } from './bytes.ts'
-import type { Span } from './canvas.ts'
+import type { Span } from '../../../core/span.ts'
 import { stripJpeg } from './jpeg.ts'
 
 /** A JPEG file and all that stands behind its picture. @throws RindleError `metadata_not_removable` */
