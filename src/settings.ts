@@ -62,7 +62,8 @@ export interface Overrides {
   readonly databaseClock?: DatabaseClock
   readonly ids?: Ids
   readonly host?: Host
-  readonly jail?: Jail
+  /** Takes the place of the decoders, or puts something before them. */
+  readonly jail?: Jail | ((jail: Jail) => Jail)
   /** Puts something before what carries statements to the database. */
   readonly carrier?: (carrier: Carrier) => Carrier
   /** Puts something before the queue. */
@@ -99,7 +100,7 @@ export const contextFrom = (options: RindleOptions, overrides: Overrides): Closa
     stores,
     queue: overrides.queue?.(queue) ?? queue,
     changes: createChanges({ database: db }),
-    jail: overrides.jail ?? jailFrom(options, scratchFolder, clock),
+    jail: jailGiven(overrides, () => jailFrom(options, scratchFolder, clock)),
     wallsRequired: options.jail === 'require',
     clock,
     ids: overrides.ids ?? timeOrderedIds,
@@ -122,6 +123,8 @@ const timerOf =
     clock.sleep(ms, over.signal).then(ring, () => undefined)
     return () => over.abort('over')
   }
+
+const jailGiven = ({ jail }: Overrides, own: () => Jail): Jail => (typeof jail === 'function' ? jail(own()) : (jail ?? own()))
 
 const jailFrom = ({ jail, maxDecodeBytes, logger }: RindleOptions, scratchFolder: string, clock: Clock): Jail =>
   createJail({

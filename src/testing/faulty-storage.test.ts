@@ -4,8 +4,8 @@ import { memory } from '../adapters/storage/memory.ts'
 import { isRindleError, RindleError } from '../core/errors.ts'
 import type { StorageAdapter } from '../core/ports/storage.ts'
 import { createSettableClock } from './clock.ts'
-import { type FaultKind, faultyStorage, type StorageOperation } from './faulty-storage.ts'
-import { faultsOf } from './faulty-storage/kinds.ts'
+import { faultyStorage, type StorageFaultKind, type StorageOperation } from './faulty-storage.ts'
+import { storageFaultsOf } from './faulty-storage/kinds.ts'
 import { createMemoryBucket } from './memory-bucket.ts'
 
 const text = 'text/plain'
@@ -106,7 +106,7 @@ const isFailure = (err: unknown): boolean => isRindleError(err) && err.code === 
 type Judge = (run: () => Promise<unknown>, stand: Stand, operation: StorageOperation) => Promise<boolean>
 
 /** How each kind is seen by the caller. @returns whether what was called should have happened. */
-const judges: Readonly<Record<Exclude<FaultKind, 'hang'>, Judge>> = {
+const judges: Readonly<Record<Exclude<StorageFaultKind, 'hang'>, Judge>> = {
   async fail_before(run) {
     await assert.rejects(run, isFailure)
     return false
@@ -144,7 +144,7 @@ const judges: Readonly<Record<Exclude<FaultKind, 'hang'>, Judge>> = {
   },
 }
 
-for (const [operation, kinds] of Object.entries(faultsOf))
+for (const [operation, kinds] of Object.entries(storageFaultsOf))
   describe(`a fault in ${operation}`, () => {
     for (const kind of kinds)
       it(kind, async () => {

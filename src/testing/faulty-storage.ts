@@ -1,48 +1,20 @@
-import type { Clock } from '../core/clock.ts'
 import { RindleError } from '../core/errors.ts'
 import type { MultipartStore, ObjectBody, StorageAdapter } from '../core/ports/storage.ts'
-import { createClock } from '../database/clock.ts'
-import { createChances } from './chances.ts'
-import { type FaultKind, faultKinds, faultsOf, type StorageOperation } from './faulty-storage/kinds.ts'
-import { cutBody, cutList, waitForAbort } from './faulty-storage/streams.ts'
+import { createDecider, type Decider, type FaultOptions, type Faults, type PortCall } from './faults.ts'
+import { type StorageFaultKind, type StorageOperation, storageFaultsOf } from './faulty-storage/kinds.ts'
+import { cutBody, cutList } from './faulty-storage/streams.ts'
 
-export type { FaultKind, StorageOperation } from './faulty-storage/kinds.ts'
+export type { StorageFaultKind, StorageOperation } from './faulty-storage/kinds.ts'
 
-/** One call of the adapter, before it is made. */
-export interface StorageCall {
-  /** From 0, in the order of the calls. */
-  readonly index: number
-  readonly operation: StorageOperation
+export interface StorageCall extends PortCall<'storage', StorageOperation> {
   /** Of a copy: where to. Of a list: the prefix. */
   readonly key: string
 }
 
-export interface Fault extends StorageCall {
-  readonly kind: FaultKind
-}
+export type StorageFaultOptions = FaultOptions<StorageCall, StorageFaultKind>
 
-export interface FaultyStorageOptions {
-  /** The calls that go wrong, and how, follow from it and from the order of the calls. Default 1. */
-  readonly seed?: number
-  /** The share of calls that go wrong, from 0 to 1. Default 0.1. Not looked at where there is a `plan`. */
-  readonly rate?: number
-  /** Default: all that can happen to the call. */
-  readonly kinds?: readonly FaultKind[]
-  /** Says for each call what goes wrong with it, if anything. */
-  readonly plan?: (call: StorageCall) => FaultKind | null
-  /** Default 1000. */
-  readonly slowMs?: number
-  /** What slow calls wait by. Default: the machine's. */
-  readonly clock?: Pick<Clock, 'sleep'>
-}
-
-export interface FaultyStorage {
+export interface FaultyStorage extends Faults<StorageCall, StorageFaultKind> {
   readonly adapter: StorageAdapter
-  /** What went wrong so far, in the order of the calls. */
-  readonly log: readonly Fault[]
-  /** From now on all goes well, until `rouse`. What hangs goes on hanging. */
-  calm(): void
-  rouse(): void
 }
 
 /**
@@ -51,50 +23,13 @@ export interface FaultyStorage {
  *
  * @throws RindleError `argument_invalid`. Calls: the same when the plan names what cannot happen to the call.
  */
-export const faultyStorage = (adapter: StorageAdapter, options: FaultyStorageOptions = {}): FaultyStorage => {
-  const { seed = 1, rate = 0.1, kinds = faultKinds, slowMs = 1000, clock = createClock() } = options
-  if (!(rate >= 0 && rate <= 1)) throw new RindleError('argument_invalid', { argument: 'rate', problem: 'it is a share, from 0 to 1' })
-  const chance = createChances(seed)
-  const log: Fault[] = []
-  let index = 0
-  let isCalm = false
-
-  const byChance = ({ operation }: StorageCall): FaultKind | null => {
-    const [wrong, which] = [chance(), chance()]
-    const possible = faultsOf[operation].filter((kind) => kinds.includes(kind))
-    return wrong < rate ? (possible[Math.floor(which * possible.length)] ?? null) : null
-  }
-  const decide = (operation: StorageOperation, key: string): FaultKind | null => {
-    const call: StorageCall = { index, operation, key }
-    index += 1
-    if (isCalm) return null
-    const kind = (options.plan ?? byChance)(call)
-    if (kind === null) return null
-    if (!faultsOf[operation].includes(kind))
-      throw new RindleError('argument_invalid', { argument: 'plan', problem: `${kind} cannot happen to ${operation}` })
-    log.push({ ...call, kind })
-    return kind
-  }
-  const slow = async (signal: AbortSignal | undefined): Promise<void> => {
-    await clock.sleep(slowMs, signal).catch((err: unknown) => {
-      throw signal?.aborted ? signal.reason : err
-    })
-  }
-  const faulty = { decide, slow, store: adapter.id, chance: createChances(seed + 1) }
-  return {
-    adapter: wrapped(adapter, faulty),
-    log,
-    calm: () => void (isCalm = true),
-    rouse: () => void (isCalm = false),
-  }
+export const faultyStorage = (adapter: StorageAdapter, options: StorageFaultOptions = {}): FaultyStorage => {
+  const decider = createDecider(options, ({ operation }: StorageCall) => storageFaultsOf[operation])
+  return { ...decider.faults, adapter: wrapped(adapter, { ...decider, store: adapter.id }) }
 }
 
-interface Faulty {
+interface Faulty extends Decider<StorageCall, StorageFaultKind> {
   readonly store: string
-  decide(operation: StorageOperation, key: string): FaultKind | null
-  slow(signal: AbortSignal | undefined): Promise<void>
-  /** Where a body is cut. */
-  chance(): number
 }
 
 type Signalled = { readonly signal?: AbortSignal } | undefined
@@ -149,20 +84,28 @@ const wrappedParts = (multipart: MultipartStore, faulty: Faulty): MultipartStore
 
 const caller =
   (faulty: Faulty) =>
-  async <T>(operation: StorageOperation, key: string, options: Signalled, run: (kind: FaultKind | null) => Promise<T>): Promise<T> => {
+  async <T>(
+    operation: StorageOperation,
+    key: string,
+    options: Signalled,
+    run: (kind: StorageFaultKind | null) => Promise<T>,
+  ): Promise<T> => {
     options?.signal?.throwIfAborted()
-    const kind = faulty.decide(operation, key)
+    const kind = decideOn(faulty, operation, key)
     await before(faulty, operation, kind, options)
     const answer = await run(kind)
     if (kind === 'fail_after') throw failure(faulty, operation, 'The connection was lost before the answer')
     return answer
   }
 
-const before = async (faulty: Faulty, operation: StorageOperation, kind: FaultKind | null, options: Signalled): Promise<void> => {
+const decideOn = (faulty: Faulty, operation: StorageOperation, key: string): StorageFaultKind | null =>
+  faulty.decide((index) => ({ port: 'storage', index, operation, key }))
+
+const before = async (faulty: Faulty, operation: StorageOperation, kind: StorageFaultKind | null, options: Signalled): Promise<void> => {
   if (kind === 'fail_before') throw failure(faulty, operation, 'The connection was lost')
   if (kind === 'http_5xx') throw failure(faulty, operation, '503 Slow Down')
   if (kind === 'ok_with_error') throw failure(faulty, operation, '200 with InternalError')
-  if (kind === 'hang') await waitForAbort(options?.signal)
+  if (kind === 'hang') await faulty.hang(options?.signal)
   if (kind === 'slow') await faulty.slow(options?.signal)
 }
 
@@ -178,7 +121,7 @@ const listed = <T>(
 ): AsyncIterable<T> => ({
   async *[Symbol.asyncIterator]() {
     options?.signal?.throwIfAborted()
-    const kind = faulty.decide(operation, prefix)
+    const kind = decideOn(faulty, operation, prefix)
     await before(faulty, operation, kind, options)
     if (kind === 'fail_after') yield* cutList(list(), () => failure(faulty, operation, 'The connection was lost before the end'))
     else yield* list()

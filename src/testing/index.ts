@@ -2,13 +2,45 @@ export { analyzerContract, type AnalyzerContractCase, type AnalyzerContractConte
 export { createTestRindle, type Overrides } from '../rindle.ts'
 export type { ClientAnswer, ClientRequest } from './client-request.ts'
 export { createSettableClock, type SettableClock } from './clock.ts'
+export type { Fault, FaultClock, FaultOptions, Faults, Port, PortCall } from './faults.ts'
 export {
-  type Fault,
-  type FaultKind,
+  faultyCarrier,
+  type DatabaseCall,
+  type DatabaseFaultKind,
+  type DatabaseFaultOptions,
+  type DatabaseOperation,
+  type FaultyCarrier,
+} from './faulty-carrier.ts'
+export {
+  faultyClock,
+  type ClockCall,
+  type ClockFaultKind,
+  type ClockFaultOptions,
+  type ClockOperation,
+  type FaultyClock,
+} from './faulty-clock.ts'
+export {
+  faultyJail,
+  type FaultyJail,
+  type ProcessCall,
+  type ProcessFaultKind,
+  type ProcessFaultOptions,
+  type ProcessOperation,
+} from './faulty-jail.ts'
+export {
+  faultyQueue,
+  type FaultyQueue,
+  type QueueCall,
+  type QueueFaultKind,
+  type QueueFaultOptions,
+  type QueueOperation,
+} from './faulty-queue.ts'
+export {
   faultyStorage,
   type FaultyStorage,
-  type FaultyStorageOptions,
   type StorageCall,
+  type StorageFaultKind,
+  type StorageFaultOptions,
   type StorageOperation,
 } from './faulty-storage.ts'
 export {

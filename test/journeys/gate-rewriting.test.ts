@@ -8,7 +8,7 @@ import { download } from '../../src/flows/unmanaged/download.ts'
 import { buildVariants } from '../../src/flows/variants/build-variants.ts'
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
-import { type FaultKind, faultyStorage, type StorageCall } from '../../src/testing/faulty-storage.ts'
+import { faultyStorage, type StorageCall, type StorageFaultKind } from '../../src/testing/faulty-storage.ts'
 import { engines } from '../services/engines.ts'
 import { plainPicture } from './fixtures/plain-jail.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
@@ -21,7 +21,7 @@ for (const engine of engines) {
   describe(`a file that is rewritten at the gate on ${engine.name}`, { skip: engine.skip }, () => {
     let stand: Stand
     let bare: StorageAdapter
-    let plan: (call: StorageCall) => FaultKind | null = () => null
+    let plan: (call: StorageCall) => StorageFaultKind | null = () => null
     let onPut: ((key: string, body: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>) | null = null
     before(async () => {
       stand = await openStand(engine, {

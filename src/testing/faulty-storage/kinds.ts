@@ -8,7 +8,7 @@
  * - `ok_with_error`: the storage begins with 200 and ends with an error. Nothing has happened.
  * - `cut_body`: the bytes end early, as if that were all.
  */
-export type FaultKind = 'fail_before' | 'fail_after' | 'hang' | 'slow' | 'http_5xx' | 'ok_with_error' | 'cut_body'
+export type StorageFaultKind = 'fail_before' | 'fail_after' | 'hang' | 'slow' | 'http_5xx' | 'ok_with_error' | 'cut_body'
 
 export type StorageOperation =
   | 'put'
@@ -31,7 +31,7 @@ const remote = ['fail_before', 'fail_after', 'hang', 'slow', 'http_5xx'] as cons
 const local = ['fail_before', 'slow'] as const
 
 /** What can go wrong with which call. */
-export const faultsOf: Readonly<Record<StorageOperation, readonly FaultKind[]>> = {
+export const storageFaultsOf: Readonly<Record<StorageOperation, readonly StorageFaultKind[]>> = {
   put: remote,
   head: remote,
   read: [...remote, 'cut_body'],
@@ -47,5 +47,3 @@ export const faultsOf: Readonly<Record<StorageOperation, readonly FaultKind[]>> 
   abort: remote,
   listUploads: remote,
 }
-
-export const faultKinds: readonly FaultKind[] = [...new Set(Object.values(faultsOf).flat())]

@@ -8,7 +8,7 @@ import type { Landings } from './landing.ts'
 import type { Shelf } from './shelf.ts'
 import type { TicketOffice } from './tickets.ts'
 
-export interface BucketParts {
+interface BucketParts {
   readonly id: string
   readonly capabilities: ReadonlySet<StorageCapability>
   readonly limits: MultipartLimits

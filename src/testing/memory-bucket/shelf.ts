@@ -17,7 +17,7 @@ interface Part {
   readonly etag: string
 }
 
-export interface Upload extends ListedMultipart {
+interface Upload extends ListedMultipart {
   readonly contentType: string
   readonly parts: Map<number, Part>
 }
@@ -34,7 +34,7 @@ export interface BucketHonours {
   readonly abort: boolean
 }
 
-export interface ShelfOptions {
+interface ShelfOptions {
   /** The adapter's id, for errors. */
   readonly store: string
   readonly honours: BucketHonours

@@ -3,7 +3,7 @@ import type { SignedRequest } from '../../core/ports/storage.ts'
 import type { ClientRequest } from '../client-request.ts'
 
 /** What a ticket is for. The query's values and the headers are bound as they are. */
-export interface TicketTerms {
+interface TicketTerms {
   readonly method: 'PUT' | 'GET'
   readonly key: string
   readonly query: Readonly<Record<string, string>>
