@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from '../src/core/ports/logger.ts'
 import { engineNamed, withOneServer } from './database.ts'
 import { openHouse } from './everything/house.ts'
-import { judgeEnd, judgeNow, storyOf } from './everything/judge.ts'
+import { judgeEnd, judgeInvariants, judgeNow, storyOf } from './everything/judge.ts'
 import { type Machine, type MachineOptions, type Shares, startMachine } from './everything/machine.ts'
 import { type Board, live } from './everything/people.ts'
 import { untilNothingIsDue } from './everything/quiet.ts'
@@ -18,6 +18,7 @@ const atWork: Shares = { killed: 0.02, asleep: 0.03, lost: 0.1, doubled: 0.1 }
 const inOffice: Shares = { killed: 0, asleep: 0, lost: 0.1, doubled: 0.1 }
 const unharmed: Shares = { killed: 0, asleep: 0, lost: 0, doubled: 0 }
 const storageFaults = 0.16
+const longerThanAnyStorm = 30 * 86_400
 /** How long everybody stands still at once now and then: machines that are frozen, and a wall clock that goes on. */
 const jumps = [40, 600, 4_000, 90_000]
 
@@ -58,27 +59,41 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
   mkdirSync(scratchFolder, { recursive: true })
   const common = { url: database.place, time, leaseSeconds, scratchFolder, storages: house.storages, jail: house.jail }
   const machine = (name: string, shares: Shares, connections: number, more: Partial<MachineOptions> = {}): Promise<Machine> =>
-    startMachine({ ...common, name: `${name} of ${storm}`, shares, connections, random: random.fork(name), logger: loggerOf(breach.say), ...more })
+    startMachine({
+      ...common,
+      name: `${name} of ${storm}`,
+      shares,
+      connections,
+      random: random.fork(name),
+      logger: loggerOf(breach.say),
+      ...more,
+    })
 
   const web = await machine('web', inOffice, people + 4)
   const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
   const crew = await startCrew((name) => machine(name, atWork, 8))
-  const sky = weather(random.fork('sky'), time, house, () => judgeNow({ database, house, breach: breach.say }))
+  const witness = await machine('witness', unharmed, 2)
+  const court = { database, house, breach: breach.say }
+  const sky = weather(random.fork('sky'), time, house, async (turn) => {
+    await judgeNow(court)
+    if (turn % 8 === 0) await judgeInvariants(court, witness.ctx, { storage: false, overdueSeconds: longerThanAnyStorm })
+  })
   const owners = Math.ceil(people / 3)
   try {
     const stage = { web, house, board, owners, breach: breach.say }
     await Promise.all(Array.from({ length: people }, (_, person) => live(stage, random.fork(`person ${person}`), turns)))
     await sky.clear()
     const { killed, slept } = await crew.dismiss()
-    await web.kill()
+    await Promise.all([web.kill(), witness.kill()])
     const stormed = performance.now()
     await time.halt()
     house.calm()
     const last = await machine('last', unharmed, 12)
     const rounds = await untilNothingIsDue({ database, time, house, machine: last, signal: proof.signal })
     if (rounds === null) breach.say(`storm ${storm} has not come to an end`)
+    await judgeEnd(court, board)
+    await judgeInvariants(court, last.ctx, { quiet: true, bytes: Infinity })
     await last.kill()
-    await judgeEnd({ database, house, breach: breach.say }, board)
     const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1)
     proof.note(
       `storm ${storm}: ${people} people, ${board.assets.length} files, ${killed} killed, ${slept} slept, ${seconds(began, stormed)} s, then ${rounds} rounds in ${seconds(stormed, performance.now())} s ${JSON.stringify(board.counts)}`,
@@ -90,7 +105,7 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
   } finally {
     await sky.clear()
     await crew.dismiss()
-    await web.kill()
+    await Promise.all([web.kill(), witness.kill()])
     await time.halt()
     await breach.told()
     await database.close()
@@ -143,15 +158,20 @@ const startCrew = async (start: (name: string) => Promise<Machine>) => {
 }
 
 /** Lets late calls land, lets time jump, and looks at what always holds. */
-const weather = (random: Random, time: Awaited<ReturnType<typeof startTime>>, house: ReturnType<typeof openHouse>, look: () => Promise<void>) => {
+const weather = (
+  random: Random,
+  time: Awaited<ReturnType<typeof startTime>>,
+  house: ReturnType<typeof openHouse>,
+  look: (turn: number) => Promise<void>,
+) => {
   let isOver = false
   let looks = 0
   const turning = (async () => {
     for (let turn = 1; !isOver; turn += 1) {
       house.landDue()
-      await look()
+      await look(turn)
       looks += 1
-      if (turn % 25 === 0) await time.jump(random.pick(jumps) * random.next())
+      if (turn % 10 === 0) await time.jump(random.pick(jumps) * random.next())
       await new Promise((resolve) => setTimeout(resolve, 80))
     }
   })()

@@ -75,7 +75,9 @@ export const openHouse = (options: HouseOptions): House => {
       plan({ operation }) {
         if (isCalm || (operation !== 'head' && operation !== 'read' && operation !== 'listParts') || !random.chance(faults)) return null
         counts.storageFaults += 1
-        return operation === 'read' ? random.pick(['fail_before', 'http_5xx', 'cut_body'] as const) : random.pick(['fail_before', 'http_5xx'])
+        return operation === 'read'
+          ? random.pick(['fail_before', 'http_5xx', 'cut_body'] as const)
+          : random.pick(['fail_before', 'http_5xx'])
       },
     }).adapter
   const { jail, passed } = jailOf(random, () => (isCalm ? 0 : 0.01))

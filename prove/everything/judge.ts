@@ -1,7 +1,9 @@
 import { type AssetState, assetMachine, deliverableStates } from '../../src/core/asset.ts'
 import { objectMachine } from '../../src/core/object.ts'
+import type { RindleContext } from '../../src/context.ts'
 import { uploadSessionMachine } from '../../src/core/upload-session.ts'
 import { assetStateOf, type OutputKind, variantMachine, type VariantState } from '../../src/core/variant.ts'
+import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
 import type { EngineDatabase } from '../../test/services/engines.ts'
 import type { Board } from './people.ts'
 import { type House, sha256Of } from './house.ts'
@@ -32,6 +34,13 @@ export const judgeNow = async ({ database, house, breach }: Court): Promise<void
   for (const { asset_id } of going) breach(`asset ${String(asset_id)} is deleted while it is attached`, String(asset_id))
 }
 
+/** What operators can ask as well. */
+export const judgeInvariants = async ({ breach }: Court, ctx: RindleContext, options: InvariantOptions): Promise<void> => {
+  const { findings, cut, unanswered } = await checkInvariants(ctx, options)
+  for (const finding of findings) breach(`an invariant is broken: ${JSON.stringify(finding)}`, finding.id)
+  if (cut.length + unanswered.length > 0) breach(`not all was asked: ${JSON.stringify({ cut, unanswered })}`)
+}
+
 /** What holds when nothing is owed any more. */
 export const judgeEnd = async (court: Court, board: Board): Promise<void> => {
   await judgeOwed(court)
@@ -50,7 +59,8 @@ const judgeOwed = async ({ database, breach }: Court): Promise<void> => {
      union all select standing || ' attachment', asset_id from rindle.media_attachments where due_at is not null or standing <> 'current'
      union all select 'run of ' || job, asset_id from rindle.media_processing_runs where state = 'processing'`,
   )
-  for (const { what, asset_id } of owed) breach(`the end has come, and still owed is: ${String(what)} of ${String(asset_id)}`, String(asset_id))
+  for (const { what, asset_id } of owed)
+    breach(`the end has come, and still owed is: ${String(what)} of ${String(asset_id)}`, String(asset_id))
 }
 
 const judgeBytes = async ({ database, house, breach }: Court): Promise<void> => {
@@ -70,7 +80,8 @@ const judgeBytes = async ({ database, house, breach }: Court): Promise<void> => 
     const body = found ? new Uint8Array(await new Response(found.body).arrayBuffer()) : null
     const id = String(asset_id)
     if (!body) breach(`${String(key)} is present, and not there`, id)
-    else if (body.byteLength !== bytes || (sha256 !== null && sha256Of(body) !== sha256)) breach(`${String(key)} has not the bytes of its row`, id)
+    else if (body.byteLength !== bytes || (sha256 !== null && sha256Of(body) !== sha256))
+      breach(`${String(key)} has not the bytes of its row`, id)
     else if (role === 'original' && !house.passed.has(sha256Of(body))) breach(`the gate never passed ${String(key)}`, id)
     if (pointed !== true) breach(`${String(key)} is present, and nothing points to it`, id)
   }
@@ -108,7 +119,8 @@ const judgeSlots = async ({ database, breach }: Court): Promise<void> => {
     `select owner_type, owner_id, slot, count(*)::int as held, min(asset_id::text) as asset_id
        from rindle.media_attachments where not many and standing = 'current' group by 1, 2, 3 having count(*) > 1`,
   )
-  for (const { owner_id, slot, held, asset_id } of rows) breach(`${String(slot)} of ${String(owner_id)} holds ${String(held)}`, String(asset_id))
+  for (const { owner_id, slot, held, asset_id } of rows)
+    breach(`${String(slot)} of ${String(owner_id)} holds ${String(held)}`, String(asset_id))
   const hidden = await database.query(
     `select t.asset_id, a.state from rindle.media_attachments t join rindle.media_assets a on a.id = t.asset_id
       where a.passed_at is null or a.state = 'deleted'`,

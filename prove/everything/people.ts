@@ -171,7 +171,9 @@ const transaction: Act = async (stage, random) => {
     await tx.query('insert into public.app_rows (words) values ($1)', ['some'])
     const owner = random.int(stage.owners)
     const places = random.shuffle(slotsOfApp).slice(0, 1 + random.int(2))
-    for (const { slot, profile, many } of [...places].sort((one, other) => (lockOf(owner, one.slot) < lockOf(owner, other.slot) ? -1 : 1))) {
+    for (const { slot, profile, many } of [...places].sort((one, other) =>
+      lockOf(owner, one.slot) < lockOf(owner, other.slot) ? -1 : 1,
+    )) {
       const asset = anAsset(stage, random, profile)
       if (!asset) continue
       const place = { owner: { type: 'Person', id: owner }, slot }
@@ -227,7 +229,8 @@ const visit: Act = async (stage, random) => {
   const { status, body } = await bucketOf(house, profile).send({ method: 'GET', url })
   if (status === 200 && !house.passed.has(sha256Of(body))) breach(`the gate never passed what is delivered of asset ${asset}`, asset)
   const state = (await web.app.asset(asset))?.state
-  if (status === 404 && state !== undefined && state !== 'quarantined') breach(`asset ${asset} is ${state}, and nothing is at its URL`, asset)
+  if (status === 404 && state !== undefined && state !== 'quarantined')
+    breach(`asset ${asset} is ${state}, and nothing is at its URL`, asset)
 }
 
 const look: Act = async (stage, random) => {
@@ -283,7 +286,10 @@ const anAsset = ({ board }: Stage, random: Random, profile?: ProfileOfApp): stri
   return near.length > 0 ? random.pick(near).id : null
 }
 
-const aSlot = ({ owners }: Stage, random: Random, slot: SlotOfApp['slot']): Place => ({ owner: { type: 'Person', id: random.int(owners) }, slot })
+const aSlot = ({ owners }: Stage, random: Random, slot: SlotOfApp['slot']): Place => ({
+  owner: { type: 'Person', id: random.int(owners) },
+  slot,
+})
 
 const bucketOf = ({ buckets }: House, profile: ProfileOfApp): MemoryBucket => (profile === 'photo' ? buckets.strict : buckets.heedless)
 
@@ -296,4 +302,3 @@ const sent = async ({ house }: Stage, profile: ProfileOfApp, ticket: SignedReque
 }
 
 const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-

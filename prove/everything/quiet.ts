@@ -51,7 +51,10 @@ export const untilNothingIsDue = async ({ database, time, house, machine, signal
       if ((await nextDue(database)) === null) return round
       continue
     }
-    const wait = Math.min(next === null ? Infinity : (next - time.now().getTime()) / 1000, landing === null ? Infinity : landing - time.seconds())
+    const wait = Math.min(
+      next === null ? Infinity : (next - time.now().getTime()) / 1000,
+      landing === null ? Infinity : landing - time.seconds(),
+    )
     await time.jump(Math.max(lookSeconds, wait, round < 20 ? 0 : 600))
   }
   return null
