@@ -55,21 +55,21 @@ import { verifyCompletion } from './flows/uploads/verify-completion.ts'
 import { type ClosableContext, contextFrom, type Overrides, type RindleOptions, type SlotsOptions, stderrLogger } from './settings.ts'
 
 export type { Overrides, RindleOptions, SlotOptions, SlotsOptions } from './settings.ts'
-export type ProfileName<P extends Profiles> = keyof P & string
+type ProfileName<P extends Profiles> = keyof P & string
 /** The variants of a profile; of several profiles, those of each. */
-export type VariantName<P extends Profiles, N extends ProfileName<P> = ProfileName<P>> = { [K in N]: keyof P[K]['variants'] & string }[N]
+type VariantName<P extends Profiles, N extends ProfileName<P> = ProfileName<P>> = { [K in N]: keyof P[K]['variants'] & string }[N]
 /** An asset of any of the profiles, told apart by `asset.profile`. */
-export type AnyAsset<P extends Profiles> = { [N in ProfileName<P>]: Asset<N> }[ProfileName<P>]
-export type SlotName<S extends SlotsOptions> = keyof S & string
-export type SingleSlotName<S extends SlotsOptions> = { [K in SlotName<S>]: S[K]['many'] extends true ? never : K }[SlotName<S>]
+type AnyAsset<P extends Profiles> = { [N in ProfileName<P>]: Asset<N> }[ProfileName<P>]
+type SlotName<S extends SlotsOptions> = keyof S & string
+type SingleSlotName<S extends SlotsOptions> = { [K in SlotName<S>]: S[K]['many'] extends true ? never : K }[SlotName<S>]
 /** What stands in a slot: it knows the slot's profile and the variants of that. */
-export type AttachmentIn<P extends Profiles, S extends SlotsOptions, K extends SlotName<S>> = Attachment<
+type AttachmentIn<P extends Profiles, S extends SlotsOptions, K extends SlotName<S>> = Attachment<
   VariantName<P, S[K]['profile'] & ProfileName<P>>,
   S[K]['profile'] & ProfileName<P>
 >
 /** An asset or its id; one of another profile than the slot's does not compile. */
-export type AssetFor<A, N extends string> = [A] extends [{ readonly profile: infer Given }] ? (N extends Given ? A : never) : A
-export type AssetRef = string | { readonly id: string }
+type AssetFor<A, N extends string> = [A] extends [{ readonly profile: infer Given }] ? (N extends Given ? A : never) : A
+type AssetRef = string | { readonly id: string }
 
 /** Everything an app calls. Whatever is not open yet is opened by the first call. */
 export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = SlotsOptions> extends AsyncDisposable {

@@ -2,7 +2,7 @@ import { isRindleError } from './errors.ts'
 import type { FileUnderGate } from './ports/file-under-gate.ts'
 
 /** What became of a question to the app's own code: its answer, or why there is none. */
-export type Answer<T> =
+type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | {
       readonly ok: false

@@ -2,7 +2,7 @@ import { type Asset, type AssetState, deliverableStates, gateStates, type Owner 
 import type { Variant } from './variant.ts'
 
 /** Where a row stands in its slot. `released` protects nothing and is shown to nobody: it promises that somebody looks whether the asset may go. */
-export type Standing = 'current' | 'pending' | 'released'
+type Standing = 'current' | 'pending' | 'released'
 
 /** Those of an asset's variants that have a row, by name: none before the gate has said yes. */
 export type Variants<N extends string = string> = Readonly<Partial<Record<N, Variant<N>>>>
@@ -50,7 +50,7 @@ export interface SlotRow extends Words {
 }
 
 /** How a row is to stand afterwards. `due`: its asset is in the gate, so somebody has to settle it later. */
-export interface ChangedRow extends Words {
+interface ChangedRow extends Words {
   readonly id: string
   readonly was: SlotRow['standing']
   readonly standing: SlotRow['standing']

@@ -1,7 +1,7 @@
 import type { AssetKind } from './asset.ts'
 
 /** How one content type is written, and what may be done with it. */
-export interface ContentType {
+interface ContentType {
   /** Canonical, lower-case, without parameters. */
   readonly type: string
   /** Without the dot; the first is the one we write. */

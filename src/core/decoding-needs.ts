@@ -4,7 +4,7 @@ import type { JailReport } from './ports/jail.ts'
 import type { Profile, Profiles } from './profile.ts'
 
 /** A type that a profile takes and that this machine cannot do all of what is asked with. */
-export interface UnmetNeed {
+interface UnmetNeed {
   readonly profile: string
   readonly contentType: string
   readonly error: RindleError

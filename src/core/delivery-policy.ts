@@ -14,7 +14,7 @@ export interface ServedObject {
   readonly byteSize: number | null
 }
 
-export interface ServedVariant {
+interface ServedVariant {
   readonly variant: Variant
   readonly object: ServedObject | null
 }
@@ -26,7 +26,7 @@ export interface ServedAsset {
   readonly variants: readonly ServedVariant[]
 }
 
-export type Disposition = 'inline' | 'attachment'
+type Disposition = 'inline' | 'attachment'
 
 /** How the file is to arrive at whoever opens the URL. */
 export interface DispositionWish {
@@ -92,7 +92,7 @@ const variantFilename = (filename: string, name: string, contentType: string): s
 }
 
 /** Between these two stands every public ticket: equal claims make equal URLs, so that caches keep working. */
-export const publicTicketTimes = { issuedAt: new Date(0), expiresAt: new Date(8_640_000_000_000_000) } as const
+const publicTicketTimes = { issuedAt: new Date(0), expiresAt: new Date(8_640_000_000_000_000) } as const
 
 const weekSeconds = 604_800
 

@@ -14,7 +14,7 @@ interface Moves {
   attachment: 'attach' | 'replace' | 'release' | 'detach' | 'refuse'
 }
 
-export type EventEntity = keyof Moves
+type EventEntity = keyof Moves
 
 /** For each kind of row and each way it can change: the event's name in the past tense, and what it says. */
 type Catalog = {

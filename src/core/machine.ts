@@ -1,5 +1,5 @@
 /** What a state means, and what happens to a row that is left in it. */
-export interface State<M extends string = string> {
+interface State<M extends string = string> {
   readonly means: string
   /**
    * Present on states that are owed work: a row in one always carries `due_at`. Past it the sweep applies the cure:
@@ -11,7 +11,7 @@ export interface State<M extends string = string> {
 }
 
 /** One named way of changing state. */
-export interface Move<S extends string = string> {
+interface Move<S extends string = string> {
   readonly from: readonly S[]
   readonly to: S
   /** The event in plain words: what happened, not what the code does. */

@@ -9,7 +9,7 @@ export type MetadataPolicy = 'keep' | 'strip-location' | 'strip'
 export const metadataPolicies: readonly MetadataPolicy[] = ['keep', 'strip-location', 'strip']
 
 /** Who takes metadata out of a type: the library by itself, or ffmpeg, which has to be installed. */
-export type Stripper = 'built-in' | 'ffmpeg'
+type Stripper = 'built-in' | 'ffmpeg'
 
 /** Canonical content types by who takes metadata out of them. Of types that are not here, nobody can. */
 export const strippableTypes: Readonly<Record<Stripper, ReadonlySet<string>>> = {

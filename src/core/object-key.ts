@@ -2,7 +2,7 @@ import { RindleError } from './errors.ts'
 import { isStorableText } from './storable.ts'
 
 /** The first part of a key says whose it is, so that lifecycle rules and access policies of a bucket can speak of it. */
-export type KeyRole = 'staging' | 'sealed' | 'variants' | 'unmanaged'
+type KeyRole = 'staging' | 'sealed' | 'variants' | 'unmanaged'
 
 const roles: readonly KeyRole[] = ['staging', 'sealed', 'variants', 'unmanaged']
 const maxKeyBytes = 1024

@@ -23,7 +23,7 @@ const name = /^[a-z][a-z0-9_-]{0,62}$/i
 const nameRule = 'names begin with a letter and go on with letters, digits, - and _, at most 63'
 
 /** What is wrong with the options of `createRindle`, all of it; whatever a program that was not type checked may have handed in. */
-export const problemsOfOptions = (options: unknown): string[] => {
+const problemsOfOptions = (options: unknown): string[] => {
   if (!isRecord(options)) return ['createRindle takes an object of options']
   const { profiles, slots, database, secrets, baseUrl, stores, logger, leaseSeconds, scratchFolder, jail, maxDecodeBytes } = options
   return [

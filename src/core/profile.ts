@@ -54,9 +54,6 @@ export interface Slot<P extends string = string> {
 
 export type Slots = Readonly<Record<string, Slot>>
 
-/** Names that a profile's variants go by. */
-export type VariantName<P extends Profile> = keyof P['variants'] & string
-
 /** Every field a profile has, its variants not yet known by name. */
 type UnnamedProfile = Omit<Profile, 'variants' | 'digests'> & {
   readonly variants: Recipes

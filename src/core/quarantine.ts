@@ -52,7 +52,7 @@ export const pardonAfter = (
   return { code: verdict.code, ...findingIn(verdict.details), ...said, ...(known.length > 0 ? { earlier: known } : {}) }
 }
 
-export type PardonWords = Pick<Pardon, 'actor' | 'reason' | 'at'>
+type PardonWords = Pick<Pardon, 'actor' | 'reason' | 'at'>
 
 const pardonsIn = (pardon: Pardon | null): Omit<Pardon, 'earlier'>[] => {
   if (!pardon) return []

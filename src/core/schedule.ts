@@ -5,7 +5,7 @@ export const opsLeaseSeconds = 10
 /** So many rows of a table a look takes on at most. */
 export const sweepLimit = 200
 /** The two clocks may part so far between two looks. */
-export const clockToleranceSeconds = 60
+const clockToleranceSeconds = 60
 /** So long nothing is expired or deleted after they parted further. */
 export const clockDoubtSeconds = 3_600
 /** History is kept for thirty days. */

@@ -3,7 +3,7 @@ import { RindleError } from './errors.ts'
 /** What came of JSON, as PostgreSQL takes it and gives it back. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 
-export interface StorableJsonLimits {
+interface StorableJsonLimits {
   /** Of the JSON in UTF-8. */
   readonly maxBytes: number
   /** Objects and lists within one another: `{ a: [] }` is two deep. */
@@ -12,7 +12,7 @@ export interface StorableJsonLimits {
   readonly maxMembers?: number
 }
 
-export type StorableJson =
+type StorableJson =
   | { readonly storable: true; readonly value: Json; readonly text: string }
   /** Why it cannot be kept, to end a sentence that begins with what was given: `is larger than 16384 bytes of JSON`. */
   | { readonly storable: false; readonly problem: string }

@@ -33,7 +33,7 @@ export interface GetTicket {
 }
 
 /** One member for each thing that a ticket may allow; a new one needs its codec below. */
-export interface Tickets {
+interface Tickets {
   put: PutTicket
   get: GetTicket
 }

@@ -3,9 +3,9 @@ import type { AnyRindleError } from './errors.ts'
 /** So many leases in a row that ran out, and the file is held back as one that kills workers. */
 export const lostLeases = 5
 /** So often may the decoder die over one file while its worker lives. */
-export const killedDecoders = 2
+const killedDecoders = 2
 /** So often it may get too little of the machine to come to an end: then it is held back as one that ends decoders. */
-export const starvedDecoders = 10
+const starvedDecoders = 10
 
 const firstBackoffSeconds = 5
 const lastBackoffSeconds = 3_600

@@ -14,7 +14,7 @@ interface OpenDirectory {
 }
 
 /** What stands behind an embedded handle. */
-export interface Embedded {
+interface Embedded {
   /** The instance, opened and locked by the first that asks. */
   open(): Promise<PgliteInstance>
   /** Closes it when nobody in this process uses it any more; the handle may be used again, and then opens again. */

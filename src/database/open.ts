@@ -14,7 +14,7 @@ import { isConflict, translated } from './sql-error.ts'
 import { insideTransaction, runInForeignTransaction, runInTransaction } from './transaction.ts'
 
 /** Where PostgreSQL is behind a pooler: `directUrl` leads past it, for listening; `prepared: false` when it pools transactions. */
-export interface DatabaseAddress {
+interface DatabaseAddress {
   readonly url: string
   readonly directUrl?: string
   readonly prepared?: boolean

@@ -119,7 +119,7 @@ export interface ObjectsTable {
   state_changed_at: Time
 }
 
-export interface AttachmentsTable {
+interface AttachmentsTable {
   id: string
   owner_type: string
   owner_id: string
@@ -134,7 +134,7 @@ export interface AttachmentsTable {
   inserted_at: Time
 }
 
-export interface RunsTable {
+interface RunsTable {
   id: string
   asset_id: string
   job: string
@@ -151,7 +151,7 @@ export interface RunsTable {
   state_changed_at: Time
 }
 
-export interface StateMovesTable {
+interface StateMovesTable {
   /** Text: it is 64 bits wide and only ever compared by the database. */
   xid: Generated<string>
   seq: Generated<number>
@@ -166,7 +166,7 @@ export interface StateMovesTable {
   reason: string | null
 }
 
-export interface LeasesTable {
+interface LeasesTable {
   name: string
   holder: string | null
   fence: Generated<number>

@@ -18,7 +18,7 @@ export interface Drawable {
 }
 
 /** A variant, or a variant for one media condition. */
-export type PictureWish<N extends string = string> = N | readonly [N, string] | { readonly name: N; readonly media?: string }
+type PictureWish<N extends string = string> = N | readonly [N, string] | { readonly name: N; readonly media?: string }
 
 export interface PictureWishes<N extends string = string> {
   /** In order: conditions are tried as they stand here. Default: every variant with the original's proportions. */

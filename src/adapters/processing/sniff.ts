@@ -31,7 +31,7 @@ export interface Identity {
   readonly extension: string
 }
 
-export interface Allowed {
+interface Allowed {
   readonly profileKind: 'media' | 'file'
   readonly extension: string | null
   readonly allowMime: readonly string[]

@@ -3,7 +3,7 @@ import { jobCatalog, type JobName } from '../../core/jobs.ts'
 import type { Queryable } from '../../database/database.ts'
 import { executorOf } from '../../database/queryable.ts'
 
-export type BossExecutor = NonNullable<ConstructorOptions['db']>
+type BossExecutor = NonNullable<ConstructorOptions['db']>
 
 /** Where pg-boss lives: a schema of its own in the same database. */
 export const queueSchema = 'rindle_queue'

@@ -36,7 +36,7 @@ export interface StorageTimeouts {
   readonly graceMs: number
 }
 
-export const defaultStorageTimeouts: StorageTimeouts = {
+const defaultStorageTimeouts: StorageTimeouts = {
   putMs: 6 * 3_600_000,
   headMs: 30_000,
   readMs: 30_000,

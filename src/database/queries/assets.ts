@@ -15,7 +15,7 @@ export async function findAsset(db: Queryable, id: string): Promise<Asset | null
   return rows[0] ? assetOf(rows[0].asset) : null
 }
 
-export interface AssetFilter {
+interface AssetFilter {
   readonly owner: Owner | null
   readonly profile: string | null
   readonly states: readonly AssetState[] | null

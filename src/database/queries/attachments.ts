@@ -18,7 +18,7 @@ export interface SlotKey {
 }
 
 /** A row of one of several slots, which `slot` tells apart. */
-export interface LookedAtRow extends SlotRow {
+interface LookedAtRow extends SlotRow {
   readonly slot: string
   readonly due: boolean
 }

@@ -22,7 +22,7 @@ export interface DueRows {
 }
 
 /** Which of them: all, or only those whose cure takes nothing away. */
-export type DueScope = 'all' | 'harmless'
+type DueScope = 'all' | 'harmless'
 
 export async function listDueRows(
   db: Queryable,
@@ -157,7 +157,7 @@ export async function forgetSessions(db: Queryable, { ids, at }: { readonly ids:
 }
 
 /** An object below `unmanaged/` whose writer has let its time pass. */
-export interface LapsedObject {
+interface LapsedObject {
   readonly id: string
   readonly store: string
   readonly key: string

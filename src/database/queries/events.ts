@@ -3,7 +3,7 @@ import { eventNameOf, type RindleEvent } from '../../core/events.ts'
 import type { Queryable } from '../database.ts'
 import type { EventCursor } from './leases.ts'
 
-export interface EventPage {
+interface EventPage {
   readonly events: readonly RindleEvent[]
   /** To be remembered once they are published. */
   readonly cursor: EventCursor

@@ -48,7 +48,7 @@ export interface GateClaim {
   readonly isAttached: boolean
 }
 
-export interface GateBid {
+interface GateBid {
   readonly assetId: string
   /** Profiles that this worker knows, with the names of their variants. An asset of another is left to a worker that knows it. */
   readonly profiles: Readonly<Record<string, readonly string[]>>

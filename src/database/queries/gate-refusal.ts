@@ -11,7 +11,7 @@ import { doomed } from './doomed.ts'
 import type { GateClaim, GateObject } from './gate-claim.ts'
 import { bytesOf, doomOthers, endedRun, jobsOf, type SealedBytes } from './gate.ts'
 
-export interface GateRefusal {
+interface GateRefusal {
   readonly claim: GateClaim
   readonly code: string
   readonly message: string

@@ -50,7 +50,7 @@ export interface PlannedVariant {
   readonly object: { readonly id: string; readonly key: string; readonly contentType: string } | null
 }
 
-export interface Admission {
+interface Admission {
   readonly claim: GateClaim
   /** What is served from now on, with its bytes. */
   readonly sealed: GateObject

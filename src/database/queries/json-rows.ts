@@ -7,7 +7,7 @@ import type { AssetsTable, ObjectsTable, UploadSessionsTable, VariantsTable } fr
 type JsonOf<T> = T extends Date | Uint8Array ? string : T
 
 /** A row as `to_jsonb` gives it: times are ISO text, bytes `\x…` text. */
-export type JsonRow<T> = { readonly [K in keyof Selectable<T>]: JsonOf<Selectable<T>[K]> }
+type JsonRow<T> = { readonly [K in keyof Selectable<T>]: JsonOf<Selectable<T>[K]> }
 
 export type AssetJson = Omit<JsonRow<AssetsTable>, 'pardon'>
 export type VariantJson = JsonRow<VariantsTable>

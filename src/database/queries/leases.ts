@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Queryable } from '../database.ts'
 
-export type LeaseName = 'sweep' | 'events' | 'reconcile'
+type LeaseName = 'sweep' | 'events' | 'reconcile'
 
 /** A lease that this holder has now: whatever is done under it names its fence. */
 export interface Lease {

@@ -23,7 +23,7 @@ export interface PurgeableAsset {
 }
 
 /** How the asset is locked: `decide` keeps attaches away as well, `settle` lets an adopter's open attach stand. */
-export type AssetLock = 'decide' | 'settle'
+type AssetLock = 'decide' | 'settle'
 
 /** Locks the asset. Whatever is decided on the absence of rows is to be looked at in a later statement, which sees what this one waited for. */
 export async function lockAsset(tx: Queryable, assetId: string, lock: AssetLock): Promise<PurgeableAsset | null> {
@@ -52,7 +52,7 @@ export async function isolationOf(tx: Queryable): Promise<string> {
 }
 
 /** What holds an asset and what it holds, in one snapshot. */
-export interface Ties {
+interface Ties {
   /** Attachments that show it, or will. */
   readonly held: number
   /** Released ones that were deleted by the looking itself: a detach takes no lock of the asset, so a second look could miss one. */
@@ -151,7 +151,7 @@ const everyObject = (at: Date): Step =>
 const deletions = (objectIds: readonly string[]): JobRequest[] => objectIds.map((id) => ({ name: 'delete_object', id }))
 
 /** What keeps the row of an asset that is being purged: objects not gone yet, and sessions that ended less than a day ago. */
-export interface Residue {
+interface Residue {
   readonly remaining: number
   /** When the next of them is due; null when there is none. */
   readonly nextDueAt: Date | null

@@ -8,7 +8,7 @@ import { also, moved } from '../move.ts'
 import { moves, type Recorder } from '../statement.ts'
 
 /** An asset that is held back, as who would release it looks at it. */
-export interface HeldBack {
+interface HeldBack {
   readonly state: AssetState
   readonly code: string
   readonly details: object

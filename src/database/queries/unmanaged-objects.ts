@@ -7,7 +7,7 @@ import { born, isMissed, moved } from '../move.ts'
 import { moves, type Recorder } from '../statement.ts'
 import { doomed } from './doomed.ts'
 
-export interface KnownObject {
+interface KnownObject {
   readonly id: string
   readonly store: string
   readonly key: string
@@ -26,7 +26,7 @@ export async function findObjectByKey(db: Queryable, place: { readonly store: st
   return row ? { ...place, id: row.id, state: row.state, contentType: row.content_type, watchUntil: row.watch_until } : null
 }
 
-export interface NewUnmanagedObject {
+interface NewUnmanagedObject {
   readonly id: string
   readonly store: string
   readonly key: string

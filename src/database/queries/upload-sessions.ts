@@ -30,13 +30,13 @@ export interface LandingObject extends StagingObject {
 }
 
 /** A session with its asset, and with what the client may still write to. */
-export interface Upload {
+interface Upload {
   readonly session: UploadSession
   readonly asset: Asset
   readonly object: LandingObject | null
 }
 
-export interface NewUpload {
+interface NewUpload {
   readonly sessionId: string
   readonly assetId: string
   readonly object: StagingObject

@@ -12,7 +12,7 @@ export interface Report {
   readonly text?: string
 }
 
-export interface Flag {
+interface Flag {
   readonly help: string
   /** What stands for the value in the help; a flag without one is either there or not. */
   readonly value?: string
@@ -20,7 +20,7 @@ export interface Flag {
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>
 
-export interface Invocation {
+interface Invocation {
   readonly flags: Flags
   /** What was given for `argument`; empty for a command that has none. */
   readonly argument: string

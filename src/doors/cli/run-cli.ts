@@ -7,7 +7,7 @@ import type { CliConfig } from './config.ts'
 import { exitCodeOf, exitCodes } from './exit-code.ts'
 import { findApp } from './find-app.ts'
 
-export interface CliStreams {
+interface CliStreams {
   out(text: string): void
   err(text: string): void
 }

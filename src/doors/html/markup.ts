@@ -1,7 +1,7 @@
 import { RindleError } from '../../core/errors.ts'
 
 /** An attribute's value: null and false leave it out, true writes the bare name. */
-export type AttributeValue = string | number | boolean | null
+type AttributeValue = string | number | boolean | null
 export type Attributes = Readonly<Record<string, AttributeValue>>
 
 /** Text that means itself wherever HTML may stand: in an element, or in an attribute with either quote. */

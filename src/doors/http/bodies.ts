@@ -57,7 +57,7 @@ const parsed = (text: string): unknown => {
 }
 
 /** Fields of a body, read one by one; `end` refuses what nobody read. Each throws RindleError `body_invalid` naming the field. */
-export interface Fields {
+interface Fields {
   text(name: string): string
   optionalText(name: string): string | undefined
   number(name: string): number

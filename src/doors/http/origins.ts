@@ -1,5 +1,5 @@
 /** What a page of another origin may send and read, for origins that the app lists. */
-export interface Origins {
+interface Origins {
   isListed(origin: string | null): boolean
   readonly any: boolean
   preflight(request: Request, methods: readonly string[]): Response

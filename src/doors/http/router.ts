@@ -7,7 +7,7 @@ export interface Match<T> {
   readonly params: Readonly<Record<string, string>>
 }
 
-export interface Router<T> {
+interface Router<T> {
   /** @throws RindleError `route_not_found`, `method_not_allowed` */
   match(method: string, path: string): Match<T>
   /** The methods that a path answers to. */

@@ -3,7 +3,7 @@ import { RindleError } from '../../core/errors.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /** A rest that can be cut short. A wake while nobody rests is remembered, so that none is lost. */
-export interface Nap {
+interface Nap {
   wake(): void
   rest(ms: number): Promise<void>
 }
@@ -37,7 +37,7 @@ export interface Loop {
   turn(): Promise<number>
 }
 
-export interface LoopControl {
+interface LoopControl {
   readonly stopped: () => boolean
   /** Whether the loop's last turn failed. */
   readonly report: (name: string, failing: boolean) => void

@@ -9,7 +9,7 @@ import { type AssetRef, findServedAsset } from '../steps/find-served-asset.ts'
 import { mintUrl, type UrlOptions } from '../steps/mint-url.ts'
 
 /** Something that can be fetched now. */
-export interface Address {
+interface Address {
   readonly url: string
   readonly contentType: string
 }

@@ -13,7 +13,7 @@ export interface EmitterHold {
   readonly renewAtMs: number
 }
 
-export interface Emission {
+interface Emission {
   /** To be handed in next time; null when another worker emits. */
   readonly hold: EmitterHold | null
   /** True when there is more to emit at once. */

@@ -4,7 +4,7 @@ import { isId } from '../../core/ids.ts'
 import { isReleasable } from '../../core/quarantine.ts'
 import { listQuarantined as listRows, type QuarantinedAsset } from '../../database/queries/quarantined.ts'
 
-export interface ListQuarantinedOptions {
+interface ListQuarantinedOptions {
   readonly profile?: string
   /** The id that the former page ended with. */
   readonly before?: string

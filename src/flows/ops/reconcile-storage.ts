@@ -7,7 +7,7 @@ import { type Look, type Store, type Survey, surveyStore } from '../steps/survey
 type Context = Pick<RindleContext, 'db' | 'stores' | 'clock' | 'logger'>
 
 /** What a store lists that no row answers for, and what became of it. */
-export interface StoreDrift extends Pick<Survey, 'listed' | 'unknown' | 'foreign'> {
+interface StoreDrift extends Pick<Survey, 'listed' | 'unknown' | 'foreign'> {
   readonly store: string
   readonly deleted: number
   readonly aborted: number
@@ -17,7 +17,7 @@ export interface StoreDrift extends Pick<Survey, 'listed' | 'unknown' | 'foreign
   readonly unread: readonly string[]
 }
 
-export interface Reconciliation {
+interface Reconciliation {
   /** `elsewhere`: a worker has done it within the day, or is at it. `stopped`: told to stop before its end. */
   readonly outcome: 'done' | 'elsewhere' | 'doubted' | 'stopped'
   readonly stores: readonly StoreDrift[]

@@ -12,7 +12,7 @@ import { settleUnmanagedObject } from '../steps/settle-unmanaged-object.ts'
 
 type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger'>
 
-export interface Look {
+interface Look {
   readonly reading: ClockReading
   /** True when this worker holds the lease and looked at what is due. */
   readonly swept: boolean

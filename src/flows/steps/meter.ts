@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-export interface Metered {
+interface Metered {
   /** The same bytes, counted and hashed as they are read. */
   readonly body: ReadableStream<Uint8Array>
   /** What went through so far. The hash can be asked for once, at the end. */

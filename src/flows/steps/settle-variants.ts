@@ -18,7 +18,7 @@ export interface KnownBuild {
   }[]
 }
 
-export interface VariantSettlement {
+interface VariantSettlement {
   readonly known: KnownBuild
   readonly outcomes: readonly VariantOutcome[]
   readonly runId: string

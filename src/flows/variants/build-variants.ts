@@ -30,7 +30,7 @@ type Context = Pick<
 >
 
 /** `nothing`: no variant of the asset waits to be made. */
-export type BuildOutcome = 'built' | 'later' | 'nothing'
+type BuildOutcome = 'built' | 'later' | 'nothing'
 
 interface Build {
   readonly profile: Profile

@@ -23,7 +23,7 @@ type Context = Pick<
 >
 
 /** `lost`: there was nothing to take, or another worker has it now. `later`: a fault passed by, and the asset waits. */
-export type PromotionOutcome = 'admitted' | 'refused' | 'later' | 'lost'
+type PromotionOutcome = 'admitted' | 'refused' | 'later' | 'lost'
 
 /**
  * Takes one asset through the gate and makes its image variants, in one visit: claim; judge the file; write the verdict; store what was

@@ -7,17 +7,17 @@ import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample
 import { outlineOf } from './whole.ts'
 
 /** What audio and video are, as far as rows know it. */
-export type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
+type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
 
 /** What of a visit is needed here. */
-export interface AvVisit {
+interface AvVisit {
   readonly path: string
   readonly purpose: Visit['purpose']
   readonly limits: DecodeLimits
 }
 
 /** A file whose probe found nothing wrong. */
-export interface AvHeader {
+interface AvHeader {
   readonly input: AvInput
   readonly facts: AvFacts
   readonly probed: Probed
@@ -80,7 +80,7 @@ const measured: ReadonlySet<string> = new Set(['audio/mpeg', 'audio/aac', 'audio
  * `max_streams_exceeded`, `max_duration_exceeded`, `max_side_exceeded`, `max_pixels_exceeded`; `program_missing` and `peer_outdated`, and
  * `decoder_killed` when time ran out, which are faults.
  */
-export const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> => {
+const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> => {
   const damaged = damage(input)
   const outline = await outlineOf(input.path, input.contentType)
   if (outline === 'refers elsewhere') throw new RindleError('external_reference', { format: spokenType(input.contentType) })
@@ -107,7 +107,7 @@ export const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvH
  *
  * @throws RindleError `decode_failed`, `decode_too_large`; `program_missing`, `peer_outdated` and `decoder_killed` are faults.
  */
-export const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeLimits): Promise<void> => {
+const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeLimits): Promise<void> => {
   const timeoutMs = limits.gateTimeoutMs * shares.part
   const isShort = durationMs <= shortSeconds * 1000
   const first = await decodeSample(input, probed, { fromSeconds: 0, lengthSeconds: isShort ? null : partSeconds, timeoutMs })

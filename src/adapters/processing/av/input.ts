@@ -53,9 +53,6 @@ const mebibyte = 1024 * 1024
 /** Larger than any frame of 64 megapixels in ten bits; one block, not all of them together. */
 const maxBlockBytes = 512 * mebibyte
 
-/** Demuxed by the name that the sniffer found, or not at all. */
-export const isDemuxed = (contentType: string): boolean => Object.hasOwn(demuxers, canonicalType(contentType))
-
 /**
  * How ffmpeg and ffprobe are told to open a file that nobody trusts: this file and no other, as this container and no other, with the listed
  * decoders. Options of the input (`-ss`, `-t`) go before it.

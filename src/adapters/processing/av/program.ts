@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { RindleError } from '../../../core/errors.ts'
 
-export type ProgramName = 'ffmpeg' | 'ffprobe'
+type ProgramName = 'ffmpeg' | 'ffprobe'
 
 export interface ProgramRun {
   /** Null when a signal ended it. */
@@ -25,7 +25,7 @@ export interface ProgramLimits {
 }
 
 /** What `ffprobe -version` is to say at least. */
-export const oldestFfmpeg = '5.1'
+const oldestFfmpeg = '5.1'
 const oldestAvutil = [57, 28] as const
 const install = 'apt-get install ffmpeg, or brew install ffmpeg; then start the worker again'
 const folders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/bin']

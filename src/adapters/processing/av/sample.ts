@@ -3,7 +3,7 @@ import type { ProgramRun } from './program.ts'
 import type { Picture, Sound } from './probe-reply.ts'
 
 /** What of a file is decoded. */
-export interface Tracks {
+interface Tracks {
   readonly picture: Pick<Picture, 'index'> | null
   readonly sound: Pick<Sound, 'index'> | null
 }

@@ -2,7 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { canonicalType } from '../../../core/content-type.ts'
 
 /** What the outermost structure of a container says of itself. */
-export type Outline = 'whole' | 'cut' | 'refers elsewhere'
+type Outline = 'whole' | 'cut' | 'refers elsewhere'
 
 /**
  * Looks at the outermost boxes, chunks or pages, where a demuxer makes do with less: whether the file ends before they do, and whether a

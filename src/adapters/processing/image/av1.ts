@@ -1,7 +1,7 @@
 import { type ByteAt, walkThrough } from '../byte-window.ts'
 
 /** How the pictures of an AVIF are coded: of all that are in it, the most. */
-export interface Av1Coding {
+interface Av1Coding {
   readonly bitsPerSample: number
   readonly chroma: '4:2:0' | '4:2:2' | '4:4:4'
 }

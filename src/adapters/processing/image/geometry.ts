@@ -6,7 +6,7 @@ export interface Size {
 }
 
 /** A part of a picture, in its pixels; fractions are kept so that it can be carried over to a smaller copy. */
-export interface Region extends Size {
+interface Region extends Size {
   readonly left: number
   readonly top: number
 }

@@ -12,7 +12,7 @@ import { dominantColorOf, placeholderSide, thumbHashOf } from './placeholder.ts'
 import { rawOf, reopened, type Raw } from './raw.ts'
 import type { Sharp } from './sharp.ts'
 
-export interface ImageJob {
+interface ImageJob {
   readonly path: string
   readonly folder: string
   readonly header: ImageHeader
@@ -21,7 +21,7 @@ export interface ImageJob {
   readonly need: (bytes: number) => Promise<void>
 }
 
-export interface MadeImages {
+interface MadeImages {
   readonly variants: readonly MadeVariant[]
   /** The whole picture in every size that was made on the way, large to small. */
   readonly copies: readonly [Raw, ...Raw[]]

@@ -3,7 +3,7 @@ import type { ImageFormat } from '../../../core/recipe.ts'
 import type { Size } from './geometry.ts'
 
 /** What the header tells of how the pixels are coded. */
-export interface Coding {
+interface Coding {
   readonly contentType: string
   readonly channels: number
   readonly bitsPerSample: number

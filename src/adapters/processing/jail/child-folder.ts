@@ -23,7 +23,7 @@ import type { Logger } from '../../../core/ports/logger.ts'
 import { removeTree } from './remove-tree.ts'
 
 /** What is taken out of a child's folder: a file of exactly this size, which is no more than it may have. */
-export interface Taking {
+interface Taking {
   readonly destination: string
   readonly byteSize: number
   readonly mostBytes: number

@@ -16,7 +16,7 @@ export interface JailLimits {
   readonly maxFileBytes: number
 }
 
-export interface Confining extends JailLimits {
+interface Confining extends JailLimits {
   /** Path of the tool that limits a running process; null where there is none, and then nothing is limited. */
   readonly prlimit: string | null
   /** The child's user is counted apart from the same user outside, so that its processes can be limited without counting ours. */
@@ -40,7 +40,7 @@ const mostOpenFiles = 256
 const mostTasks = 1_024
 
 /** The class that a need belongs to: what is granted for it. */
-export const classOf = (bytes: number, maxDecodeBytes: number): number =>
+const classOf = (bytes: number, maxDecodeBytes: number): number =>
   Math.min(maxDecodeBytes, 2 ** Math.ceil(Math.log2(Math.max(bytes, smallestClassBytes))))
 
 /** The limits of one child, held from outside. */

@@ -12,7 +12,7 @@ import { failureHoldsMs, findSandbox, showFolders, type SandboxFound } from './s
 import { createTurns } from './turns.ts'
 import { wallsOf, warnOf } from './walls.ts'
 
-export interface PoolOptions {
+interface PoolOptions {
   /** How many children may work at the same time. */
   readonly concurrency: number
   readonly limits: JailLimits
@@ -34,7 +34,7 @@ export interface PoolOptions {
 }
 
 /** What one visit is about: the file that it looks at lies in the child's folder by then. */
-export interface Visiting<T> {
+interface Visiting<T> {
   readonly visit: VisitRequest
   readonly byteSize: number
   readonly limits: Omit<VisitLimits, 'grant' | 'maxDecodeBytes' | 'excess'>
@@ -52,7 +52,7 @@ export interface Pool {
   close(): Promise<void>
 }
 
-export interface Standing {
+interface Standing {
   readonly walls: readonly Wall[]
   readonly warm: Warm
   readonly place: SandboxFound

@@ -8,7 +8,7 @@ import type { Pool } from './pool.ts'
 import { failureHoldsMs } from './sandbox.ts'
 import { type Sample, samples } from './samples.ts'
 
-export interface Asking {
+interface Asking {
   readonly pool: Pool
   readonly visit: Jail['visit']
   readonly scratchFolder: string

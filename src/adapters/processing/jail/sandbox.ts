@@ -27,10 +27,10 @@ const tmpBytes = 16 * 1024 * 1024
 /** A machine may have been out of processes or of memory for a moment. */
 export const failureHoldsMs = 60_000
 const install = 'apt-get install bubblewrap'
-export const sandboxStands = 'decoders see no network, no other process, and no file but the one they look at'
+const sandboxStands = 'decoders see no network, no other process, and no file but the one they look at'
 /** Where bubblewrap starts, but no decoder in it. */
 export const showFolders = 'look whether scratchFolder and the folder of this package can be bound into it; it is tried again in a minute'
-export const allowNamespaces =
+const allowNamespaces =
   'allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0), and in a container the rights to make them and to mount /proc'
 
 /** Finds out by running it whether bubblewrap works here. Once per process and program; that it does not is believed for a minute. */

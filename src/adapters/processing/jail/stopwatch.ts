@@ -1,5 +1,5 @@
 /** A clock that rings once it has run for so long altogether. */
-export interface Stopwatch {
+interface Stopwatch {
   run(): void
   rest(): void
 }

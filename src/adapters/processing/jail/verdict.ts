@@ -14,7 +14,7 @@ const missing: ReadonlySet<ErrorCode> = new Set(['peer_missing', 'peer_outdated'
 /** Names that are never a verdict on the bytes, whoever says them. A child that goes on naming one comes to an end like one that dies. */
 const faults: ReadonlySet<ErrorCode> = new Set(['decoder_killed', 'decoder_starved', 'decoder_unavailable', 'internal_error'])
 
-export interface Judged {
+interface Judged {
   readonly visit: Visit
   /** Of the child that looked at it. */
   readonly folder: ChildFolder

@@ -3,14 +3,14 @@ import type { Wall } from '../../../core/ports/jail.ts'
 import type { Warm } from './decoder.ts'
 
 /** What was found out while the first child of a jail was started. */
-export interface Found {
+interface Found {
   readonly sandbox: { readonly stands: boolean; readonly means: string }
   readonly hasPrlimit: boolean
   readonly isOffered: boolean
   readonly warm: Warm
 }
 
-export const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
+const withoutPrlimit = 'prlimit was not found: the memory of decoders is not limited; install util-linux'
 
 /** Every wall of the jail, whether it stands, and in words what that means. */
 export const wallsOf = ({ sandbox, hasPrlimit, isOffered, warm }: Found): Wall[] => [

@@ -16,7 +16,7 @@ export interface Bytes {
 }
 
 /** What a file may cost beside its bytes, whatever it is built of. */
-export interface Budget {
+interface Budget {
   /** Counts a chunk, a segment, a block or a box. @throws RindleError `metadata_not_removable` for more than any tool writes */
   piece(): void
   /** How much may still be inflated in order to look into it. */
@@ -24,7 +24,7 @@ export interface Budget {
 }
 
 /** An hour of film in fragments of a quarter of a second has as many. */
-export const mostPieces = 131_072
+const mostPieces = 131_072
 const mostInflatedBytes = 67_108_864
 
 export const createBudget = (refuse: () => never): Budget => {

@@ -4,7 +4,7 @@ import type { Span } from '../../../core/span.ts'
 import { allowanceFor, type Bytes, createBudget, inside, isAll, lookCost, stepBytes } from './bytes.ts'
 
 /** A file that is copied when the first byte of it is to change. */
-export interface Canvas {
+interface Canvas {
   readonly bytes: Bytes
   /** Writes out what changed. @returns where, ascending and disjoint; empty when nothing did and no copy was made */
   finish(): readonly Span[]

@@ -32,7 +32,7 @@ const withoutPlaces = (record: Buffer): Buffer | null => {
 }
 
 /** What a resource block of Photoshop holds, for what has its own form. */
-export interface ResourceForms {
+interface ResourceForms {
   readonly exif: (bytes: Bytes) => void
   readonly xmp: (bytes: Bytes) => void
   readonly picture: (bytes: Bytes) => void

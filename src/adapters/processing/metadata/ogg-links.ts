@@ -5,7 +5,7 @@ import { readAt } from './windows.ts'
  * What follows one page after the other. `chained`: a second recording begins where the first has ended; ffmpeg would carry its comment along as
  * sound, or play on where the first was to be cut short. `more`: there is junk between pages, which a copy takes away.
  */
-export type Links = 'one' | 'more' | 'chained'
+type Links = 'one' | 'more' | 'chained'
 
 const pageHeaderBytes = 27
 /** More pages than a day of sound has. */

@@ -9,7 +9,7 @@ import { linksOf } from './ogg-links.ts'
 import { saysMore } from './sound-notes.ts'
 import { keptSubtitles, type SubtitleTrack } from './subtitles.ts'
 
-export interface RemuxRequest {
+interface RemuxRequest {
   readonly path: string
   readonly copyPath: string
   readonly contentType: string

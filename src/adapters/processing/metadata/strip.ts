@@ -16,7 +16,7 @@ import { stripTiffFile } from './tiff.ts'
 import { stripJpegFile } from './trailer.ts'
 import { stripWebp } from './webp.ts'
 
-export interface StripRequest {
+interface StripRequest {
   /** Only read. */
   readonly path: string
   /** Where the rewritten file goes: `original.<extension>`. */

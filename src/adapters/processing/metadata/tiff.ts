@@ -7,7 +7,7 @@ import { entriesOf, layoutOf, type Entry, type Layout, valuesOf } from './tiff-e
 import { stripXmp } from './xmp.ts'
 
 /** What the walker of TIFF hands on. */
-export interface TiffForms {
+interface TiffForms {
   readonly picture: (bytes: Bytes) => void
 }
 

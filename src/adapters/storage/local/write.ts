@@ -11,7 +11,7 @@ const fileMode = 0o600
 const maxUnfinished = 32
 
 /** A file that has no name of its own yet. */
-export interface Unfinished {
+interface Unfinished {
   readonly path: string
   readonly handle: FileHandle
 }

@@ -42,7 +42,7 @@ export const presign = (request: RequestToPresign, credentials: S3Credentials): 
 }
 
 /** Who signs, and when. */
-export interface Signing {
+interface Signing {
   readonly signer: DaySigner
   /** `20130524T000000Z` */
   readonly stamp: string
