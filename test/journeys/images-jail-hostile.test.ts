@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { findProgram } from '../../src/adapters/processing/jail/programs.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Verdict } from '../../src/core/ports/jail.ts'
 import { descendants, isAlive } from '../services/processes.ts'
 import { growing, hostileArguments } from './fixtures/hostile-decoder.ts'
-import { limits, openPlace, type Place, quarters } from './fixtures/visits.ts'
+import { openPlace, type Place, quarters } from './fixtures/visits.ts'
 
 const mebibyte = 1024 * 1024
 /** More than any child may hold here that was granted the least. */
@@ -81,11 +77,11 @@ describe('a decoder that a file took over', { timeout: 300_000 }, () => {
   })
 
   it('answers for no other visit, neither ahead of it nor with what was asked of the last', async () => {
-    const seven = `{ ...pass, passed: { ...pass.passed, facts: { ...pass.passed.facts, width: 7 } } }`
-    const ahead = await hostile(`(visit, count) => { say(pass); if (count === 1) setTimeout(() => say(${seven}), 20) }`)
+    const counted = `{ ...pass, passed: { ...pass.passed, facts: { ...pass.passed.facts, width: count } } }`
+    const ahead = await hostile(`(visit, count) => { say(${counted}); setTimeout(() => say(${counted}), 20) }`)
     for (let visit = 0; visit < 3; visit++) {
       const verdict = await ahead.visit(picture, 'a.png')
-      assert.equal(verdict.verdict === 'pass' && verdict.facts.width, 1)
+      assert.equal(verdict.verdict === 'pass' && verdict.facts.width, 1, 'the first of a fresh one')
       await sleep(200)
     }
     await ahead.close()

@@ -1,7 +1,7 @@
 import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import type { ChildFolder } from './child-folder.ts'
-import { lookEveryMs } from './excess.ts'
+import { keepLooking } from './excess.ts'
 import { type Inbox, replyInbox } from './inbox.ts'
 import { launch, type Launched } from './launch.ts'
 import { cpuSecondsAtRest, cpuSecondsWithin } from './limits.ts'
@@ -109,11 +109,10 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
   launched.hold(true)
   const ended = Promise.withResolvers<Ending>()
   const clocks = clocksOf(limits, ended.resolve)
-  const look = (): void => {
+  const stopLooking = keepLooking(() => {
     const reason = excess()
     if (reason !== null) ended.resolve({ reason })
-  }
-  const looking = setInterval(look, lookEveryMs)
+  })
   const abort = (): void => ended.resolve({ reason: 'it was told to stop' })
   signal?.addEventListener('abort', abort, { once: true })
   try {
@@ -135,7 +134,7 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
     throw err
   } finally {
     clocks.rest()
-    clearInterval(looking)
+    stopLooking()
     signal?.removeEventListener('abort', abort)
     launched.hold(false)
   }

@@ -19,13 +19,28 @@ export interface Allowance {
   readonly entries: number
 }
 
-/** So often a child is looked at while it is at work. */
-export const lookEveryMs = 250
+/** So often a child is looked at while it is at work … */
+const lookEveryMs = 250
+/** … or less often, where it would take more than this part of the time: on machines of many processes a child without a sandbox is found slowly. */
+const mostOfTime = 0.01
 
 const mebibyte = 1024 * 1024
 const mostProcesses = 64
 const mostThreads = 1_024
 const mostOpenFiles = 2_048
+
+/** Looks again and again until the function that it returns is called. */
+export const keepLooking = (look: () => void): (() => void) => {
+  let timer: NodeJS.Timeout | undefined
+  const wait = (ms: number): void => void (timer = setTimeout(again, ms))
+  const again = (): void => {
+    const began = performance.now()
+    look()
+    wait(Math.max(lookEveryMs, (performance.now() - began) / mostOfTime))
+  }
+  wait(lookEveryMs)
+  return () => clearTimeout(timer)
+}
 
 /**
  * Says in words what a child has taken beyond its allowance; null when it has not, and where the kernel tells nothing. A limit on data does
