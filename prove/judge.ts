@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import type { Jail } from '../src/core/ports/jail.ts'
+import type { StorageAdapter } from '../src/core/ports/storage.ts'
+import { createGateWitness } from './judge/gate.ts'
+import { createStorageWitness } from './judge/storage.ts'
+import { createUrlWitness } from './judge/urls.ts'
+import { createWishWitness, type Wishes } from './judge/wishes.ts'
+
+/** Reads committed rows, on a connection of its own that nothing breaks: `EngineDatabase.query`. */
+export type Query = (text: string, values?: readonly unknown[]) => Promise<Record<string, unknown>[]>
+
+export interface WitnessOptions {
+  readonly query: Query
+  /** Hears of every broken promise at once, as a sentence that names what it is about. */
+  readonly breach: (text: string) => void
+}
+
+/**
+ * Sees what rows cannot show, while it happens. What the rows themselves show is asked by `checkInvariants`. Put it next to the library, before
+ * whatever fails: `createWitness` → `storage(faulty(bucket))` into the profiles, `jail(createJail())` into the overrides, `watch(rindle)`.
+ *
+ * At the instant of each call of storage it looks at the rows:
+ * - nothing is written, and no upload in parts begun, at a key of the library that has no row;
+ * - a sealed or a variant's key is written by the library once, whatever the answer was;
+ * - nothing is deleted but what its row says is doomed or watched, and nothing that an asset, a variant or an open upload points at;
+ * - no upload in parts is aborted that an open session awaits.
+ *
+ * Of URLs: none for what was deleted when it was asked for, or has not passed the gate when it is given; what one leads to, told by
+ * `delivered`, is byte for byte what the jail saw or made, and the asset's own.
+ *
+ * Of slots that hold one: what stands there once all is quiet is what the last wish asked for that was not refused. Two wishes that overlap
+ * may come in either order; one whose answer was lost may count or not.
+ */
+export interface Witness {
+  storage(adapter: StorageAdapter): StorageAdapter
+  jail(jail: Jail): Jail
+  /** Watches `url`, `variantUrl`, `attach` and `detach` of this very object from now on. @returns the same. */
+  watch<R extends object>(rindle: R): R
+  /** To be told of every complete body that a URL led to, whoever gave it out. */
+  delivered(url: string, bytes: Uint8Array): Promise<void>
+  /** To be told when bytes of a client arrive at a key without passing the adapter, before they are there. */
+  landing(key: string): Promise<void>
+  /** For wishes in a transaction of the app's own, which `watch` leaves to it. */
+  readonly wishes: Pick<Wishes, 'begin'>
+  /** Judges what can only be judged once nothing is under way. Breaches are told to `breach`. @returns how much was witnessed. */
+  check(): Promise<Witnessed>
+}
+
+export interface Witnessed {
+  /** Writes, deletions and aborts that were held against the rows. */
+  readonly calls: number
+  readonly urls: number
+  readonly bodies: number
+  readonly wishes: number
+  readonly slots: number
+}
+
+export const createWitness = ({ query, breach }: WitnessOptions): Witness => {
+  const gate = createGateWitness()
+  const storage = createStorageWitness({ query, breach, read: gate.read })
+  const urls = createUrlWitness({ query, breach, gate })
+  const wishes = createWishWitness({ query, breach })
+  return {
+    storage: storage.wrap,
+    jail: gate.wrap,
+    watch(rindle) {
+      around(rindle, 'url', (call, [asset]) => urls.given(call, asset))
+      around(rindle, 'variantUrl', (call, [asset]) => urls.given(call, asset))
+      around(rindle, 'attach', (call, [asset, owner, slot, options]) => wishes.watch(rindle, call, { asset, owner, slot, options }))
+      around(rindle, 'detach', (call, [owner, slot, options]) => wishes.watch(rindle, call, { asset: null, owner, slot, options }))
+      return rindle
+    },
+    delivered: (url, bytes) => urls.delivered(url, createHash('sha256').update(bytes).digest('hex')),
+    landing: storage.landing,
+    wishes,
+    async check() {
+      const slots = await wishes.check()
+      return { calls: storage.calls(), urls: urls.count(), bodies: urls.bodies(), wishes: wishes.count(), slots }
+    },
+  }
+}
+
+type Around = (call: () => Promise<unknown>, args: readonly unknown[]) => Promise<unknown>
+
+/** In place, so that whoever knows the object by its identity still does. */
+const around = (rindle: object, name: string, run: Around): void => {
+  const original: unknown = Reflect.get(rindle, name)
+  if (typeof original !== 'function') throw new Error(`${name} is no method`)
+  Reflect.set(rindle, name, (...args: readonly unknown[]) => run(async () => Reflect.apply(original, rindle, args), args))
+}
