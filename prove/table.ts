@@ -8,6 +8,7 @@ import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
 import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
+import { nth } from './nth.ts'
 import { phones } from './phones.ts'
 import { privacy } from './privacy.ts'
 import { sabotage } from './sabotage.ts'
@@ -27,6 +28,7 @@ export const proofs: readonly Proof[] = [
   kills,
   loaders,
   memory,
+  nth,
   phones,
   privacy,
   sabotage,

@@ -1,5 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { RindleError } from '../../src/core/errors.ts'
 import { image } from '../../src/core/image-recipe.ts'
+import type { Analyzer } from '../../src/core/ports/analyzer.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
+import type { Processor } from '../../src/core/ports/processor.ts'
+import type { Scanner } from '../../src/core/ports/scanner.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import type { GivenDatabase } from '../../src/database/open.ts'
@@ -15,10 +20,11 @@ export interface ScenarioAppOptions {
   readonly overrides: Overrides
 }
 
-/** The app that every scenario is played in. */
+/** The app that every scenario is played in. What its own code does to a file is said by the beginning of the file's name. */
 export const openScenarioApp = ({ database, storage, scratchFolder, logger, secrets, overrides }: ScenarioAppOptions) => {
   const limits = { storage, maxBytes: 100_000 }
   const pictures = { ...limits, allowMime: ['image/png', 'image/jpeg'] }
+  const variants = { thumb: image({ width: 8 }), large: image({ width: 64 }) }
   return createTestRindle(
     {
       database,
@@ -27,9 +33,11 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
       scratchFolder,
       logger,
       profiles: {
-        photo: defineProfile({ ...pictures, variants: { thumb: image({ width: 8 }), large: image({ width: 64 }) } }),
+        photo: defineProfile({ ...pictures, variants }),
         paper: defineProfile({ ...limits, kind: 'file', allowMime: ['text/plain', 'application/pdf'] }),
         brief: defineProfile({ ...pictures, quarantine: { keepSeconds: 600 }, unattached: { purgeAfterSeconds: 3600 } }),
+        scanned: defineProfile({ ...pictures, scanners: [watchman()] }),
+        framed: defineProfile({ ...pictures, variants: { frame: image({ width: 8 }) }, analyzer: lens, processor: framer() }),
       },
       slots: { avatar: { profile: 'photo' }, gallery: { profile: 'photo', many: true }, paper: { profile: 'paper' } },
     },
@@ -38,3 +46,38 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
 }
 
 export type ScenarioRindle = ReturnType<typeof openScenarioApp>
+
+/** Finds something in files named `eicar…`, and does not answer when it is first asked about one named `shy…`. */
+const watchman = (): Scanner => {
+  const isFirst = firstTimes()
+  return {
+    name: 'watchman',
+    async scan({ assetId, filename }) {
+      if (filename.startsWith('shy') && isFirst(assetId)) throw new RangeError('the watchman is out')
+      return filename.startsWith('eicar') ? { clean: false, threat: 'Eicar' } : { clean: true }
+    },
+  }
+}
+
+const lens: Analyzer = {
+  name: 'lens',
+  analyze: async ({ byteSize }) => ({ lens: 'wide', byteSize }),
+}
+
+/** Fails for good with files named `never…`, and once with those named `again…`. */
+const framer = (): Processor => {
+  const isFirst = firstTimes()
+  return {
+    name: 'framer',
+    async process({ file: { assetId, filename }, variant, destination }) {
+      if (filename.startsWith('never')) throw new RindleError('variant_failed', { variant })
+      if (filename.startsWith('again') && isFirst(assetId)) throw new RangeError('the framer has no frame')
+      await writeFile(destination, Buffer.from('89504e470d0a1a0a0102030405060708', 'hex'))
+    },
+  }
+}
+
+const firstTimes = () => {
+  const seen = new Set<string>()
+  return (id: string): boolean => seen.size < seen.add(id).size
+}

@@ -24,6 +24,8 @@ export interface Scenario {
   play(world: World): Promise<void>
 }
 
+export type Bytes = Uint8Array<ArrayBuffer>
+
 /** Where a scenario is played: an app with somebody to click in it, workers, and time. What goes wrong in it is the proof's business. */
 export interface World {
   readonly rindle: ScenarioRindle
@@ -32,16 +34,25 @@ export interface World {
   readonly random: Random
   /** Text that belongs to this playing alone: for owners' ids, keys and file names. */
   readonly label: string
+  /** True where nothing is made to go wrong: then everything takes its usual way, and in its usual time. */
+  readonly undisturbed: boolean
   /** What a person, or the app for them, calls: repeated while the answer says that this may help, and where the answer was lost. */
   call<T>(run: () => Promise<T>): Promise<T>
   /** The same where a refusal with one of these codes is what should come. @returns the code. */
   refused(codes: readonly string[], run: () => Promise<unknown>): Promise<string>
-  /** Does what the ticket says, as a browser does: again where the connection was lost, and content with "exists already". */
-  send(signed: Sendable, bytes: Uint8Array<ArrayBuffer>): Promise<void>
+  /**
+   * Does what the ticket says, as a browser does: again where the connection was lost, and content with "exists already".
+   * @returns false when the ticket is not good, or not any more.
+   */
+  send(signed: Sendable, bytes: Bytes): Promise<boolean>
   /** GETs what a URL leads to, as a visitor does. Null when it is refused. */
-  fetch(url: string): Promise<Uint8Array<ArrayBuffer> | null>
+  fetch(url: string): Promise<Bytes | null>
+  /** Puts an object where nobody was asked: what a careless store or a stranger does. */
+  intrude(key: string, bytes: Bytes): Promise<void>
   /** Runs `run` in a transaction of the app's own, which ends so. */
   transaction<T>(end: 'commit' | 'rollback', run: (tx: object) => Promise<T>): Promise<T>
+  /** The same app once more, as in another process, for what opens and closes. Closed by the scenario. */
+  another(): ScenarioRindle
   /** Waits until the workers have nothing to do now. */
   settle(): Promise<void>
   /** Lets so much time pass, with workers at work. */

@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { chosenEngine, withOneServer } from './database.ts'
+import type { Proof, ProofContext } from './harness.ts'
+import { runScenario } from './nth/run.ts'
+import { noting, spoken, striking, type Way } from './nth/ways.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+import { openStage, type Stage } from './scenarios/stage.ts'
+import { scenarios } from './scenarios/table.ts'
+
+const mostLanes = 3
+
+/** One run: a scenario, and what goes wrong in it. */
+interface Task {
+  readonly scenario: Scenario
+  readonly way: Way
+}
+
+/** Every call to the outside fails once, in each way that it can; then everything has to come right by itself. */
+export const nth: Proof = {
+  name: 'nth',
+  means:
+    'whichever call to storage, database, queue, decoder, clock or from a client fails, and in whichever way, every scenario comes to a right end',
+  unit: 'runs',
+  amount: { ci: 60, full: 6_000 },
+  async run(context) {
+    return withOneServer(async () => {
+      const engine = chosenEngine()
+      const lanes = await Promise.all(
+        Array.from({ length: engine.concurrent ? mostLanes : 1 }, (_, lane) =>
+          openStage({ engine, folder: join(context.folder, `lane${lane}`) }),
+        ),
+      )
+      const possible = await noteAll(context, lanes)
+      const chosen = choose(context, possible)
+      context.note(`${scenarios.length} scenarios have ${possible.length} calls and ways to fail; ${chosen.length} are tried`)
+      const figures = await tryAll(context, lanes, chosen)
+      return { runs: chosen.length, figures: { scenarios: scenarios.length, possible: possible.length, ...figures } }
+    })
+  },
+}
+
+/** Plays every scenario undisturbed, and notes what could go wrong. In `ci` only some of them. */
+const noteAll = async (context: ProofContext, lanes: readonly Stage[]): Promise<readonly Task[]> => {
+  const tasks: Task[] = []
+  const some = context.size === 'ci' ? context.random.shuffle(scenarios).slice(0, context.amount / 5) : scenarios
+  await share(lanes, some, context.signal, async (stage, scenario) => {
+    const breach = (text: string) => context.breach(`${scenario.name} undisturbed: ${text}`)
+    const noted = noting(stage.patience.clock)
+    await runScenario({ stage, scenario, seed: context.seed, trouble: noted.trouble, undisturbed: true, breach })
+    tasks.push(...noted.ways().map((way) => ({ scenario, way })))
+    return true
+  })
+  return tasks.sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
+}
+
+const nameOf = ({ scenario, way }: Task): string => `${scenario.name} ${spoken(way)}`
+
+/** Of each scenario, port and kind of call some, before more of any. */
+const choose = ({ random, amount }: ProofContext, possible: readonly Task[]): readonly Task[] => {
+  const groups = Map.groupBy(random.shuffle(possible), ({ scenario, way }) => `${scenario.name} ${way.port} ${way.operation} ${way.kind}`)
+  const ranked = [...groups.values()].flatMap((group) => group.map((task, rank) => ({ task, rank })))
+  return random
+    .shuffle(ranked)
+    .sort((one, other) => one.rank - other.rank)
+    .slice(0, amount)
+    .map(({ task }) => task)
+}
+
+const tryAll = async (
+  context: ProofContext,
+  lanes: readonly Stage[],
+  tasks: readonly Task[],
+): Promise<Readonly<Record<string, number>>> => {
+  const figures: Record<string, number> = { unstruck: 0 }
+  let done = 0
+  await share(lanes, tasks, context.signal, async (stage, { scenario, way }) => {
+    const struck = striking(way, stage.patience.clock)
+    const replay = `${scenario.name} ${spoken(way)} --seed ${context.seed}`
+    const breach = (text: string) => context.breach(`${text}\n    again: node --conditions=rindle-source prove/nth/replay.ts ${replay}`)
+    const ended = await runScenario({ stage, scenario, seed: context.seed, trouble: struck.trouble, undisturbed: false, breach })
+    figures[way.port] = (figures[way.port] ?? 0) + 1
+    if (!struck.hasStruck()) figures['unstruck'] = (figures['unstruck'] ?? 0) + 1
+    done += 1
+    if (done % 500 === 0) context.note(`${done} of ${tasks.length}`)
+    return ended
+  })
+  return figures
+}
+
+/** Each lane takes the next one. A lane whose run never ended is not used again. */
+const share = async <T>(
+  lanes: readonly Stage[],
+  list: readonly T[],
+  signal: AbortSignal,
+  run: (stage: Stage, one: T) => Promise<boolean>,
+): Promise<void> => {
+  let next = 0
+  await Promise.all(
+    lanes.map(async (stage) => {
+      for (let one = list[next++]; one !== undefined && !signal.aborted; one = list[next++]) if (!(await run(stage, one))) return
+    }),
+  )
+}
