@@ -126,6 +126,12 @@ export const errorCatalog = {
   statement_missed: spec<{ step: string }>(409, true, (d) => `Rows had moved on while they were looked at (${d.step}); try again.`),
   rindle_closed: spec<Record<string, never>>(500, false, () => 'This Rindle was closed: create another one.'),
   worker_failed: spec<{ loop: string }>(500, true, (d) => `The worker's ${d.loop} loop cannot go on; start the worker again.`),
+  work_unfinished: spec<{ rows: readonly string[]; seconds: number }>(
+    500,
+    false,
+    (d) =>
+      `After ${d.seconds} s somebody is still to come for ${d.rows.join(', ')}: look whether its last run in media_processing_runs says why.`,
+  ),
   app_not_found: spec<{ looked: readonly string[] }>(
     500,
     false,
