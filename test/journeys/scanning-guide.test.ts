@@ -1,42 +1,21 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { crc32, deflateRawSync } from 'node:zlib'
 import { clamav } from '../../src/adapters/scanners/clamav.ts'
 import { show } from '../../src/testing/gate-contract/trial.ts'
+import { openGuide } from './fixtures/guide.ts'
 import { type Clamd, markedThreat, marker, skipWithoutClamd, startClamd } from '../services/clamd.ts'
 
-const guide = readFileSync(new URL('../../docs/guides/scanning.md', import.meta.url), 'utf8')
-
-/** Within the package, so that `rindle/testing` means this one. */
-const cache = join(import.meta.dirname, '../../.cache')
-mkdirSync(cache, { recursive: true })
-const folder = mkdtempSync(join(cache, 'guide-'))
+const guide = openGuide('scanning')
+const { block, write, run } = guide
 const files = mkdtempSync(join(tmpdir(), 'rindle-guide-'))
 after(() => {
-  for (const one of [folder, files]) rmSync(one, { recursive: true, force: true })
+  guide.close()
+  rmSync(files, { recursive: true, force: true })
 })
-
-const block = (fence: string): string => {
-  const [found, ...more] = [...guide.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].filter(([, named]) => named === fence)
-  assert.ok(found?.[2] !== undefined && more.length === 0, `the guide has one block ${fence}`)
-  return found[2]
-}
-
-const write = (name: string, code: string): void => writeFileSync(join(folder, name), code)
-
-const run = async (name: string): Promise<{ readonly code: number; readonly output: string }> => {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const child = spawn(process.execPath, ['--conditions=rindle-source', join(folder, name)], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const [code] = await once(child, 'close')
-  return { code: code ?? 1, output }
-}
 
 describe('what the scanning guide says to paste', () => {
   it('is a profile', async () => {

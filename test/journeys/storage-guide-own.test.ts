@@ -1,38 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { openGuide } from './fixtures/guide.ts'
 
-const guide = readFileSync(new URL('../../docs/guides/storage.md', import.meta.url), 'utf8')
-
-/** Within the package, so that `rindle/testing` means this one. */
-const cache = join(import.meta.dirname, '../../.cache')
-mkdirSync(cache, { recursive: true })
-const folder = mkdtempSync(join(cache, 'guide-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
-
-const write = (name: string, code: string): void => writeFileSync(join(folder, name), code)
-
-const writeBlock = (fence: string, name: string): void => {
-  const [block, ...more] = [...guide.matchAll(/^```([^\n]*)\n(.*?)^```$/gms)].filter(([, named]) => named === fence)
-  assert.ok(block?.[2] !== undefined && more.length === 0, `the guide has one block ${fence}`)
-  write(name, block[2])
-}
-
-const run = async (name: string): Promise<{ readonly code: number; readonly output: string }> => {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const child = spawn(process.execPath, ['--conditions=rindle-source', join(folder, name)], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const [code] = await once(child, 'close')
-  return { code: code ?? 1, output }
-}
+const { block, write, run, close } = openGuide('storage')
+after(close)
 
 describe('what the storage guide says of a storage of one’s own', () => {
   it('tries it, and says which promise it breaks', async () => {
-    writeBlock('ts contract', 'contract.test.ts')
+    write('contract.test.ts', block('ts contract'))
     write(
       'my-storage.ts',
       `import { memory } from 'rindle/storage/memory'
@@ -53,7 +28,7 @@ describe('what the storage guide says of a storage of one’s own', () => {
   })
 
   it('makes a bucket whose calls fail now and then', async () => {
-    writeBlock('ts faults', 'faults.ts')
+    write('faults.ts', block('ts faults'))
     write(
       'count.ts',
       `import { storage } from './faults.ts'
