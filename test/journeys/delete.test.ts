@@ -9,6 +9,8 @@ import { openStage, type Stage } from './fixtures/attachments.ts'
 
 /** A store whose deletions fail while it is told so, and which remembers what was asked of its multipart uploads. */
 const failing = { now: false, deletions: [] as string[], calls: [] as string[] }
+/** What happens between the effect of a deletion and its answer. */
+let beforeAnswer: (key: string) => Promise<void> = async () => undefined
 const unused = async (): Promise<never> => assert.fail('not asked for here')
 const wrap = (adapter: StorageAdapter): StorageAdapter => ({
   ...adapter,
@@ -26,7 +28,8 @@ const wrap = (adapter: StorageAdapter): StorageAdapter => ({
     failing.deletions.push(key)
     failing.calls.push(`delete ${key}`)
     if (failing.now) throw new Error('the bucket is on fire')
-    return adapter.delete(key, options)
+    await adapter.delete(key, options)
+    await beforeAnswer(key)
   },
 })
 
@@ -38,6 +41,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
     })
     afterEach(async () => {
       failing.now = false
+      beforeAnswer = async () => undefined
       for (const key of await stage.keys()) await stage.ctx.stores.at('memory:stage').delete(key)
       failing.deletions = []
       failing.calls = []
@@ -107,6 +111,25 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
         history.slice(-3).map(({ move, to_state }) => `${String(move)} → ${String(to_state)}`),
         ['doom → doomed', 'delete → watched', 'forget → gone'],
       )
+    })
+
+    it('does not count a deletion that was under way when the watch ended: what landed behind it is deleted as well', async () => {
+      const id = await stage.make('staged')
+      beforeAnswer = async (key) => {
+        beforeAnswer = async () => undefined
+        await stage.ctx.stores.at('memory:stage').put(key, new Blob(['late']).stream(), { contentType: 'image/png' })
+        stage.clock.advance(writeWatchSeconds + 1)
+      }
+      await purge(stage.ctx, id)
+      await stage.work()
+      assert.deepEqual(
+        (await objects()).map(({ state }) => state),
+        ['watched'],
+      )
+      assert.equal((await stage.keys()).length, 1)
+      await stage.sweep()
+      assert.deepEqual(await stage.keys(), [])
+      assert.deepEqual(await objects(), [])
     })
 
     it('watches what was only reserved for as long as a write of our own may land', async () => {

@@ -215,29 +215,33 @@ export async function findCondemnedObject(db: Queryable, objectId: string): Prom
     : null
 }
 
-/** Records that storage has deleted the object while something may still land at its key. */
-export async function watchObject(db: Queryable, ctx: Recorder, objectId: string): Promise<void> {
-  const at = ctx.clock.now()
-  const watched = sql`t.id = ${objectId}::uuid and t.watch_until > ${at}::timestamptz`
-  await moves(db, ctx, [moved('object', objectMachine, ['delete'], { set: { due_at: sql`t.watch_until` }, where: watched })], { at })
+/** Records that storage has deleted the object, by a deletion begun then, while something may still land at its key. */
+export async function watchObject(db: Queryable, ctx: Recorder, objectId: string, begunAt: Date): Promise<void> {
+  const watched = sql`t.id = ${objectId}::uuid and t.watch_until > ${begunAt}::timestamptz`
+  await moves(db, ctx, [moved('object', objectMachine, ['delete'], { set: { due_at: sql`t.watch_until` }, where: watched })])
 }
 
 /**
- * Forgets an object that storage has deleted and that nothing can bring back.
+ * Forgets an object that storage has deleted, by a deletion begun when nothing could bring it back any more.
  *
- * @throws RindleError `statement_missed` when its watch was prolonged meanwhile.
+ * @throws RindleError `statement_missed` when it was watched then.
  */
-export async function removeObject(db: Queryable, ctx: Recorder, object: Pick<CondemnedObject, 'id' | 'state'>): Promise<void> {
+export async function removeObject(
+  db: Queryable,
+  ctx: Recorder,
+  object: Pick<CondemnedObject, 'id' | 'state'>,
+  begunAt: Date,
+): Promise<void> {
   const move = object.state === 'doomed' ? 'delete' : 'forget'
   const removed: Step = {
     as: 'removed',
     expect: 1,
     returns: false,
     history: [`'object'::text as entity, id, asset_id, '${move}'::text as move, was as from_state, 'gone'::text as to_state from removed`],
-    write: (to, at) =>
+    write: (to) =>
       void to.fragment(sql`
       delete from rindle.media_objects t
-       where t.id = ${object.id}::uuid and t.state = ${object.state}::text and coalesce(t.watch_until <= ${at}::timestamptz, true)
+       where t.id = ${object.id}::uuid and t.state = ${object.state}::text and coalesce(t.watch_until <= ${begunAt}::timestamptz, true)
       returning t.id, t.asset_id, t.state as was`),
   }
   await moves(db, ctx, [removed])

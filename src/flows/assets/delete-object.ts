@@ -17,7 +17,8 @@ type Deleting = Pick<RindleContext, 'db' | 'queue' | 'clock' | 'stores' | 'logge
  */
 export async function deleteObject(ctx: Deleting, objectId: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
   const object = await findCondemnedObject(ctx.db.pool, objectId)
-  if (!object || (object.state === 'watched' && isWatched(ctx, object))) return
+  const begunAt = ctx.clock.now()
+  if (!object || (object.state === 'watched' && isWatched(object, begunAt))) return
   const patience = AbortSignal.timeout(patienceMs)
   try {
     const signal = options.signal ? AbortSignal.any([options.signal, patience]) : patience
@@ -31,13 +32,14 @@ export async function deleteObject(ctx: Deleting, objectId: string, options: { r
     ctx.logger.warn({ objectId, store: object.store, err, delaySeconds }, 'An object could not be deleted; it is tried again later.')
     return postponeDeletion(ctx.db.pool, ctx, object, delaySeconds)
   }
-  await settle(ctx, object)
+  await settle(ctx, object, begunAt)
 }
 
-const settle = async (ctx: Deleting, object: CondemnedObject): Promise<void> => {
+/** A deletion counts for the time before it began alone: a late write may have landed while it was under way. */
+const settle = async (ctx: Deleting, object: CondemnedObject, begunAt: Date): Promise<void> => {
   try {
-    if (isWatched(ctx, object)) await watchObject(ctx.db.pool, ctx, object.id)
-    else await removeObject(ctx.db.pool, ctx, object)
+    if (isWatched(object, begunAt)) await watchObject(ctx.db.pool, ctx, object.id, begunAt)
+    else await removeObject(ctx.db.pool, ctx, object, begunAt)
   } catch (err) {
     if (!isMissed(err)) throw err
   }
@@ -49,4 +51,4 @@ const delayAfter = (ctx: Deleting, { since }: CondemnedObject): number => {
   return Math.min(longestDelaySeconds, Math.max(firstDelaySeconds, passed))
 }
 
-const isWatched = (ctx: Deleting, { watchUntil }: CondemnedObject): boolean => watchUntil !== null && watchUntil > ctx.clock.now()
+const isWatched = ({ watchUntil }: CondemnedObject, at: Date): boolean => watchUntil !== null && watchUntil > at

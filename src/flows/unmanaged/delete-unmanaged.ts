@@ -24,16 +24,17 @@ export async function deleteUnmanaged(
   const place = { store: store.id, key: unmanagedKey(key) }
   const known = await findObjectByKey(ctx.db.pool, place)
   if (known) await doomUnmanaged(ctx.db.pool, ctx, known.id)
+  const begunAt = ctx.clock.now()
   await store.delete(place.key, options)
-  if (known) await forget(ctx, known.id)
+  if (known) await forget(ctx, known.id, begunAt)
 }
 
 /** Unless something may still land there: then the worker watches. */
-const forget = async (ctx: Context, objectId: string): Promise<void> => {
+const forget = async (ctx: Context, objectId: string, begunAt: Date): Promise<void> => {
   const object = await findCondemnedObject(ctx.db.pool, objectId)
   if (!object || object.watchUntil !== null) return
   try {
-    await removeObject(ctx.db.pool, ctx, object)
+    await removeObject(ctx.db.pool, ctx, object, begunAt)
   } catch (err) {
     if (!isMissed(err)) throw err
   }
