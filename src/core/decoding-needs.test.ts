@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memory } from '../adapters/storage/memory.ts'
 import { typesToTry, undecodable } from './decoding-needs.ts'
+import { RindleError } from './errors.ts'
 import type { JailReport } from './ports/jail.ts'
 import { defineProfile } from './profile-definition.ts'
 import type { ProfileOptions } from './profile-options.ts'
@@ -12,6 +13,7 @@ const profile = (allowMime: readonly string[], more: Partial<ProfileOptions> = {
 const report = (more: Partial<JailReport> = {}): JailReport => ({
   walls: [],
   versions: { sharp: '0.35.5', libvips: '8.18.7', ffmpeg: '5.1.9-0+deb12u1', ffprobe: '5.1.9-0+deb12u1' },
+  problem: null,
   decodes: ['image/jpeg', 'image/heic', 'video/mp4'],
   missing: {},
   ...more,
@@ -44,6 +46,16 @@ describe('what profiles need of decoders', () => {
     assert.match(heic?.[2] ?? '', /Profile one.*image\/heic.*npm install heic-decode/)
     const none = report({ decodes: [], versions: { sharp: null, libvips: null, ffmpeg: null, ffprobe: null } })
     assert.match(said(['image/heic'], none)[0]?.[2] ?? '', /npm install sharp/)
+  })
+
+  it('is refused with what is too old, where that is why no picture is opened', () => {
+    const details = { packageName: 'sharp', found: '0.34.9', needed: '0.35.0' }
+    const old = report({
+      decodes: [],
+      problem: new RindleError('peer_outdated', details),
+      versions: { ...report().versions, sharp: '0.34.9' },
+    })
+    assert.deepEqual(said(['image/heic'], old)[0]?.slice(0, 2), ['image/heic', 'peer_outdated'])
   })
 
   it('is refused where ffmpeg is missing, too old, or does not open the type', () => {

@@ -1,5 +1,7 @@
 import { kindOf } from './content-type.ts'
+import { installFfmpeg, oldestOf } from './decoding-packages.ts'
 import { RindleError } from './errors.ts'
+import { isOlder } from './is-older.ts'
 import type { JailReport } from './ports/jail.ts'
 import type { Profile, Profiles } from './profile.ts'
 
@@ -10,9 +12,11 @@ interface UnmetNeed {
   readonly error: RindleError
 }
 
-/** The oldest ffmpeg that is given untrusted files. */
-const oldestFfmpeg = [5, 1] as const
-const installFfmpeg = 'apt-get install ffmpeg, or brew install ffmpeg'
+/** The walls that do not stand, as the reason not to open any file; null where all do. */
+export const missingWalls = ({ walls }: Pick<JailReport, 'walls'>): RindleError | null => {
+  const missing = walls.filter(({ stands }) => !stands).map(({ name, means }) => `${name}: ${means}`)
+  return missing.length > 0 ? new RindleError('jail_incomplete', { missing }) : null
+}
 
 /** Opened wherever any audio or video is. */
 const anyFilm = 'video/mp4'
@@ -38,12 +42,13 @@ const isDecoded = (contentType: string, { decodes, missing }: JailReport): boole
   return !Object.hasOwn(missing, contentType) && decodes.some((one) => isPlayed(one) === isPlayed(contentType))
 }
 
-const errorFor = (neededFor: string, contentType: string, { versions, missing }: JailReport): RindleError => {
+const errorFor = (neededFor: string, contentType: string, { versions, missing, problem }: JailReport): RindleError => {
   if (isPlayed(contentType)) {
     const problem = ffmpegProblem(neededFor, versions)
     if (problem) return problem
     return new RindleError('program_missing', { program: `an ffmpeg that opens ${contentType}`, neededFor, install: installFfmpeg })
   }
+  if (problem && versions['sharp']) return problem
   if (!versions['sharp']) return new RindleError('peer_missing', { packageName: 'sharp', neededFor })
   return new RindleError('peer_missing', { packageName: missing[contentType]?.packageName ?? 'sharp', neededFor })
 }
@@ -52,12 +57,8 @@ const ffmpegProblem = (neededFor: string, versions: JailReport['versions']): Rin
   const found = versions['ffmpeg'] ?? null
   if (found === null || !versions['ffprobe'])
     return new RindleError('program_missing', { program: 'ffmpeg', neededFor, install: installFfmpeg })
-  return isOlder(found) ? new RindleError('peer_outdated', { packageName: 'ffmpeg', found, needed: oldestFfmpeg.join('.') }) : null
-}
-
-const isOlder = (version: string): boolean => {
-  const [major = 0, minor = 0] = version.match(/\d+/g)?.map(Number) ?? []
-  return major < oldestFfmpeg[0] || (major === oldestFfmpeg[0] && minor < oldestFfmpeg[1])
+  const needed = oldestOf.ffmpeg
+  return isOlder(found, needed) ? new RindleError('peer_outdated', { packageName: 'ffmpeg', found, needed }) : null
 }
 
 const needsTrial = (type: string): boolean => type === 'image/heic' || isPlayed(type)

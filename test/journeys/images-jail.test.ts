@@ -333,7 +333,15 @@ describe('the jail', () => {
       own.filter((pid) => existsSync(`/proc/${pid}`)),
       [],
     )
-    await assert.rejects(brief.jail.visit({} as never), (err) => codeOf(err) === 'decoder_unavailable' || err instanceof TypeError)
+    await assert.rejects(
+      brief.visit(slow, 'a.jpg'),
+      (err) => codeOf(err) === 'decoder_unavailable' && /the jail was closed/.test(String(err)),
+    )
+    await assert.rejects(brief.jail.warm(), (err) => codeOf(err) === 'decoder_unavailable')
+    assert.deepEqual(
+      (await decodersOf(process.pid)).filter((pid) => !others.has(pid)),
+      [],
+    )
     await brief.close()
   })
 })

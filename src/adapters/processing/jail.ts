@@ -1,6 +1,7 @@
 import { lstatSync, statfsSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import { missingWalls } from '../../core/decoding-needs.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import type { Jail } from '../../core/ports/jail.ts'
@@ -60,8 +61,8 @@ export const createJail = (options: JailOptions): Jail => {
   })
   const visit = visitIn(pool, scratchFolder, logger)
   const checkWalls = async (): Promise<void> => {
-    const missing = (await pool.found()).walls.filter(({ stands }) => !stands)
-    if (missing.length > 0) throw new RindleError('jail_incomplete', { missing: missing.map(({ name, means }) => `${name}: ${means}`) })
+    const problem = missingWalls(await pool.found())
+    if (problem) throw problem
   }
   return {
     visit: async (asked) => {

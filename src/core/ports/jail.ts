@@ -1,5 +1,5 @@
 import type { AssetKind } from '../asset.ts'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, RindleError } from '../errors.ts'
 import type { MetadataPolicy } from '../metadata-policy.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Span } from '../span.ts'
@@ -129,6 +129,8 @@ export interface JailReport {
   readonly walls: readonly Wall[]
   /** Versions by name: sharp, libvips, ffmpeg, ffprobe; null for what is not there. */
   readonly versions: Readonly<Record<string, string | null>>
+  /** Why no picture is opened here whatever its type: what is missing, too old or does not start. Null or absent where pictures are opened. */
+  readonly problem?: RindleError | null
   /** Canonical content types that were decoded, or probed, on the way here. */
   readonly decodes: readonly string[]
   /** What is too old or missing for a type that could be decoded here, by type: a sentence with the install line. */

@@ -1,6 +1,5 @@
 import type { RindleContext } from '../../context.ts'
-import { typesToTry, undecodable } from '../../core/decoding-needs.ts'
-import { RindleError } from '../../core/errors.ts'
+import { missingWalls, typesToTry, undecodable } from '../../core/decoding-needs.ts'
 
 /**
  * Refuses where profiles ask for what this machine cannot do, each found by doing it. Starts a decoder only when a profile takes HEIC,
@@ -16,8 +15,8 @@ export async function checkMachine({
   const types = typesToTry(profiles)
   if (!wallsRequired && types.length === 0) return
   const report = await jail.report(types)
-  const missing = wallsRequired ? report.walls.filter(({ stands }) => !stands) : []
-  if (missing.length > 0) throw new RindleError('jail_incomplete', { missing: missing.map(({ name, means }) => `${name}: ${means}`) })
+  const incomplete = wallsRequired ? missingWalls(report) : null
+  if (incomplete) throw incomplete
   const undecoded = undecodable(profiles, report).find(({ contentType }) => types.includes(contentType))
   if (undecoded) throw undecoded.error
 }

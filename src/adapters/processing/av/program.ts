@@ -2,7 +2,9 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
+import { installFfmpeg, oldestAvutil, oldestOf } from '../../../core/decoding-packages.ts'
 import { RindleError } from '../../../core/errors.ts'
+import { isOlder } from '../../../core/is-older.ts'
 
 type ProgramName = 'ffmpeg' | 'ffprobe'
 
@@ -24,10 +26,7 @@ export interface ProgramLimits {
   readonly maxOutputBytes?: number
 }
 
-/** What `ffprobe -version` is to say at least. */
-const oldestFfmpeg = '5.1'
-const oldestAvutil = [57, 28] as const
-const install = 'apt-get install ffmpeg, or brew install ffmpeg; then start the worker again'
+const install = `${installFfmpeg}; then start the worker again`
 const folders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/bin']
 /** Between being asked to end and being ended: time to hand out what it has. */
 const graceMs = 1_500
@@ -70,7 +69,7 @@ const programPath = async (name: ProgramName): Promise<string> => {
   versions[name] ??= askVersion(name)
   const known = await versions[name]
   if (known === null) throw new RindleError('program_missing', { program: name, neededFor: 'Looking into audio and video', install })
-  if (known.isOld) throw new RindleError('peer_outdated', { packageName: name, found: known.version, needed: oldestFfmpeg })
+  if (known.isOld) throw new RindleError('peer_outdated', { packageName: name, found: known.version, needed: oldestOf.ffmpeg })
   return known.path
 }
 
@@ -87,10 +86,8 @@ const askVersion = async (name: ProgramName): Promise<Known | null> => {
   if (path === null) return null
   const { stdout } = await promisify(execFile)(path, ['-version'], { env: {}, timeout: 10_000, maxBuffer: mebibyte })
   const version = /^\S+ version ([\w.:~+-]{1,80})/.exec(stdout)?.[1] ?? 'of no known version'
-  const [major, minor] = (/^libavutil\s+(\d+)\.\s*(\d+)\./m.exec(stdout) ?? []).slice(1).map(Number)
-  const isOld =
-    major === undefined || minor === undefined || major < oldestAvutil[0] || (major === oldestAvutil[0] && minor < oldestAvutil[1])
-  return { path, version, isOld }
+  const [, major, minor] = /^libavutil\s+(\d+)\.\s*(\d+)\./m.exec(stdout) ?? []
+  return { path, version, isOld: isOlder(`${major}.${minor}`, oldestAvutil) }
 }
 
 /** util-linux has the kernel end what it starts as soon as whoever started it is gone; null where there is none. */

@@ -1,9 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { kindOf } from '../../../core/content-type.ts'
+import { oneLine } from '../../../core/app-code.ts'
+import { packageFor } from '../../../core/decoding-packages.ts'
 import { type ErrorCode, isRindleError, RindleError } from '../../../core/errors.ts'
 import type { Jail, JailReport, Visit } from '../../../core/ports/jail.ts'
 import { versionOf } from '../av/program.ts'
+import type { Warm } from './decoder.ts'
+import { outdatedIn } from './oldest.ts'
 import type { Pool } from './pool.ts'
 import { failureHoldsMs } from './sandbox.ts'
 import { type Sample, samples } from './samples.ts'
@@ -53,18 +56,19 @@ const makeReport = async ({ pool, visit, scratchFolder }: Asking, tried: readonl
     const decodes: string[] = []
     for (const sample of tried) if (await isDecoded(visit, sample, folder)) decodes.push(sample.contentType)
     const missing = tried.flatMap(({ contentType }) =>
-      decodes.includes(contentType) ? [] : [[contentType, wantedFor(contentType)] as const],
+      decodes.includes(contentType) ? [] : [[contentType, packageFor(contentType)] as const],
     )
-    return { walls, versions, decodes, missing: Object.fromEntries(missing) }
+    return { walls, versions, problem: problemOf(warm), decodes, missing: Object.fromEntries(missing) }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-const wantedFor = (contentType: string): JailReport['missing'][string] => {
-  if (contentType === 'image/heic') return { packageName: 'heic-decode', install: 'npm install heic-decode' }
-  if (kindOf(contentType) === 'image') return { packageName: 'sharp', install: 'npm install sharp' }
-  return { packageName: 'ffmpeg', install: 'apt-get install ffmpeg' }
+/** By what is here, so that a child's own words decide nothing but that there is a problem. */
+const problemOf = ({ problem, versions }: Warm): RindleError | null => {
+  if (problem === null) return null
+  if (versions === null) return new RindleError('peer_missing', { packageName: 'sharp', neededFor: 'Opening pictures' })
+  return outdatedIn(versions) ?? new RindleError('decoder_unavailable', { problem: oneLine(problem) })
 }
 
 const wants: ReadonlySet<string> = new Set<ErrorCode>(['peer_missing', 'peer_outdated', 'program_missing'])

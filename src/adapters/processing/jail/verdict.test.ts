@@ -24,6 +24,7 @@ import type { ImageRecipe } from '../../../core/recipe.ts'
 import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import type { Outcome } from './decoder.ts'
 import { verdictOf } from './verdict.ts'
+import { silentLogger } from '../../telemetry/logger.ts'
 
 const recipe: ImageRecipe = {
   ...{ kind: 'image', mode: 'fit', width: 1, height: 1, format: 'webp', quality: 80, effort: 4, background: '#ffffff' },
@@ -51,7 +52,7 @@ describe('what a decoder says', () => {
   })
   afterEach(() => rmSync(scratch, { recursive: true }))
 
-  const logger = { debug() {}, info() {}, warn() {}, error() {} }
+  const logger = silentLogger
   const full = (): RindleError => new RindleError('insufficient_disk_headroom', { neededBytes: 2, freeBytes: 1 })
   const judged = (outcome: Outcome): Promise<Verdict> => verdictOf(outcome, { visit, folder, logger, full, receivedBytes: 5 })
   const codeOf = (outcome: Outcome): Promise<string> =>
