@@ -11,6 +11,7 @@ import { openAlbum } from './sealed/bodies.ts'
 import { gatewayGround, type Ground, memoryGround, type Sabotage } from './sealed/ground.ts'
 import { type Counts, noCounts, playInterleaving } from './sealed/interleaving.ts'
 import { openLane, type LaneOptions } from './sealed/lane.ts'
+import { silentLogger } from '../src/adapters/telemetry/logger.ts'
 
 const memoryLanes = 3
 const gatewayLanes = 8
@@ -86,7 +87,7 @@ type Lanes = {
 
 const playLanes = async (context: ProofContext, { engine, amount, label, lanes }: Lanes): Promise<Counts> => {
   const { folder, random, breach, note, signal } = context
-  const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  const jail = createJail({ logger: silentLogger })
   const draw = await openAlbum()
   const all: Counts[] = []
   const began = performance.now()

@@ -9,6 +9,7 @@ import { type Call, calls, Waiting } from './storage-faults/calls.ts'
 import { type Fault, faults, wrong } from './storage-faults/faults.ts'
 import { type Lane, openLane, withSkewedClocks } from './storage-faults/lane.ts'
 import { formsOf, secretIn } from './storage-faults/secrecy.ts'
+import { silentLogger } from '../src/adapters/telemetry/logger.ts'
 
 const lanesAtMost = 3
 /** The longest any call may take, the wrongest storage included. */
@@ -67,7 +68,7 @@ const choose = ({ amount, random }: ProofContext): readonly Trial[] => {
 
 const tryAll = async (context: ProofContext, bucket: TestBucket, chosen: readonly Trial[]): Promise<number> => {
   const { folder, random, signal } = context
-  const jail = createJail({ logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  const jail = createJail({ logger: silentLogger })
   const engine = chosenEngine()
   let next = 0
   let slowestMs = 0

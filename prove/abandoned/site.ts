@@ -17,6 +17,7 @@ import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { openBucket, type TestBucket } from '../../test/services/bucket.ts'
 import type { Random } from '../harness.ts'
 import { type Ending, vanishing } from './vanishing.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
 /** A bucket as the library sees it, as clients do, and as it is. */
 export interface Ground {
@@ -103,7 +104,6 @@ export interface Site {
   close(): Promise<void>
 }
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 export const secret = 'a secret of the proof that is long enough'
 export const filmOf = (storage: StorageAdapter) => defineProfile({ storage, allowMime: ['image/png'], maxBytes: 100 * mebibyte })
 
@@ -122,7 +122,7 @@ export const openSite = async (options: {
   const database = await engine.open()
   const profiles = { film: filmOf(ground.adapter) }
   const rindle = createTestRindle(
-    { database: database.given, secrets: [secret], scratchFolder: folder, profiles, logger: silent },
+    { database: database.given, secrets: [secret], scratchFolder: folder, profiles, logger: silentLogger },
     { clock, databaseClock: clock.database, jail: createPlainJail() },
   )
   await rindle.ready()

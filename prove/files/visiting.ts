@@ -7,6 +7,7 @@ import { isRindleError } from '../../src/core/errors.ts'
 import type { Jail, Visit } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { visitRulesOf } from '../../src/core/visit-rules.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
 /** What became of a file, and how long it took. */
 export interface Told {
@@ -25,7 +26,6 @@ export interface Visiting {
   close(): Promise<void>
 }
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 /** Whatever a decoder here may open; the gate takes of these what it can. */
 const allowMime = contentTypes.map(({ type }) => type).filter((type) => kindOf(type) !== 'file')
 
@@ -33,7 +33,7 @@ const allowMime = contentTypes.map(({ type }) => type).filter((type) => kindOf(t
 export const openVisiting = (folder: string, options: { readonly concurrency?: number } = {}): Visiting => {
   const profile = defineProfile({ storage: memory(), allowMime: ['image/png'], maxBytes: 1e9 })
   const rules = { ...visitRulesOf(profile), allowMime }
-  const jail = createJail({ concurrency: 1, logger: silent, ...options })
+  const jail = createJail({ concurrency: 1, logger: silentLogger, ...options })
   mkdirSync(folder, { recursive: true })
   return {
     jail,

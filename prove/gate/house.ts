@@ -14,6 +14,7 @@ import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { type Clamd, eicar } from '../../test/services/clamd.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { type ClientAnswer, type ClientRequest, sendByFetch } from '../../src/testing/client-request.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
 /** An app with the same three profiles over every kind of storage. */
 export interface House {
@@ -56,8 +57,6 @@ const profilesOn = (storage: StorageAdapter, name: string, clamd: Clamd | null) 
   }
 }
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
-
 const rindleOn = (
   database: EngineDatabase,
   folder: string,
@@ -71,10 +70,10 @@ const rindleOn = (
       secrets: ['a secret of the proof that is long enough'],
       baseUrl: 'http://localhost:1/media',
       scratchFolder: folder,
-      logger: silent,
+      logger: silentLogger,
       profiles: Object.assign({}, ...Object.entries(stores).map(([name, storage]) => profilesOn(storage, name, clamd))),
     },
-    { jail: createJail({ logger: silent, concurrency: 2 }), ...(clock ? { clock, databaseClock: clock.database } : {}) },
+    { jail: createJail({ logger: silentLogger, concurrency: 2 }), ...(clock ? { clock, databaseClock: clock.database } : {}) },
   )
 
 export const openHouse = async ({ engine, folder, clamd, gateway }: HouseOptions): Promise<House> => {

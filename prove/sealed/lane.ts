@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import { image } from '../../src/core/image-recipe.ts'
-import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { jobNames } from '../../src/core/jobs.ts'
@@ -11,6 +10,7 @@ import { createTestRindle } from '../../src/rindle.ts'
 import type { SettableClock } from '../../src/testing/clock.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import type { Ground } from './ground.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
 /** One app with a database of its own, in which one interleaving follows another. */
 export type Lane = {
@@ -35,8 +35,6 @@ export type LaneOptions = {
   readonly grounds: readonly Ground[]
 }
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
-
 const rindleOn = (database: EngineDatabase, { grounds, folder, jail, clock }: LaneOptions) => {
   const limits = { maxBytes: 100_000 }
   const profiles = Object.fromEntries(
@@ -46,7 +44,13 @@ const rindleOn = (database: EngineDatabase, { grounds, folder, jail, clock }: La
     ]),
   )
   return createTestRindle(
-    { database: database.given, secrets: ['a secret of the proof that is long enough'], scratchFolder: folder, profiles, logger: silent },
+    {
+      database: database.given,
+      secrets: ['a secret of the proof that is long enough'],
+      scratchFolder: folder,
+      profiles,
+      logger: silentLogger,
+    },
     // One jail serves every lane, and is closed after the last.
     { jail: { ...jail, close: async () => {} }, ...(clock ? { clock, databaseClock: clock.database } : {}) },
   )

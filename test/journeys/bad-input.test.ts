@@ -12,8 +12,8 @@ import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { upload } from '../../src/flows/uploads/upload.ts'
 import { engines } from '../services/engines.ts'
 import { openStand, type Stand } from './fixtures/uploads.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const picture = (width: number, height: number) => sharp({ create: { width, height, channels: 3, background: '#3366cc' } })
 
 for (const engine of engines) {
@@ -23,7 +23,7 @@ for (const engine of engines) {
     let stand: Stand
     before(async () => {
       folder = mkdtempSync(join(tmpdir(), 'rindle-bad-input-'))
-      jail = createJail({ concurrency: 1, logger: silent })
+      jail = createJail({ concurrency: 1, logger: silentLogger })
       stand = await openStand(engine, { storage: local({ directory: join(folder, 'files') }), jail })
     })
     afterEach(() => stand.empty())

@@ -6,15 +6,14 @@ import { once } from 'node:events'
 import { clamav } from '../../src/adapters/scanners/clamav.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { image } from '../../src/core/image-recipe.ts'
-import type { Logger } from '../../src/core/ports/logger.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { createRindle, type Rindle } from '../../src/rindle.ts'
 import type { Worker } from '../../src/doors/worker/worker.ts'
 import { type Clamd, markedThreat, marker, skipWithoutClamd, startClamd } from '../services/clamd.ts'
 import { type EngineDatabase, engines } from '../services/engines.ts'
 import { quarters } from './fixtures/visits.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 const text = (words: string): Uint8Array => new TextEncoder().encode(words)
 
 for (const engine of engines.slice(0, 1)) {
@@ -50,7 +49,7 @@ for (const engine of engines.slice(0, 1)) {
         database: database.given,
         secrets: ['a secret of the tests that is long enough'],
         baseUrl: 'https://cohort.example/media',
-        logger: silent,
+        logger: silentLogger,
       })
       await rindle.ready()
       worker = rindle.work()

@@ -18,9 +18,9 @@ import { findProgram } from '../../src/adapters/processing/jail/programs.ts'
 import { findSandbox, type Sandbox } from '../../src/adapters/processing/jail/sandbox.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import { limits, openPlace, quarters, recipe } from './fixtures/visits.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const mebibyte = 1024 * 1024
 const codeOf = (err: unknown): string => (isRindleError(err) ? err.code : String(err))
 
@@ -180,7 +180,7 @@ describe('the sandbox around decoders', () => {
 
 describe('a jail that wants all of its walls', () => {
   it('refuses to start and to look at anything where one does not stand, and says which and what to do', async () => {
-    const jail = createJail({ concurrency: 1, bubblewrap: null, prlimit: null, require: true, logger: silent })
+    const jail = createJail({ concurrency: 1, bubblewrap: null, prlimit: null, require: true, logger: silentLogger })
     const told = (err: unknown): boolean =>
       isRindleError(err) &&
       err.code === 'jail_incomplete' &&
@@ -239,7 +239,7 @@ describe('a jail that wants all of its walls', () => {
       const words = '"bwrap: Can\\047t bind\\033[2J mount\\n"'
       const passOn = `case "$*" in *--version) ;; *) test -e ${folder}/well || { printf ${words} >&2; exit 1; } ;; esac`
       await writeFile(bubblewrap, `#!/bin/sh\n${passOn}\nexec ${findProgram('bwrap')} "$@"\n`, { mode: 0o700 })
-      const jail = createJail({ concurrency: 1, bubblewrap, scratchFolder: folder, require: true, logger: silent })
+      const jail = createJail({ concurrency: 1, bubblewrap, scratchFolder: folder, require: true, logger: silentLogger })
       const said = (): Promise<string> =>
         jail.warm().then(
           () => 'warm',
@@ -278,7 +278,7 @@ describe('a jail that wants all of its walls', () => {
 
   it('says once in a process what does not stand where it makes do', async () => {
     const said: string[] = []
-    const logger = { ...silent, warn: (_: unknown, text: string) => void said.push(text) }
+    const logger = { ...silentLogger, warn: (_: unknown, text: string) => void said.push(text) }
     const program = join(tmpdir(), 'no-such-bwrap')
     for (let jails = 0; jails < 2; jails++) {
       const place = await openPlace({ bubblewrap: program, logger })

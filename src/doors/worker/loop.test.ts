@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, it } from 'node:test'
 import { isRindleError, RindleError } from '../../core/errors.ts'
-import type { Logger } from '../../core/ports/logger.ts'
 import { createSettableClock } from '../../testing/clock.ts'
 import { createNap, keepTurning } from './loop.ts'
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+import { silentLogger } from '../../adapters/telemetry/logger.ts'
 
 describe('a nap', () => {
   it('lasts as long as was said', async () => {
@@ -44,7 +42,7 @@ describe('a loop', () => {
     let stopped = false
     const nap = createNap(clock)
     const turning = keepTurning(
-      { clock, logger: silent },
+      { clock, logger: silentLogger },
       {
         name: 'test',
         nap,
