@@ -124,7 +124,7 @@ describe('files that name other files', () => {
       const path = join(studio.folder, 'disguised-%03d.mp4')
       await writeFile(path, bytes)
       for (const contentType of containers) {
-        const said = await attendAv({ path, purpose: 'gate', limits }, contentType, async () => undefined).then(
+        const said = await attendAv({ path, limits }, contentType, async () => undefined).then(
           (found) => `passed as ${JSON.stringify(found)}`,
           (err: unknown) => (isRindleError(err) ? err : Promise.reject(err)),
         )

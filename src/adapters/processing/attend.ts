@@ -47,6 +47,7 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   }
   const need = growing(parent.need)
   if (playableTypes.has(identity.contentType)) {
+    if (visit.purpose !== 'gate') return passed(started, null, factsOf(identity), [])
     const metadata = metadataOf(visit, identity.contentType)
     const { contentType, facts, rewritten } = await attendAv(visit, identity.contentType, parent.need, metadata.takeOut)
     metadata.refuse()

@@ -1,10 +1,10 @@
 import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
-import type { DecodeLimits, Facts, Rewritten, Visit } from '../../../core/ports/jail.ts'
+import type { DecodeLimits, Facts, Rewritten } from '../../../core/ports/jail.ts'
+import { outlineOf } from './outline.ts'
 import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
 import { type AvInput, runFfprobe } from './run.ts'
 import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample.ts'
-import { outlineOf } from './whole.ts'
 
 /** What audio and video are, as far as rows know it. */
 type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
@@ -12,7 +12,6 @@ type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVide
 /** What of a visit is needed here. */
 interface AvVisit {
   readonly path: string
-  readonly purpose: Visit['purpose']
   readonly limits: DecodeLimits
 }
 
@@ -25,22 +24,22 @@ interface AvHeader {
 }
 
 /**
- * Looks into a file of audio or video: probed, held against the limits and decoded in part, at the gate; only probed where the app's own code made it.
+ * Looks into a file of audio or video at the gate: it is probed, held against the limits, rewritten and decoded in part.
  *
  * @returns what it is, and the type that its tracks say, which is another than the sniffer's where that took a film for sound.
  * @throws RindleError as `probeAv`, `rewrite` and `decodeAv` do
  */
 export const attendAv = async (
-  { path, purpose, limits }: AvVisit,
+  { path, limits }: AvVisit,
   contentType: string,
   need: (bytes: number) => Promise<void>,
   rewrite: () => Promise<Rewritten | null> = async () => null,
 ): Promise<{ readonly contentType: string; readonly facts: AvFacts; readonly rewritten: Rewritten | null }> => {
   const input = { path, contentType }
-  const header = await probeAv(input, purpose === 'gate' ? limits : { ...limits, ...unlimited })
+  const header = await probeAv(input, limits)
   await need(Math.max(0, (header.probed.picture?.pixels ?? 0) * bytesPerPixel - ownBytes))
   const rewritten = await rewrite()
-  if (purpose === 'gate') await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
+  await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
   return { rewritten, contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
 }
 
@@ -51,7 +50,6 @@ const rewrittenHeader = async (header: AvHeader, rewritten: Rewritten | null, li
   return rewritten.changed === null ? probeAv(input, limits) : { ...header, input }
 }
 
-const unlimited = { maxPixels: Infinity, maxSidePixels: Infinity, maxDurationSeconds: Infinity }
 /** Pictures of ten bits, of which a decoder keeps up to eight beside the one it makes; 3840 × 2160 took 240 MiB. */
 const bytesPerPixel = 30
 /** ffmpeg is a process of its own under the limit of the child: all that a warm one has is there for it. */

@@ -14,9 +14,10 @@ interface Item {
   readonly isProtected: boolean
 }
 
-interface Place {
+/** Where the bytes of an item stand. */
+interface Extents {
   readonly method: number
-  readonly extents: readonly { readonly start: number; readonly length: number }[]
+  readonly parts: readonly { readonly start: number; readonly length: number }[]
 }
 
 /** Items that are drawn. */
@@ -37,8 +38,8 @@ export const stripItems = (meta: Bytes, file: Bytes, policy: MetadataPolicy): vo
   stripDescriptions(children.get('iprp'), policy)
   const items = itemsIn(children.get('iinf')?.body)
   if (items.every(({ type }) => pictures.has(type))) return
-  const places = placesIn(children.get('iloc')?.body ?? meta.refuse())
-  const whole = { places, file, idat: children.get('idat')?.body ?? null, references: referencesIn(children.get('iref')?.body) }
+  const extents = extentsIn(children.get('iloc')?.body ?? meta.refuse())
+  const whole = { extents, file, idat: children.get('idat')?.body ?? null, references: referencesIn(children.get('iref')?.body) }
   for (const item of items) if (!pictures.has(item.type)) stripItem(item, contentOf(item.id, whole, 0), policy)
 }
 
@@ -101,8 +102,8 @@ const itemsIn = (iinf: Bytes | undefined): Item[] => {
 
 const mostExtents = 262_144
 
-const placesIn = (iloc: Bytes): Map<number, Place> => {
-  const places = new Map<number, Place>()
+const extentsIn = (iloc: Bytes): Map<number, Extents> => {
+  const found = new Map<number, Extents>()
   let at = 6
   const number = (width: number): number => {
     if (width === 0) return 0
@@ -124,18 +125,18 @@ const placesIn = (iloc: Bytes): Map<number, Place> => {
     const base = number(baseWidth)
     const count = number(2)
     if ((extentsLeft -= count + 1) < 0) return iloc.refuse()
-    const extents = Array.from({ length: count }, () => {
+    const parts = Array.from({ length: count }, () => {
       number(indexWidth)
       const start = base + number(offsetWidth)
       return { start, length: number(lengthWidth) }
     })
-    if (!places.has(id)) places.set(id, { method, extents })
+    if (!found.has(id)) found.set(id, { method, parts })
   }
-  return places
+  return found
 }
 
 interface Whole {
-  readonly places: ReadonlyMap<number, Place>
+  readonly extents: ReadonlyMap<number, Extents>
   readonly file: Bytes
   readonly idat: Bytes | null
   /** Which items an item is made of, in order. */
@@ -146,13 +147,13 @@ const deepest = 4
 
 /** All parts of an item as one; a length of 0 means to the end. */
 const contentOf = (id: number, whole: Whole, depth: number): Bytes => {
-  const { places, file, idat, references } = whole
-  const place = places.get(id)
-  if (!place) return partOf(file, 0, 0)
-  if (depth > deepest || place.method > 2) return file.refuse()
-  const source = place.method === 0 ? file : place.method === 1 ? idat : null
+  const { extents, file, idat, references } = whole
+  const own = extents.get(id)
+  if (!own) return partOf(file, 0, 0)
+  if (depth > deepest || own.method > 2) return file.refuse()
+  const source = own.method === 0 ? file : own.method === 1 ? idat : null
   const sources = source ? null : (references.get(id) ?? []).map((other) => contentOf(other, whole, depth + 1))
-  const parts = place.extents.map(({ start, length }, index) => {
+  const parts = own.parts.map(({ start, length }, index) => {
     const from = source ?? sources?.[Math.min(index, sources.length - 1)] ?? file.refuse()
     return partOf(from, start, length === 0 ? from.size : start + length)
   })

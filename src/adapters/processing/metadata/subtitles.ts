@@ -5,7 +5,7 @@ import { runFfmpeg, runFfprobe } from '../av/run.ts'
 import { saysPlace } from './place-words.ts'
 import { windowsOf } from './windows.ts'
 
-interface Film {
+interface SubtitleRequest {
   readonly path: string
   /** Beside which texts may be written for a moment. */
   readonly copyPath: string
@@ -26,7 +26,7 @@ const mostTracks = 32
 const probeTimeoutMs = 5_000
 
 /** Which subtitle tracks stay: those drawn as pictures, and where not everything goes, those of text in which no place is said. @throws RindleError `metadata_not_removable`, `decoder_killed` */
-export const keptSubtitles = async (request: Film, tracks: readonly SubtitleTrack[]): Promise<number[]> => {
+export const keptSubtitles = async (request: SubtitleRequest, tracks: readonly SubtitleTrack[]): Promise<number[]> => {
   const pictures = tracks.filter(({ codec }) => drawn.has(codec)).map(({ index }) => index)
   const texts = tracks.filter(({ codec }) => !drawn.has(codec))
   if (request.policy === 'strip' || texts.length === 0) return pictures
@@ -34,7 +34,7 @@ export const keptSubtitles = async (request: Film, tracks: readonly SubtitleTrac
   return [...pictures, ...texts.slice(0, mostTracks).flatMap(({ index }) => (said.has(index) ? [] : [index]))].toSorted((a, b) => a - b)
 }
 
-const placesIn = async (request: Film, tracks: readonly SubtitleTrack[]): Promise<Set<number>> => {
+const placesIn = async (request: SubtitleRequest, tracks: readonly SubtitleTrack[]): Promise<Set<number>> => {
   const { path, contentType, timeoutMs, format, copyPath } = request
   const textPath = (index: number): string => `${copyPath}.${index}.text`
   const said = new Set(await placesInHeaders(request))
@@ -57,7 +57,7 @@ const fileSaysPlace = async (path: string): Promise<boolean> => {
 }
 
 /** What stands before the first line, as ffprobe prints bytes: in columns of hexadecimal digits. */
-const placesInHeaders = async ({ path, contentType, format }: Film): Promise<number[]> => {
+const placesInHeaders = async ({ path, contentType, format }: SubtitleRequest): Promise<number[]> => {
   const ask = ['-select_streams', 's', '-show_entries', 'stream=index,extradata', '-show_data', '-of', 'default=nw=1']
   const run = await runFfprobe({ path, contentType }, ask, { timeoutMs: probeTimeoutMs })
   if (run.ranOut) throw new RindleError('decoder_killed', { reason: 'its subtitles were not read in time' })

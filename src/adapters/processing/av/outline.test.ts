@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { outlineOf } from './whole.ts'
+import { outlineOf } from './outline.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rindle-outline-'))
 after(() => rmSync(folder, { recursive: true }))
