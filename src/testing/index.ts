@@ -56,5 +56,6 @@ export {
 export { processorContract, type ProcessorContractCase, type ProcessorContractContext } from './processor-contract.ts'
 export { type ContractSample, scannerContract, type ScannerContractCase, type ScannerContractContext } from './scanner-contract.ts'
 export { storageContract, type StorageContractCase, type StorageContractContext } from './storage-contract.ts'
+export { createTestClient, type TestClient, type TestClientOptions, type TestFile } from './test-client.ts'
 export { createTestIds } from './test-ids.ts'
 export { createTestWorker, type TestWorker, type TestWorkerOptions } from './test-worker.ts'
