@@ -6,6 +6,7 @@ import { proofs } from '../prove/table.ts'
 import { assetMachine } from '../src/core/asset.ts'
 import { errorCatalog } from '../src/core/errors.ts'
 import { eventCatalog } from '../src/core/events.ts'
+import { type Invariant, invariants } from '../src/core/invariants.ts'
 import { jobCatalog } from '../src/core/jobs.ts'
 import type { Machine } from '../src/core/machine.ts'
 import { operatorCures } from '../src/core/operator-cures.ts'
@@ -26,6 +27,7 @@ const pages: Readonly<Record<string, () => string>> = {
   http: httpPage,
   events: eventsPage,
   commands: commandsPage,
+  invariants: invariantsPage,
 }
 
 function errorsPage(): string {
@@ -54,6 +56,24 @@ About codes that stand on assets, variants or runs; \`rindle quarantine\` lists 
 | Code | What to do |
 |---|---|
 ${cures.join('\n')}
+`
+}
+
+function invariantsPage(): string {
+  const all: readonly (readonly [string, Invariant])[] = Object.entries(invariants)
+  const reads = { rows: 'rows', storage: 'listing and HEAD', bytes: 'bytes' } as const
+  return `# Invariants
+
+What is so of every row and every object at any instant, whatever failed before. \`rindle doctor --invariants\` asks; the
+[operations guide](../guides/operations.md) says what that costs.
+
+| Invariant | What is so | Reads |
+|---|---|---|
+${all.map(([name, { means, reads: read, holds }]) => `| \`${name}\` | ${means}${holds === 'quiet' ? ' With `--at-rest` only.' : ''} | ${reads[read]} |`).join('\n')}
+
+| Broken | What to do |
+|---|---|
+${all.map(([name, { cure }]) => `| \`${name}\` | ${cure} |`).join('\n')}
 `
 }
 

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { isRindleError } from '../../src/core/errors.ts'
 import { invariants, type InvariantName } from '../../src/core/invariants.ts'
 import { sealedKey, stagingKey } from '../../src/core/object-key.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { doctor } from '../../src/doors/cli/commands/doctor.ts'
 import { attach } from '../../src/flows/assets/attach.ts'
 import { detach } from '../../src/flows/assets/detach.ts'
 import { purge } from '../../src/flows/assets/purge.ts'
 import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
+import { createTestRindle } from '../../src/rindle.ts'
 import { createMemoryBucket, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { engines } from '../services/engines.ts'
 import { plainPicture } from './fixtures/plain-jail.ts'
-import { openStand, type Stand } from './fixtures/uploads.ts'
+import { openStand, type Stand, withCode } from './fixtures/uploads.ts'
 
 const ada = { type: 'user', id: '1' }
 const bob = { type: 'user', id: '2' }
@@ -242,7 +246,8 @@ for (const engine of engines) {
     let server: MemoryBucket
     let bucket: StorageAdapter
     let scene: Scene
-    const trouble: { deleting?: (key: string) => Promise<void>; reading?: (key: string) => void } = {}
+    /** What happens meanwhile. */
+    const meanwhile: { reading?: (key: string) => Promise<void>; listing?: () => Promise<void> } = {}
 
     before(async () => {
       server = createMemoryBucket({ clock: { now: () => stand.clock.now() }, name: 'invariants' })
@@ -250,12 +255,12 @@ for (const engine of engines) {
       bucket = {
         ...bare,
         async head(key, options) {
-          trouble.reading?.(key)
+          await meanwhile.reading?.(key)
           return bare.head(key, options)
         },
-        async delete(key, options) {
-          await trouble.deleting?.(key)
-          return bare.delete(key, options)
+        async *list(prefix, options) {
+          yield* bare.list(prefix, options)
+          await meanwhile.listing?.()
         },
       }
       stand = await openStand(engine, { storage: bucket })
@@ -264,8 +269,8 @@ for (const engine of engines) {
       scene = await play()
     })
     afterEach(async () => {
-      delete trouble.deleting
-      delete trouble.reading
+      delete meanwhile.reading
+      delete meanwhile.listing
       await stand.empty()
       for await (const { key, uploadId } of bucket.multipart?.list('') ?? []) await bucket.multipart?.abort(key, uploadId)
     })
@@ -329,6 +334,136 @@ for (const engine of engines) {
       await stand.work()
       await stand.pass(8 * day)
       assert.deepEqual(await found({ quiet: true, bytes: Infinity }), [])
+    })
+
+    it('are broken when two are current in a slot that holds one: slot-single, and no other', async () => {
+      await stand.database.query('drop index rindle.media_attachments_current')
+      try {
+        await addAttachment(stand, scene.loose, 'avatar', false, 'current')
+        await stand.database.query(`update rindle.media_attachments set owner_id = '1' where owner_id = '9'`)
+        assert.deepEqual(await found(), ['slot-single: another one of the same slot is current as well'])
+      } finally {
+        await stand.database.query('truncate rindle.media_attachments')
+        await stand.database.query(
+          `create unique index media_attachments_current on rindle.media_attachments (owner_type, owner_id, slot)
+            where standing = 'current' and not many`,
+        )
+      }
+    })
+
+    it('are broken when an upload in parts outlives its session by days: uploads-known, and no other', async () => {
+      await stand.empty()
+      await bucket.multipart?.create(stagingKey(stand.ctx.ids.next(), stand.ctx.ids.next()), { contentType: 'image/png' })
+      stand.clock.advance(2 * day - 60)
+      assert.deepEqual(await found(), [])
+      stand.clock.advance(120)
+      assert.deepEqual(await found(), [
+        'uploads-known: an upload in parts to it was begun two days ago and no session awaits it; it has no row',
+      ])
+    })
+
+    it('hold of what is deleted between the look at its row and the look at storage, and the other way round', async () => {
+      const going = async () => {
+        delete meanwhile.reading
+        delete meanwhile.listing
+        await stand.database.query(`delete from rindle.media_attachments`)
+        await stand.database.query(`delete from rindle.state_moves where entity = 'attachment'`)
+        await purge(stand.ctx, scene.shown)
+        await stand.work()
+      }
+      const keys = (await stand.keys()).length
+      meanwhile.reading = going
+      assert.deepEqual(await found({ bytes: 0 }), [])
+      await stand.empty()
+      scene = await play()
+      meanwhile.listing = going
+      assert.deepEqual(await found(), [])
+      assert.ok((await stand.keys()).length < keys)
+    })
+
+    it('hold while files come, are attached, replaced, refused and purged all the time, and workers work', async () => {
+      let isOver = false
+      const come = async (number: number): Promise<void> => {
+        for (let round = 0; round < 6; round += 1) {
+          const { assetId } = await land(round % 3 === 2 ? new Uint8Array(64) : plainPicture(64, number))
+          const refused = (err: unknown) => assert.ok(isRindleError(err), String(err))
+          await attach(stand.ctx, assetId, { type: 'user', id: number % 3 }, 'avatar').catch(refused)
+          if (round % 2 === 1) await detach(stand.ctx, { type: 'user', id: number % 3 }, 'avatar')
+          if (round % 4 === 0) await purge(stand.ctx, assetId).catch(refused)
+        }
+      }
+      const work = async (): Promise<void> => {
+        while (!isOver) if ((await stand.work()).length === 0) await setTimeout(5)
+      }
+      const workers = [work(), work()]
+      const coming = Promise.all([1, 2, 3, 4].map(come)).finally(() => (isOver = true))
+      let checks = 0
+      for (; !isOver; checks += 1) {
+        const { findings, unanswered } = await check({ bytes: Infinity })
+        assert.deepEqual([findings, unanswered], [[], []])
+      }
+      await Promise.all([coming, ...workers])
+      assert.ok(checks >= 3, `${checks} checks`)
+    })
+
+    it('are told with a store that does not answer, since then not all is known, and only so many of each', async () => {
+      await stand.database.query('update rindle.media_variants set byte_size = byte_size + 1')
+      meanwhile.reading = () => Promise.reject(new TypeError('connect https://user:hunter2@store.test'))
+      const { findings, cut, unanswered } = await check({ bytes: 0, limit: 1 })
+      assert.deepEqual([findings.map(({ invariant }) => invariant), cut], [['variant-object'], ['variant-object']])
+      assert.equal(unanswered.length, 1)
+      assert.ok((unanswered[0]?.calls ?? 0) > 3)
+    })
+
+    it('stop when told to', async () => {
+      const reason = new Error('enough')
+      await assert.rejects(check({ signal: AbortSignal.abort(reason) }), reason)
+      const control = new AbortController()
+      meanwhile.reading = async () => control.abort(reason)
+      await assert.rejects(check({ bytes: 0, signal: control.signal }), reason)
+    })
+
+    const doctorSays = async (...args: readonly string[]) => {
+      const flags = Object.fromEntries(args.map((arg) => [arg.replace(/=.*/, ''), arg.includes('=') ? arg.replace(/.*=/, '') : true]))
+      const profiles = stand.ctx.profiles
+      const overrides = { clock: stand.clock, databaseClock: stand.clock.database, jail: stand.jail }
+      const app = async () =>
+        createTestRindle(
+          {
+            profiles,
+            database: stand.database.given,
+            secrets: ['a secret of the tests that is long enough'],
+            baseUrl: 'http://localhost:1',
+          },
+          overrides,
+        )
+      return doctor.run({ flags, argument: '', app, say: () => undefined, signal: AbortSignal.timeout(60_000) })
+    }
+
+    it('are asked by `rindle doctor --invariants`, which is well where nothing is broken', async () => {
+      const { ok, summary, rows, lines } = await doctorSays('invariants', 'bytes=all')
+      assert.deepEqual([ok, rows, lines], [true, [], []], summary)
+      assert.match(
+        summary,
+        /^19 invariants asked of \d+ rows, [1-9]\d* objects and [1-9]\d* listed keys, [1-9]\d* bytes read back: 0 findings\.$/,
+      )
+      assert.equal((await doctorSays('invariants', 'at-rest', 'bytes=none')).ok, false)
+    })
+
+    it('are told by it with what is broken, where, and what to do, and nothing secret', async () => {
+      await stand.database.query('update rindle.media_variants set byte_size = byte_size + 1 where asset_id = $1', [scene.shown])
+      const { ok, rows, lines = [] } = await doctorSays('invariants')
+      assert.equal(ok, false)
+      assert.deepEqual(Object.keys(rows[0] ?? {}), ['invariant', 'entity', 'id', 'found', 'cure'])
+      assert.match(lines[0] ?? '', /^broken {3}variant-object: A ready variant points/)
+      assert.match(lines[1] ?? '', /^ {9}variant [0-9a-f-]{36}: its object has another length or recipe than was recorded$/)
+      assert.equal(lines.at(-1)?.trim(), invariants['variant-object'].cure)
+      assert.doesNotMatch(JSON.stringify([rows, lines]), /sealed\/|variants\/|https?:|secret/)
+    })
+
+    it('are not asked where the flags make no sense', async () => {
+      await assert.rejects(doctorSays('bytes=all'), withCode('argument_invalid'))
+      await assert.rejects(doctorSays('invariants', 'bytes=many'), withCode('argument_invalid'))
     })
   })
 }

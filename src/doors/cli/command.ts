@@ -12,7 +12,7 @@ export interface Report {
   readonly text?: string
 }
 
-interface Flag {
+export interface Flag {
   readonly help: string
   /** What stands for the value in the help; a flag without one is either there or not. */
   readonly value?: string

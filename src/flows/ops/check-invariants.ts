@@ -56,7 +56,7 @@ export async function checkInvariants(
     for (let after: string | null = null, more = true; more;) {
       signal?.throwIfAborted()
       const page = await askRows(ctx.db.pool, { table, quiet, after, limit: pageSize, at: ctx.clock.now(), overdueSeconds })
-      for (const breach of page.breaches) inquiry.breach({ ...breach, entity: entityOf(table) })
+      for (const { invariant, id, found } of page.breaches) inquiry.breach({ invariant, entity: entityOf(table), id, found })
       inquiry.looked('rows', page.rows)
       after = page.last
       more = after !== null

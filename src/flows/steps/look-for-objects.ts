@@ -47,7 +47,8 @@ const look = async (ctx: Context, inquiry: Inquiry, object: PresentObject, isRea
   inquiry.looked('objects')
   if (found.read) inquiry.looked('bytes', found.byteSize ?? 0)
   const breach = breachOf(object, found)
-  if (breach && (await isStillPresent(ctx.db.pool, object.id))) inquiry.breach({ ...breach, entity: 'object', id: object.id })
+  if (breach && (await isStillPresent(ctx.db.pool, object.id)))
+    inquiry.breach({ invariant: breach.invariant, entity: 'object', id: object.id, found: breach.found })
 }
 
 interface Found {
