@@ -174,19 +174,19 @@ async function atWork(
 }
 
 /** Asks an app for rows. @throws when it ends instead of answering */
-const asking =
-  (app: ChildProcess, signal: AbortSignal): Query =>
-  async (text) => {
-    const ended = once(app, 'exit').then(([code, by]) => {
-      throw new Error(`app.ts ended with ${by ?? code} when it was asked for rows`)
-    })
-    ended.catch(() => undefined)
+const asking = (app: ChildProcess, signal: AbortSignal): Query => {
+  const ended = once(app, 'exit').then(([code, by]) => {
+    throw new Error(`app.ts ended with ${by ?? code} when it was asked for rows`)
+  })
+  ended.catch(() => undefined)
+  return async (text) => {
     app.send(text)
     for (;;) {
       const [message] = await Promise.race([ended, once(app, 'message', { signal })])
       if (typeof message === 'object' && message !== null && 'rows' in message) return message.rows as Row[]
     }
   }
+}
 
 const unsettled = `select a.state, coalesce(a.error_code, '') as code from rindle.media_assets a
   where a.state <> 'ready' or exists (select from rindle.media_processing_runs r where r.asset_id = a.id and r.state = 'processing')`
