@@ -12,6 +12,8 @@ export const hostedWatchSeconds = 900
 export const longestLeaseSeconds = 3_600
 /** How long after its object was doomed a write of our own may still land: an hour, and the longest lease that may have just begun. */
 export const writeWatchSeconds = 3_600 + longestLeaseSeconds
+/** Longer than any backoff, with the longest lease after it: what is owed to a worker is looked at before. */
+export const longestOwedSeconds = 7_500
 /** A worker ends what it is writing so long before its lease does. */
 export const leaseMarginMs = 5_000
 

@@ -320,6 +320,18 @@ for (const engine of engines) {
         await stand.assertLedger()
       })
 
+    it('looks again at what a processor made when the decoder died over it once', async () => {
+      let deaths = 0
+      make = ({ destination }) => writeFile(destination, plainPicture())
+      stand.jail.before = ({ purpose, filename }) => {
+        if (purpose === 'measure' && filename === 'thumb' && (deaths += 1) === 1) throw killedDecoder()
+      }
+      const assetId = await land('processed')
+      await stand.work()
+      const { asset, variants } = await stand.states(assetId)
+      assert.deepEqual([asset, variants, deaths], ['ready', ['large ready', 'thumb ready'], 2])
+    })
+
     for (const [what, making, problem] of [
       ['throws', () => Promise.reject(new TypeError('clumsy')), /\(clumsy\)/],
       ['writes nothing', async () => {}, /wrote no variant large/],

@@ -394,6 +394,27 @@ for (const engine of engines) {
       assert.deepEqual({ swept: after.swept, doubted: after.doubted }, { swept: true, doubted: false })
     })
 
+    it('brings forward what a clock that was ahead had put off for days, and leaves alone what is put off on purpose', async () => {
+      const { id } = await heldAtTheGate()
+      const waiting = await stage.make('validating')
+      const available = await stage.make('ready')
+      const inTwoDays = new Date(stage.ctx.clock.now().getTime() + 172_800_000)
+      await stage.database.query('update rindle.media_assets set due_at = $1', [inTwoDays])
+      await jobs()
+      const dueOf = async (asset: string) => (await one('select due_at from rindle.media_assets where id = $1', asset))['due_at']
+      await look('one')
+      const afterLease = new Date(stage.ctx.clock.now().getTime() + stage.ctx.leaseSeconds * 1000)
+      assert.deepEqual([await dueOf(id), await dueOf(waiting), await dueOf(available)], [afterLease, afterLease, inTwoDays])
+
+      stage.clock.advanceDatabase(-172_800)
+      stage.clock.advance(5)
+      assert.equal((await look('one')).doubted, true)
+      await passTime(stage.ctx.leaseSeconds + 5)
+      await look('one')
+      assert.deepEqual((await jobs()).sort(), [`promote_asset ${id}`, `promote_asset ${waiting}`].sort())
+      assert.equal(await stage.stateOf(id), 'validating')
+    })
+
     it('forgets history after thirty days and not before', async () => {
       await stage.make('validating')
       stage.clock.advance(29 * 86_400)

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { assetMachine, type AssetState } from '../../core/asset.ts'
 import { objectMachine, type ObjectState } from '../../core/object.ts'
-import { residueSeconds, secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
+import { longestOwedSeconds, residueSeconds, secondsAfter, wakeUpSeconds } from '../../core/patience.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import { runMachine } from '../../core/run.ts'
@@ -45,6 +45,27 @@ export async function listDueRows(
 }
 
 type DueTable = 'media_assets' | 'media_variants' | 'media_objects' | 'media_attachments'
+
+/** What a worker is to come for, and nothing that anybody waits for on purpose. */
+const owedToWorkers = {
+  media_assets: `d.state in ('validating', 'analyzing')`,
+  media_variants: `d.state in ('planned', 'queued', 'processing')`,
+  media_attachments: `d.standing <> 'released'`,
+} as const satisfies Partial<Record<DueTable, string>>
+
+/**
+ * Brings work forward that nobody would come for before long: its due date was written by a clock that was ahead. It is due in `seconds`, as
+ * long as a lease lasts, so that whoever still holds one renews it before. Rows that somebody holds are left out.
+ */
+export async function bringForward(db: Queryable, { at, seconds }: { readonly at: Date; readonly seconds: number }): Promise<void> {
+  for (const [table, owed] of Object.entries(owedToWorkers))
+    await sql`
+      update rindle.${sql.id(table)} t set due_at = ${secondsAfter(at, seconds)}::timestamptz
+        from (select d.id from rindle.${sql.id(table)} d
+               where d.due_at > ${secondsAfter(at, longestOwedSeconds)}::timestamptz and ${sql.raw(owed)}
+               order by d.id for no key update skip locked) d
+       where t.id = d.id`.execute(db)
+}
 
 /** Wakes a worker again for rows that nobody came for, and looks after them later, in one statement. Rows that somebody holds are left out. */
 export async function wakeAgain(

@@ -3,6 +3,7 @@ import { assetMachine, deliverableStates } from '../../core/asset.ts'
 import type { InvariantEntity, InvariantName } from '../../core/invariants.ts'
 import { owedStates } from '../../core/machine.ts'
 import { objectMachine } from '../../core/object.ts'
+import { longestOwedSeconds } from '../../core/patience.ts'
 import { openSessionStates, uploadSessionMachine } from '../../core/upload-session.ts'
 import { assetStateOf, type OutputKind, variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
@@ -52,10 +53,7 @@ const open = list(openSessionStates)
 const pointed = (where: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`exists (select from rindle.media_objects o where o.id = t.object_id and ${where})`
 
-/** Longer than any backoff, with the longest lease after it: what is owed to a worker is looked at before. */
-const patienceSeconds = 7_500
-
-const soonest = (when: string): RawBuilder<unknown> => sql.raw(`case when ${when} then make_interval(secs => ${patienceSeconds}) end`)
+const soonest = (when: string): RawBuilder<unknown> => sql.raw(`case when ${when} then make_interval(secs => ${longestOwedSeconds}) end`)
 
 const utc = (column: string): RawBuilder<unknown> => sql.raw(`to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`)
 

@@ -5,12 +5,20 @@ import { secondsAfter } from '../../core/patience.ts'
 import { clockDoubtSeconds, type ClockReading, compareClocks, opsLeaseSeconds, sweepLimit } from '../../core/schedule.ts'
 import { openSessionStates } from '../../core/upload-session.ts'
 import { followDatabase } from '../../database/clock.ts'
-import { type DueRows, forgetSessions, giveBackAssets, giveBackVariants, listDueRows, wakeAgain } from '../../database/queries/due-rows.ts'
+import {
+  bringForward,
+  type DueRows,
+  forgetSessions,
+  giveBackAssets,
+  giveBackVariants,
+  listDueRows,
+  wakeAgain,
+} from '../../database/queries/due-rows.ts'
 import { claimLease, doubtClock } from '../../database/queries/leases.ts'
 import { endSession } from '../steps/end-session.ts'
 import { settleUnmanagedObject } from '../steps/settle-unmanaged-object.ts'
 
-type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger'>
+type SweepContext = Pick<RindleContext, 'db' | 'stores' | 'queue' | 'clock' | 'logger' | 'leaseSeconds'>
 
 interface Look {
   readonly reading: ClockReading
@@ -36,7 +44,8 @@ interface Sweep {
  * has run out: what is left is due at the next one.
  *
  * Acts only when the database's clock and the machine's went equally far since the previous look. A difference is written down for all
- * workers, and for an hour nothing is expired or deleted.
+ * workers, and for an hour nothing is expired or deleted; what a clock that was ahead had put off for days is brought forward, then and at
+ * the first look of a worker.
  */
 export async function sweep(ctx: SweepContext, { holder, previous, signal }: Sweep): Promise<Look> {
   const reading = { database: await followDatabase(ctx.clock, ctx.db.clock), monotonicMs: ctx.clock.monotonicMs() }
@@ -50,6 +59,7 @@ export async function sweep(ctx: SweepContext, { holder, previous, signal }: Swe
       'The clocks of database and machine went apart: nothing is expired or deleted for an hour.',
     )
   }
+  if (verdict !== 'agree') await bringForward(ctx.db.pool, { at, seconds: ctx.leaseSeconds })
   if (verdict !== 'agree') return { reading, swept: false, doubted: verdict === 'differ', due: 0 }
 
   const lease = await claimLease(ctx.db.pool, { name: 'sweep', holder, at, seconds: opsLeaseSeconds })

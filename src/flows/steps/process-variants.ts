@@ -72,8 +72,14 @@ const notMade = (name: string, message: string = messageOf('variant_failed', { v
   ...{ name, ok: false, code: 'variant_failed', message },
 })
 
-/** Null when the decoder died over it: that is the variant's fault, and no word against the file it was made from. */
-const measure = async (
+/**
+ * Null when the decoder died over it twice: that is the variant's fault, and no word against the file it was made from. Once may have been
+ * anything, such as a machine without memory.
+ */
+const measure = async (ctx: Pick<RindleContext, 'jail'>, processing: Processing, making: Making): Promise<Verdict | null> =>
+  (await lookAt(ctx, processing, making)) ?? lookAt(ctx, processing, { ...making, folder: `${making.folder}.again` })
+
+const lookAt = async (
   ctx: Pick<RindleContext, 'jail'>,
   { profile, signal }: Processing,
   { wish, path, folder }: Making,
