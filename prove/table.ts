@@ -9,11 +9,12 @@ import { kills } from './kills.ts'
 import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
 import { nth } from './nth.ts'
+import { model } from './model.ts'
 import { phones } from './phones.ts'
 import { privacy } from './privacy.ts'
+import { races } from './races.ts'
 import { sabotage } from './sabotage.ts'
 import { sealed } from './sealed.ts'
-import { slots } from './slots.ts'
 import { storageFaults } from './storage-faults.ts'
 import { tickets } from './tickets.ts'
 
@@ -28,12 +29,13 @@ export const proofs: readonly Proof[] = [
   kills,
   loaders,
   memory,
+  model,
   nth,
   phones,
   privacy,
+  races,
   sabotage,
   sealed,
-  slots,
   storageFaults,
   tickets,
 ]

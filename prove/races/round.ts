@@ -1,0 +1,284 @@
+import type { PoolClient } from 'pg'
+import { isRindleError } from '../../src/core/errors.ts'
+import type { Attachment } from '../../src/core/attachment.ts'
+import type { ProofContext, Random } from '../harness.ts'
+import { type Call, type Deed, explain, type File, type Shown, type Slot, type Table } from './model.ts'
+import { filesOf, type Ground } from './ground.ts'
+
+/** One owner with two slots for one and one for many, and files that nobody else has. */
+export interface Seat {
+  readonly owner: { readonly type: string; readonly id: number }
+  /** Assets by the number of the file. */
+  readonly assets: readonly string[]
+  readonly sessions: readonly (string | null)[]
+  readonly start: Table
+  readonly deeds: Deed[]
+}
+
+export interface Round {
+  readonly ground: Ground
+  readonly proof: ProofContext
+  readonly seats: readonly Seat[]
+}
+
+const callers = 64
+const singles = ['one', 'two'] as const
+/** What the search for an order takes on with ease. */
+const mostDeeds = 14
+const quietMs = 30_000
+
+type SlotName = (typeof singles)[number] | 'many'
+const nameOf = (slot: Slot): SlotName => (slot === 'many' ? slot : (singles[slot] ?? 'one'))
+
+/** Sets so many seats, each with files of its own: some to be verified yet, some in the gate, some that passed it. */
+export const setSeats = (ground: Ground, random: Random, round: number): Promise<Seat[]> => {
+  const amount = random.pick([5, 6, 8])
+  return Promise.all(
+    Array.from({ length: amount }, async (_, index) => {
+      const { assets, sessions, files } = await filesOf(ground, random.fork(index), `${round}-${index}`)
+      const start = { files, singles: singles.map(() => ({ current: null, pending: null })), many: [] }
+      return { owner: { type: 'Racer', id: round * 100 + index }, assets, sessions, start, deeds: [] }
+    }),
+  )
+}
+
+/** All callers at once, then quiet, then the judge. Returns how many deeds each order explained. */
+export const playRound = async (round: Round, random: Random): Promise<number> => {
+  const { ground, seats } = round
+  await Promise.all(
+    Array.from({ length: callers }, async (_, caller) => {
+      const seat = seats[caller % seats.length]
+      const own = random.fork(caller)
+      if (!seat) return
+      await act(round, seat, own)
+      if (own.chance(0.2) && seat.deeds.length < mostDeeds) await act(round, seat, own)
+    }),
+  )
+  await untilQuiet(round)
+  const ends = await endsOf(ground, seats)
+  let deeds = 0
+  for (const [index, seat] of seats.entries()) {
+    deeds += seat.deeds.length
+    judge(round, seat, ends[index] ?? null)
+  }
+  return deeds
+}
+
+const judge = ({ proof, ground }: Round, seat: Seat, end: Extract<Call, { do: 'end' }> | null): void => {
+  const last: Deed[] = end ? [{ calls: [end], from: Infinity, to: Infinity }] : []
+  const outcome = explain(seat.start, [...seat.deeds, ...last])
+  ground.counts[outcome] += 1
+  if (outcome !== 'unexplained') return
+  const story = [...seat.deeds, ...last].map(({ from, to, calls }) => `  ${from.toFixed(2)}–${to.toFixed(2)} ${JSON.stringify(calls)}`)
+  const files = seat.assets.map((id, file) => `${file} is ${id}`).join(', ')
+  proof.breach(
+    `no order explains what happened to owner ${seat.owner.id} (${files}):\n  ${JSON.stringify(seat.start)}\n${story.join('\n')}`,
+  )
+}
+
+const act = async (round: Round, seat: Seat, random: Random): Promise<void> => {
+  const { ground, proof } = round
+  const from = performance.now()
+  try {
+    const calls = await draw(random)(ground, seat, random)
+    const to = performance.now()
+    // Who is refused holds nothing, so that others may come between that and the rest of a transaction.
+    const [refused, done] = [calls.filter(isRefused), calls.filter((call) => !isRefused(call))]
+    for (const call of refused) seat.deeds.push({ calls: [call], from, to })
+    if (done.length > 0) seat.deeds.push({ calls: done, from, to })
+  } catch (err) {
+    proof.breach(`a caller was told ${isRindleError(err) ? err.code : ''} ${err instanceof Error ? err.stack : String(err)}`)
+  }
+}
+
+const isRefused = (call: Call): boolean => call.do === 'attach' && call.told === 'refused'
+
+type Act = (ground: Ground, seat: Seat, random: Random) => Promise<readonly Call[]>
+
+const aFile = ({ assets }: Seat, random: Random): number => random.int(assets.length)
+const aSlot = (random: Random): Slot => random.pick([0, 0, 0, 1, 'many'] as const)
+
+/** What refusals are about: the state that the file is in. */
+const answered = async <T>(codes: readonly string[], run: () => Promise<T>): Promise<T | string> => {
+  try {
+    return await run()
+  } catch (err) {
+    if (isRindleError(err) && codes.includes(err.code)) return err.code
+    throw err
+  }
+}
+
+const shownOf = ({ assets }: Seat, attachment: Pick<Attachment, 'asset' | 'standing' | 'previous'> | null): Shown | null =>
+  attachment && {
+    file: assets.indexOf(attachment.asset.id),
+    standing: attachment.standing,
+    previous: attachment.previous ? assets.indexOf(attachment.previous.asset.id) : null,
+  }
+
+const attachTo = async ({ rindle }: Ground, seat: Seat, file: number, slot: Slot, tx?: PoolClient): Promise<Call> => {
+  const attach = () => rindle.attach(seat.assets[file] ?? '', seat.owner, nameOf(slot), tx ? { tx } : {})
+  const told = await answered(['asset_not_attachable', 'asset_not_found'], attach)
+  return { do: 'attach', file, slot, told: typeof told === 'string' ? 'refused' : (shownOf(seat, told) ?? 'refused') }
+}
+
+const detachFrom = async ({ rindle }: Ground, seat: Seat, file: number | null, slot: Slot, tx?: PoolClient): Promise<Call> => {
+  const asset = file === null ? {} : { asset: seat.assets[file] ?? '' }
+  await rindle.detach(seat.owner, nameOf(slot), { ...asset, ...(tx ? { tx } : {}) })
+  return { do: 'detach', file, slot }
+}
+
+const attachOne: Act = async (ground, seat, random) => [await attachTo(ground, seat, aFile(seat, random), aSlot(random))]
+
+const detachOne: Act = async (ground, seat, random) => {
+  const slot = aSlot(random)
+  return [await detachFrom(ground, seat, slot === 'many' || random.chance(0.4) ? aFile(seat, random) : null, slot)]
+}
+
+/** An app's own transaction: one slot, or two in their order, with time in between; and at its end a commit or a rollback. */
+const theirs: Act = async (ground, seat, random) => {
+  const tx = await ground.pool.connect()
+  const calls: Call[] = []
+  const isStrict = random.chance(0.15)
+  try {
+    await tx.query(isStrict ? 'begin isolation level repeatable read' : 'begin')
+    for (const slot of random.pick<readonly Slot[]>([[0], [1], ['many'], [0, 1]])) {
+      const act = random.chance(0.7) || slot === 'many' ? attachTo : detachFrom
+      const call = await answered(isStrict ? ['transaction_conflict'] : [], () => act(ground, seat, aFile(seat, random), slot, tx))
+      if (typeof call === 'string') return await undone(tx, ground)
+      calls.push(call)
+      if (random.chance(0.5)) await tx.query('select pg_sleep(0.005)')
+    }
+    if (random.chance(0.2)) return await undone(tx, ground)
+    await tx.query('commit')
+    ground.counts.committed += 1
+    return calls
+  } catch (err) {
+    await tx.query('rollback')
+    throw err
+  } finally {
+    tx.release()
+  }
+}
+
+const undone = async (tx: PoolClient, { counts }: Pick<Ground, 'counts'>): Promise<[]> => {
+  await tx.query('rollback')
+  counts.rolledBack += 1
+  return []
+}
+
+const purgeOne: Act = async ({ rindle }, seat, random) => {
+  const file = aFile(seat, random)
+  const told = await answered(['asset_attached', 'asset_not_found'], () => rindle.purge(seat.assets[file] ?? ''))
+  return [{ do: 'purge', file, told: told === 'asset_attached' ? 'attached' : told === 'asset_not_found' ? 'gone' : 'done' }]
+}
+
+const readOne: Act = async ({ rindle }, seat, random) => {
+  if (random.chance(0.2)) {
+    const [list = []] = await rindle.attachmentsFor([seat.owner], 'many')
+    return [{ do: 'list', told: list.map(({ asset }) => seat.assets.indexOf(asset.id)).sort((one, other) => one - other) }]
+  }
+  const slot = random.int(singles.length)
+  return [{ do: 'read', slot, told: shownOf(seat, await rindle.attachmentFor(seat.owner, singles[slot] ?? 'one')) }]
+}
+
+const sessionOf = ({ sessions }: Seat, random: Random): { readonly file: number; readonly session: string } | null => {
+  const open = sessions.flatMap((session, file) => (session === null ? [] : [{ file, session }]))
+  return open.length > 0 ? random.pick(open) : null
+}
+
+const verifyOne: Act = async ({ rindle }, seat, random) => {
+  const upload = sessionOf(seat, random)
+  if (!upload) return []
+  const codes = ['upload_session_ended', 'upload_session_not_found', 'asset_not_found']
+  const told = await answered(codes, () => rindle.verifyCompletion(upload.session))
+  const isGone = told === 'upload_session_not_found' || told === 'asset_not_found'
+  return [{ do: 'verify', file: upload.file, told: isGone ? 'gone' : typeof told === 'string' ? 'ended' : 'done' }]
+}
+
+const cancelOne: Act = async ({ rindle }, seat, random) => {
+  const upload = sessionOf(seat, random)
+  if (!upload) return []
+  const told = await answered(['upload_session_ended'], () => rindle.cancelUpload(upload.session))
+  return [{ do: 'cancel', file: upload.file, told: typeof told === 'string' ? 'ended' : 'done' }]
+}
+
+const sweepOne: Act = async (ground, seat, random) => {
+  await ground.sweep(random.pick(seat.assets))
+  return []
+}
+
+const acts: readonly (readonly [weight: number, act: Act])[] = [
+  [30, attachOne],
+  [18, theirs],
+  [12, detachOne],
+  [10, purgeOne],
+  [12, readOne],
+  [10, verifyOne],
+  [4, cancelOne],
+  [4, sweepOne],
+]
+
+const draw = (random: Random): Act => {
+  let dice = random.int(acts.reduce((sum, [weight]) => sum + weight, 0))
+  for (const [weight, act] of acts) if ((dice -= weight) < 0) return act
+  return readOne
+}
+
+const owedText = `
+  select 'gate' as what, id from rindle.media_assets where id = any($1) and state in ('validating', 'analyzing')
+  union all select 'slot', asset_id from rindle.media_attachments where asset_id = any($1) and standing <> 'released' and due_at is not null
+  union all select 'released', t.asset_id from rindle.media_attachments t join rindle.media_assets a on a.id = t.asset_id
+             where t.asset_id = any($1) and t.standing = 'released' and not (a.state = 'quarantined' and t.due_at = a.due_at)`
+
+/** Waits until nothing is owed to these files any more. What a worker would come back to in some seconds is asked for at once. */
+const untilQuiet = async ({ ground, proof, seats }: Round): Promise<void> => {
+  const assets = seats.flatMap((seat) => seat.assets)
+  const patience = performance.now() + quietMs
+  for (;;) {
+    const owed = await ground.database.query(owedText, [assets])
+    if (owed.length === 0) return
+    if (performance.now() > patience) {
+      const left = owed.map(({ what, id }) => `${String(what)} ${String(id)}`).join(', ')
+      return proof.breach(`${quietMs} ms after the last call still owed: ${left}`)
+    }
+    ground.ctx.queue.notify()
+    for (const { what, id } of owed) if (what === 'slot') await ground.settle(String(id))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** What rows say in the end, seat by seat. */
+const endsOf = async ({ database }: Ground, seats: readonly Seat[]): Promise<Extract<Call, { do: 'end' }>[]> => {
+  const ids = seats.flatMap(({ assets }) => assets)
+  const rows = await database.query(
+    `select owner_id, slot, standing, asset_id from rindle.media_attachments where asset_id = any($1) and standing <> 'released'`,
+    [ids],
+  )
+  const states = await database.query('select id, state from rindle.media_assets where id = any($1)', [ids])
+  const phaseOf = new Map(states.map(({ id, state }) => [String(id), phases[String(state)] ?? 'gate']))
+  return seats.map(({ owner, assets }) => {
+    const filesIn = (slot: SlotName, standing: string): number[] =>
+      rows
+        .filter((row) => row['owner_id'] === String(owner.id) && row['slot'] === slot && row['standing'] === standing)
+        .map(({ asset_id }) => assets.indexOf(String(asset_id)))
+        .sort((one, other) => one - other)
+    const only = (files: readonly number[]): number | null => (files.length > 1 ? -1 : (files[0] ?? null))
+    return {
+      do: 'end',
+      told: {
+        singles: singles.map((slot) => ({ current: only(filesIn(slot, 'current')), pending: only(filesIn(slot, 'pending')) })),
+        many: filesIn('many', 'current'),
+        phases: assets.map((id) => phaseOf.get(id) ?? 'gone'),
+      },
+    }
+  })
+}
+
+const phases: Readonly<Record<string, File['phase']>> = {
+  staged: 'staged',
+  validating: 'gate',
+  analyzing: 'gate',
+  available: 'passed',
+  quarantined: 'refused',
+  deleted: 'gone',
+}
