@@ -2,9 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createJail } from '../src/adapters/processing/jail.ts'
+import { memory } from '../src/adapters/storage/memory.ts'
+import { isRindleError } from '../src/core/errors.ts'
 import { image } from '../src/core/image-recipe.ts'
 import type { MetadataPolicy } from '../src/core/metadata-policy.ts'
-import type { Jail } from '../src/core/ports/jail.ts'
+import type { Jail, Verdict, Visit } from '../src/core/ports/jail.ts'
+import { defineProfile } from '../src/core/profile-definition.ts'
+import { visitRulesOf } from '../src/core/visit-rules.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import type { Tagged } from './privacy/handmade.ts'
 import { canariesIn, isPlace, keptTags } from './privacy/judge.ts'
@@ -91,36 +95,21 @@ const inLanes = async <T>(list: readonly T[], work: (one: T) => Promise<void>): 
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-const limits = {
-  maxPixels: 64_000_000,
-  maxSidePixels: 16_383,
-  maxFrames: 300,
-  maxDurationSeconds: 7_200,
-  gateTimeoutMs: 60_000,
-  timeoutMs: 120_000,
-}
+const storage = memory({ name: 'privacy' })
+/** The limits are those of every profile that says nothing else, the clock of the gate included. */
+const rulesFor = (type: string, policy: MetadataPolicy) =>
+  visitRulesOf(defineProfile({ storage, allowMime: [type], maxBytes: 20_000_000, originals: { metadata: policy } }))
 
 const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, policy: MetadataPolicy): Promise<Seen | 'refused' | null> => {
   const { source, path, tagging } = tagged
-  const folder = `${path}.${policy}`
-  mkdirSync(folder)
   const isPicture = source.type.startsWith('image/')
-  const verdict = await jail.visit({
-    ...{
-      path,
-      folder,
-      purpose: 'gate',
-      profileKind: 'media',
-      filename: `came.${source.extension}`,
-      svg: 'refuse',
-      metadata: policy,
-      limits,
-    },
-    ...{ allowMime: [source.type], allowExtensions: null },
+  const verdict = await visited(jail, `${path}.${policy}`, {
+    ...rulesFor(source.type, policy),
+    ...{ path, purpose: 'gate', filename: `came.${source.extension}` },
     variants: isPicture
       ? [
           { name: 'small', recipe: image({ width: 48 }) },
-          { name: 'avif', recipe: image({ width: 32, format: 'webp' }) },
+          { name: 'webp', recipe: image({ width: 32, format: 'webp' }) },
         ]
       : [],
   })
@@ -130,6 +119,20 @@ const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, polic
   const variants = verdict.variants.flatMap((made) => (made.ok ? [made.path] : []))
   if (isPicture && variants.length !== 2) breach(`${source.name} ${tagging} has ${variants.length} variants of 2`)
   return { tagged, policy, served: verdict.rewritten?.path ?? path, variants }
+}
+
+const mostVisits = 4
+
+/** Once more where the machine was too busy to look at it within the clock of the gate, as a worker would. */
+const visited = async (jail: Jail, folder: string, wish: Omit<Visit, 'folder'>): Promise<Verdict> => {
+  for (let visits = 1; ; visits += 1) {
+    mkdirSync(`${folder}.${visits}`)
+    try {
+      return await jail.visit({ ...wish, folder: `${folder}.${visits}` })
+    } catch (err) {
+      if (visits === mostVisits || !isRindleError(err) || err.code !== 'decoder_starved') throw err
+    }
+  }
 }
 
 interface Evidence {

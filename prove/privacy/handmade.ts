@@ -146,6 +146,8 @@ const byHand: readonly Recipe[] = [
         Buffer.concat([keyword('Location'), Buffer.from([0, 0, 0, 0]), Buffer.from(canary)]),
       ),
   ],
+  ['png-moving', 'exif', ['png-moving', 'tagged'], (png, tagged) => withChunk(png, 'eXIf', exifOf(tagged).subarray(6))],
+  ['png-moving', 'raw-xmp', ['png-moving', 'tagged'], (png, tagged) => withChunk(png, 'zTXt', compressed('xmp', xmpOf(tagged)))],
   ['png', 'after-the-end', ['png'], (png) => Buffer.concat([png, Buffer.from(`Location: ${canary}`)])],
   [
     'gif',
@@ -200,7 +202,7 @@ const nothing = Buffer.alloc(0)
 export const makeByHand = async (folder: string, sources: readonly Source[], tagged: string): Promise<Tagged[]> => {
   const named = (name: string): Source | undefined => sources.find((one) => one.name === name)
   const parts: Record<string, Buffer> = { tagged: await readFile(tagged) }
-  for (const name of ['jpeg', 'png', 'gif', 'mp4']) {
+  for (const name of ['jpeg', 'png', 'png-moving', 'gif', 'mp4']) {
     const source = named(name)
     if (source) parts[name] = await readFile(source.path)
   }
@@ -224,7 +226,7 @@ export const makeByHand = async (folder: string, sources: readonly Source[], tag
   for (const [of, tagging, needs, make] of byHand) {
     const source = named(of)
     if (!source || needs.some((need) => !parts[need])) continue
-    const path = join(folder, `handmade-${tagging}.${source.extension}`)
+    const path = join(folder, `handmade-${of}-${tagging}.${source.extension}`)
     const [one = nothing, other = nothing] = needs.map((need) => parts[need])
     await writeFile(path, make(one, other))
     made.push({ source, tagging, path })

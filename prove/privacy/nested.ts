@@ -77,6 +77,11 @@ const exifWithThumbnail = (thumbnail: Buffer): Buffer => {
   return Buffer.concat(parts)
 }
 
+const xmpId = Buffer.from('be7acfcb97a942e89c71999491e3afac', 'hex')
+const packet = Buffer.from(
+  `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:City="${canary}"/></rdf:RDF></x:xmpmeta>`,
+)
+
 export interface Nested {
   readonly folder: string
   /** A JPEG with places in all forms. */
@@ -101,10 +106,14 @@ export const makeNested = async ({ folder, tagged, films, named }: Nested): Prom
     made.push({ source, tagging: 'thumbnail', path })
   }
   await exiftool(folder, commands)
-  for (const name of ['heic', 'avif']) {
+  for (const name of ['heic', 'avif', 'avif-moving']) {
     const source = named(name)
     if (!source) continue
     const picture = await readFile(source.path)
+    const path = join(folder, `nested-${name}-packet.${source.extension}`)
+    await writeFile(path, Buffer.concat([picture, box('uuid', Buffer.concat([xmpId, packet])), box('free', Buffer.from(canary))]))
+    made.push({ source, tagging: 'packet', path })
+    if (name === 'avif-moving') continue
     for (const film of films)
       for (const [tagging, before, after] of [
         ['in-box', Buffer.concat([picture, box('mpvd', film.bytes).subarray(0, 8)]), Buffer.alloc(0)],

@@ -67,12 +67,19 @@ export const makeSources = async (folder: string, random: Random, isWanted: (nam
     await run('heif-enc', ['-q', '60', '-o', heic, png])
     made.push({ name: 'heic', type: 'image/heic', extension: 'heic', path: heic })
   }
+  const names = [1, 2, 3].map((index) => join(folder, `of-moving-${index}.png`))
+  if (isWanted('avif-moving')) {
+    for (const name of names) await plain().png().toFile(name)
+    const path = join(folder, 'source-avif-moving.avif')
+    await run('avifenc', ['-s', '10', '--fps', '5', ...names, path])
+    made.push({ name: 'avif-moving', type: 'image/avif', extension: 'avif', path })
+  }
   return [...made, ...(await makeFilms(folder, isWanted))]
 }
 
 /** Besides the plain JPEG and PNG, which every run needs. */
 export const sourceNames: readonly string[] =
-  'jpeg-p3 jpeg-progressive jpeg-grey png-p3 png-palette webp webp-p3 webp-lossless gif gif-moving tiff tiff-p3 tiff-tiled avif avif-p3 heic mp4 mp4-faststart mp4-fragments mov m4a webm ogg opus mp3 flac wav webm-live mkv'.split(
+  'jpeg-p3 jpeg-progressive jpeg-grey png-p3 png-palette webp webp-p3 webp-lossless gif gif-moving png-moving avif-moving tiff tiff-p3 tiff-tiled avif avif-p3 heic mp4 mp4-faststart mp4-fragments mov m4a webm ogg opus mp3 flac wav webm-live mkv'.split(
     ' ',
   )
 
@@ -93,6 +100,7 @@ const films: readonly (readonly [string, string, string, readonly string[]])[] =
     [...picture, '-c:v', 'libvpx', '-b:v', '200k', '-deadline', 'realtime', '-live', '1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
   ],
   ['mkv', 'video/matroska', 'mkv', [...picture, ...sound, ...h264]],
+  ['png-moving', 'image/png', 'png', [...picture, '-f', 'apng']],
   ['ogg', 'audio/ogg', 'ogg', [...sound, '-c:a', 'libvorbis']],
   ['opus', 'audio/ogg', 'opus', [...sound, '-c:a', 'libopus']],
   ['mp3', 'audio/mpeg', 'mp3', [...sound, '-c:a', 'libmp3lame', '-write_xing', '1']],

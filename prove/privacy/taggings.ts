@@ -121,8 +121,11 @@ const byType: Readonly<Record<string, readonly Tagging[]>> = {
   'audio/mp4': movieTaggings,
 }
 
-/** What exiftool writes into files of the source's type; into fragments it writes nothing. */
-export const taggingsOf = ({ name, type }: Source): readonly Tagging[] => (name === 'mp4-fragments' ? [] : (byType[type] ?? []))
+/** Into fragments and sequences exiftool writes nothing, and into an APNG where no other reader expects it. */
+const byHandAlone: ReadonlySet<string> = new Set(['mp4-fragments', 'avif-moving', 'png-moving'])
+
+/** What exiftool writes into files of the source's type. */
+export const taggingsOf = ({ name, type }: Source): readonly Tagging[] => (byHandAlone.has(name) ? [] : (byType[type] ?? []))
 
 /** Sounds and WebM as ffmpeg tags them; all of it has to go. */
 export const remuxTaggings: readonly Tagging[] = [
