@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { createWitness, type Witness } from '../../prove/judge.ts'
 import { openScenarioApp, type ScenarioRindle } from '../../prove/scenarios/app.ts'
+import { createJail } from '../../src/adapters/processing/jail.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import { sealedKey } from '../../src/core/object-key.ts'
@@ -148,6 +149,27 @@ for (const engine of engines) {
       await worker.work()
       await witness.check()
       assert.deepEqual(breaches, [])
+    })
+
+    it('knows a file that is only recognised by the first reading of its sealed copy', async () => {
+      const jail = createJail({ scratchFolder: folder, logger: silentLogger })
+      const bytes = new TextEncoder().encode('minutes of the meeting, in plain text')
+      const overrides = { clock, databaseClock: clock.database, jail: witness.jail(jail) }
+      const app = openScenarioApp({ database: database.given, storage, scratchFolder: folder, logger: silentLogger, overrides })
+      try {
+        const paper = await witness.watch(app).upload('paper', bytes, { filename: 'minutes.txt' })
+        await createTestWorker(app, clock).work()
+        const url = await app.url(paper)
+        await witness.delivered(url, bytes)
+        assert.deepEqual(breaches, [])
+        const other = createWitness({ query: database.query, breach: (text) => breaches.push(text) })
+        await other.watch(app).url(paper)
+        await other.delivered(url, bytes)
+        assert.deepEqual(breaches, [`a URL of ${paper.id} led to bytes that nobody judged`])
+      } finally {
+        await app.close()
+        await jail.close()
+      }
     })
   })
 }
