@@ -8,14 +8,16 @@ import type { Proof } from './harness.ts'
 import { kills } from './kills.ts'
 import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
-import { nth } from './nth.ts'
 import { model } from './model.ts'
+import { nth } from './nth.ts'
 import { phones } from './phones.ts'
 import { privacy } from './privacy.ts'
 import { races } from './races.ts'
 import { sabotage } from './sabotage.ts'
 import { sealed } from './sealed.ts'
+import { soak } from './soak.ts'
 import { storageFaults } from './storage-faults.ts'
+import { storm } from './storm.ts'
 import { tickets } from './tickets.ts'
 
 /** Every proof; `npm run prove -- NAME` finds it here. */
@@ -36,6 +38,8 @@ export const proofs: readonly Proof[] = [
   races,
   sabotage,
   sealed,
+  soak,
   storageFaults,
+  storm,
   tickets,
 ]
