@@ -1,13 +1,11 @@
-import { join } from 'node:path'
-import { chosenEngine, withOneServer } from './database.ts'
+import { withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { runScenario } from './nth/run.ts'
 import { noting, spoken, striking, type Way } from './nth/ways.ts'
+import { openLanes, share } from './scenarios/lanes.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import { openStage, type Stage } from './scenarios/stage.ts'
+import type { Stage } from './scenarios/stage.ts'
 import { scenarios } from './scenarios/table.ts'
-
-const mostLanes = 3
 
 /** One run: a scenario, and what goes wrong in it. */
 interface Task {
@@ -21,15 +19,10 @@ export const nth: Proof = {
   means:
     'whichever call to storage, database, queue, decoder, clock or from a client fails, and in whichever way, every scenario comes to a right end',
   unit: 'runs',
-  amount: { ci: 60, full: 6_000 },
+  amount: { ci: 60, full: 5_000 },
   async run(context) {
     return withOneServer(async () => {
-      const engine = chosenEngine()
-      const lanes = await Promise.all(
-        Array.from({ length: engine.concurrent ? mostLanes : 1 }, (_, lane) =>
-          openStage({ engine, folder: join(context.folder, `lane${lane}`) }),
-        ),
-      )
+      const lanes = await openLanes(context)
       const possible = await noteAll(context, lanes)
       const chosen = choose(context, possible)
       context.note(`${scenarios.length} scenarios have ${possible.length} calls and ways to fail; ${chosen.length} are tried`)
@@ -85,19 +78,4 @@ const tryAll = async (
     return ended
   })
   return figures
-}
-
-/** Each lane takes the next one. A lane whose run never ended is not used again. */
-const share = async <T>(
-  lanes: readonly Stage[],
-  list: readonly T[],
-  signal: AbortSignal,
-  run: (stage: Stage, one: T) => Promise<boolean>,
-): Promise<void> => {
-  let next = 0
-  await Promise.all(
-    lanes.map(async (stage) => {
-      for (let one = list[next++]; one !== undefined && !signal.aborted; one = list[next++]) if (!(await run(stage, one))) return
-    }),
-  )
 }

@@ -32,6 +32,8 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
       baseUrl: 'http://localhost:1/media',
       scratchFolder,
       logger,
+      // A call that hangs for hours renews its lease so much less often.
+      leaseSeconds: 300,
       profiles: {
         photo: defineProfile({ ...pictures, variants }),
         paper: defineProfile({ ...limits, kind: 'file', allowMime: ['text/plain', 'application/pdf'] }),

@@ -18,8 +18,8 @@ const tickMs = 2
 const knownTicks = 2
 /** The same where nobody said so: a file is written, perhaps. */
 const unknownTicks = 15
-/** So far a lease of 30 seconds goes on without being renewed, and leaves time to do so. */
-const mostSeconds = 20
+/** So far the leases of the scenarios go on without being renewed, and leave time to do so. */
+const mostSeconds = 200
 
 export const createPatience = (clock: SettableClock): Patience => {
   let [running, begun, waits] = [0, 0, 0]
@@ -40,10 +40,11 @@ export const createPatience = (clock: SettableClock): Patience => {
       ...(script ? { script: (text: string) => attend(() => script(text)) } : {}),
     }
   }
-  const letGo = (): void => {
+  /** Further each time: a worker that looks twice a second would take a day for a day. */
+  const letGo = (times: number): void => {
     const next = clock.nextWakeSeconds()
-    if (next !== null) clock.advance(waits > 0 ? Math.max(next, mostSeconds) : next)
-    else if (waits > 0) clock.advance(mostSeconds)
+    const leastSeconds = waits > 0 ? mostSeconds : Math.min(mostSeconds, 0.1 * 2 ** times)
+    if (next !== null || waits > 0) clock.advance(Math.max(next ?? 0, leastSeconds))
   }
 
   return {
@@ -69,7 +70,7 @@ export const createPatience = (clock: SettableClock): Patience => {
         () => void (isOver = true),
         () => void (isOver = true),
       )
-      let [quiet, seen] = [0, begun]
+      let [quiet, seen, times] = [0, begun, 0]
       while (!isOver) {
         const ender = new AbortController()
         await Promise.race([done, pause(tickMs, undefined, { signal: ender.signal }).catch(() => undefined)])
@@ -77,7 +78,8 @@ export const createPatience = (clock: SettableClock): Patience => {
         quiet = running === 0 && begun === seen ? quiet + 1 : 0
         seen = begun
         if (isOver || quiet < (waits > 0 ? knownTicks : unknownTicks)) continue
-        letGo()
+        letGo(times)
+        times += 1
         quiet = 0
       }
       return work

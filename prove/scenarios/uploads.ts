@@ -156,7 +156,10 @@ const wrongDigest: Scenario = {
       const { asset } = await world.call(() => rindle.verifyCompletion(id))
       await world.settle()
       const found = await world.call(() => rindle.asset(asset.id))
-      world.expect(found?.error?.code === 'upload_checksum_mismatch', `the gate says ${found?.error?.code} of other bytes`)
+      world.expect(
+        found?.error?.code === 'upload_checksum_mismatch',
+        `the gate says ${found?.error?.code} of other bytes, which are ${found?.state}`,
+      )
       await expectWithheld(world, asset.id)
     }),
 }

@@ -183,6 +183,11 @@ export const createWorld = (stage: Stage, { random, label, undisturbed, breach }
     another: () => stage.another(),
     async settle() {
       await patience.during(trying(work))
+      // Two looks tell whether clocks went apart, and bring forward what one that was ahead has put off.
+      for (let looks = undisturbed ? 2 : 0; looks < 2; looks += 1) {
+        advance(5)
+        await look()
+      }
       const { left } = await until(
         mostSettling,
         ({ what, busy, due }, at) =>

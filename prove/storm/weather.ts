@@ -1,0 +1,48 @@
+import { faultyStorage } from '../../src/testing/faulty-storage.ts'
+import { storageFaultsOf, type StorageOperation } from '../../src/testing/faulty-storage/kinds.ts'
+import type { Random } from '../harness.ts'
+import type { Stage, Trouble } from '../scenarios/stage.ts'
+
+/** What is computed here, and never sent. */
+const unsent: ReadonlySet<StorageOperation> = new Set(['signPut', 'signGet', 'signPart'])
+
+export interface Weather {
+  readonly trouble: Trouble
+  /** Requests to storage so far, and how many of them failed. */
+  counts(): { readonly requests: number; readonly failed: number }
+}
+
+/** So large a share of the calls to storage fails, in any way that they can, for so long; what clients send as well. Then all is calm. */
+export const storm = (
+  { clock, patience }: Stage,
+  { share, seconds, random }: { readonly share: number; readonly seconds: number; readonly random: Random },
+): Weather => {
+  const calmAtMs = clock.monotonicMs() + seconds * 1000
+  const counts = { requests: 0, failed: 0 }
+  const isStruck = (): boolean => clock.monotonicMs() < calmAtMs && random.chance(share)
+  const count = (failed: boolean): void => {
+    counts.requests += 1
+    counts.failed += failed ? 1 : 0
+  }
+  return {
+    counts: () => counts,
+    trouble: {
+      storage: (adapter) =>
+        faultyStorage(adapter, {
+          slowMs: 20_000,
+          clock: patience.clock,
+          plan({ operation }) {
+            const kind = isStruck() ? random.pick(storageFaultsOf[operation]) : null
+            if (!unsent.has(operation)) count(kind !== null)
+            return kind
+          },
+        }).adapter,
+      landing({ operation }) {
+        if (operation !== 'send') return 'now'
+        const landing = isStruck() ? random.pick(['never', 'unseen', 'late'] as const) : 'now'
+        count(landing !== 'now')
+        return landing
+      },
+    },
+  }
+}
