@@ -5,6 +5,7 @@ import { decode } from './decode.ts'
 import { everything } from './everything.ts'
 import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
+import { jobs } from './jobs.ts'
 import { kills } from './kills.ts'
 import { loaders } from './loaders.ts'
 import { memory } from './memory.ts'
@@ -15,6 +16,7 @@ import { privacy } from './privacy.ts'
 import { races } from './races.ts'
 import { sabotage } from './sabotage.ts'
 import { sealed } from './sealed.ts'
+import { secrets } from './secrets.ts'
 import { soak } from './soak.ts'
 import { storageFaults } from './storage-faults.ts'
 import { storm } from './storm.ts'
@@ -28,6 +30,7 @@ export const proofs: readonly Proof[] = [
   decode,
   everything,
   gate,
+  jobs,
   kills,
   loaders,
   memory,
@@ -38,6 +41,7 @@ export const proofs: readonly Proof[] = [
   races,
   sabotage,
   sealed,
+  secrets,
   soak,
   storageFaults,
   storm,

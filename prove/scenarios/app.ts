@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { RindleError } from '../../src/core/errors.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Analyzer } from '../../src/core/ports/analyzer.ts'
+import type { Authorizer } from '../../src/core/ports/authorizer.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Processor } from '../../src/core/ports/processor.ts'
 import type { Scanner } from '../../src/core/ports/scanner.ts'
@@ -38,6 +39,7 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
         photo: defineProfile({ ...pictures, variants }),
         paper: defineProfile({ ...limits, kind: 'file', allowMime: ['text/plain', 'application/pdf'] }),
         brief: defineProfile({ ...pictures, quarantine: { keepSeconds: 600 }, unattached: { purgeAfterSeconds: 3600 } }),
+        guarded: defineProfile({ ...pictures, delivery: { authorizer: doorkeeper } }),
         scanned: defineProfile({ ...pictures, scanners: [watchman()] }),
         framed: defineProfile({ ...pictures, variants: { frame: image({ width: 8 }) }, analyzer: lens, processor: framer() }),
       },
@@ -59,6 +61,15 @@ const watchman = (): Scanner => {
       return filename.startsWith('eicar') ? { clean: false, threat: 'Eicar' } : { clean: true }
     },
   }
+}
+
+/** Lets everybody in but strangers, and is taken ill by those who are broken. */
+const doorkeeper: Authorizer = {
+  authorize({ actor }) {
+    const about = typeof actor === 'object' && actor !== null ? Object.keys(actor) : []
+    if (about.includes('broken')) throw new RangeError('the doorkeeper is ill')
+    return !about.includes('stranger')
+  },
 }
 
 const lens: Analyzer = {

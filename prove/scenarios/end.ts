@@ -1,17 +1,25 @@
 import { createHash } from 'node:crypto'
+import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { checkInvariants } from '../../src/flows/ops/check-invariants.ts'
+import type { EngineDatabase } from '../../test/services/engines.ts'
 import { type Stage, told } from './stage.ts'
 
 /**
  * Holds the bucket itself against the rows when nothing is owed any more: every key has its row, every object that is there its bytes, and
  * nobody waits.
  */
-export const judgeLedger = async ({ database, bucket }: Stage, breach: (text: string) => void): Promise<void> => {
+export const judgeLedger = ({ database, bucket }: Stage, breach: (text: string) => void): Promise<void> =>
+  holdAgainstRows({ database, adapter: bucket().adapter }, breach)
+
+/** The same of any database and store. */
+export const holdAgainstRows = async (
+  { database, adapter }: { readonly database: Pick<EngineDatabase, 'query'>; readonly adapter: StorageAdapter },
+  breach: (text: string) => void,
+): Promise<void> => {
   const rows = await database.query(
     `select key, state, byte_size::int as "byteSize", encode(sha256, 'hex') as sha256, role from rindle.media_objects order by key`,
   )
   const byKey = new Map(rows.map((row) => [String(row['key']), row]))
-  const { adapter } = bucket()
   const found = new Set<string>()
   for await (const { key } of adapter.list('')) {
     found.add(key)

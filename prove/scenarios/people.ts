@@ -17,7 +17,7 @@ export const textOf = ({ label, random }: World, about: string): Bytes =>
 
 export const ownerOf = ({ label }: World, number = 0) => ({ type: 'User', id: `${label} ${number}` })
 
-export type ProfileName = 'photo' | 'paper' | 'brief' | 'scanned' | 'framed'
+export type ProfileName = 'photo' | 'paper' | 'brief' | 'guarded' | 'scanned' | 'framed'
 
 const ofUploads = new Set(['upload_session_expired', 'upload_session_ended', 'upload_session_not_found'])
 /** What is said of an upload that ran out of time, or that was ended because its answer was lost. */

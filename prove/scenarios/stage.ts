@@ -8,6 +8,7 @@ import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Queue } from '../../src/core/ports/queue.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { Carrier } from '../../src/database/carriers/carrier.ts'
+import type { GivenDatabase } from '../../src/database/open.ts'
 import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
 import { createMemoryBucket, type LandingHook, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
@@ -51,6 +52,8 @@ export interface StageOptions {
   /** Every line of it. Default: nobody listens. */
   readonly logger?: Logger
   readonly secrets?: readonly string[]
+  /** What the app says to the database's server, which believes anybody here. */
+  readonly password?: string
 }
 
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
@@ -58,7 +61,7 @@ export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 /** Small, so that a few bytes are an upload in parts. */
 const limits = { minPartBytes: 64, maxPartBytes: 4096, maxParts: 100 }
 
-export const openStage = async ({ engine, folder, logger = silent, secrets }: StageOptions): Promise<Stage> => {
+export const openStage = async ({ engine, folder, logger = silent, secrets, password }: StageOptions): Promise<Stage> => {
   mkdirSync(folder, { recursive: true })
   const database = await engine.open()
   const clock = createSettableClock()
@@ -74,7 +77,7 @@ export const openStage = async ({ engine, folder, logger = silent, secrets }: St
 
   const open = () =>
     openScenarioApp({
-      ...{ database: database.given, storage: storage.port, scratchFolder: folder, logger },
+      ...{ database: password ? withPassword(database, password) : database.given, storage: storage.port, scratchFolder: folder, logger },
       ...(secrets ? { secrets } : {}),
       overrides: {
         clock: clocks.clock.port,
@@ -132,8 +135,15 @@ export const openStage = async ({ engine, folder, logger = silent, secrets }: St
   }
 }
 
+const withPassword = ({ given, place }: EngineDatabase, password: string): GivenDatabase => {
+  if (typeof given !== 'string') return given
+  const address = new URL(place)
+  address.password = password
+  return address.href
+}
+
 /** Nothing is decoded; what has 0x99 where a place would stand is served without it, and what need not be a picture is text. */
-const decoding = (): Jail => {
+export const decoding = (): Jail => {
   const plain = createPlainJail()
   plain.rewrite = (bytes) => {
     if (bytes[placeAt] !== placeMark) return { bytes, changed: [] }

@@ -15,6 +15,8 @@ export interface Playing {
   readonly label: string
   readonly undisturbed: boolean
   breach(text: string): void
+  /** Every error that the app is thrown. */
+  hear?(err: unknown): void
 }
 
 /** A world for one playing, and what follows it. */
@@ -39,7 +41,7 @@ const backoffSeconds = 3_700
 /** So many until nothing is due any more: the longest backoff, all leases and days of keeping are in it. */
 const mostQuiescing = 250
 
-export const createWorld = (stage: Stage, { random, label, undisturbed, breach }: Playing): PlayedWorld => {
+export const createWorld = (stage: Stage, { random, label, undisturbed, breach, hear }: Playing): PlayedWorld => {
   const { rindle, ctx, clock, patience, database } = stage
   const aborter = new AbortController()
   let previous: ClockReading | null = null
@@ -125,6 +127,7 @@ export const createWorld = (stage: Stage, { random, label, undisturbed, breach }
     await look()
   }
   const strange = (err: unknown): void => {
+    hear?.(err)
     if (!isRindleError(err)) breach(`an app was thrown what is no RindleError: ${told(err)}`)
   }
   const client = async (request: Sendable, bytes: Bytes | null): Promise<ClientAnswer | null> => {

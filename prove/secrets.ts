@@ -1,0 +1,124 @@
+import { createKeyRing } from '../src/core/key-ring.ts'
+import { emitEvents } from '../src/flows/ops/emit-events.ts'
+import { withOneServer } from './database.ts'
+import type { Proof, ProofContext } from './harness.ts'
+import { noting, spoken, striking, type Way } from './nth/ways.ts'
+import { type Canaries, createCanaries } from './secrets/canaries.ts'
+import { confiding } from './secrets/confidant.ts'
+import { knockAtDoors } from './secrets/doors.ts'
+import { type Ears, openEars } from './secrets/ears.ts'
+import { misfits } from './secrets/misfits.ts'
+import { rowReader } from './rows.ts'
+import { openLanes, share } from './scenarios/lanes.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+import type { Stage, Trouble } from './scenarios/stage.ts'
+import { scenarios } from './scenarios/table.ts'
+import { createWorld } from './scenarios/world.ts'
+
+/** Secrets enter by every way there is, and everything that the library says, throws or writes down is searched for them. */
+export const secrets: Proof = {
+  name: 'secrets',
+  means:
+    'of what is secret nothing is seen in logs, telemetry, on streams, in errors with all their causes, in jobs or in rows, whatever goes wrong',
+  unit: 'playings',
+  amount: { ci: 40, full: 2_000 },
+  async run(context) {
+    const canaries = createCanaries(context.random.fork('canaries'))
+    const ears = openEars(canaries, context.breach)
+    try {
+      for (const misfit of misfits(canaries))
+        await misfit().then(() => context.breach('an app that is set up wrongly was taken'), ears.hear)
+      const { runs, requests } = await withOneServer(async () => ({
+        requests: await knockAtDoors(canaries, ears),
+        runs: await playAll(context, canaries, ears),
+      }))
+      if (canaries.count() < 40) context.breach(`only ${canaries.count()} secrets were planted`)
+      for (const what of ['logged', 'published', 'thrown', 'read']) if (!ears.heard()[what]) context.breach(`nothing was ever ${what}`)
+      return { runs, figures: { requests, canaries: canaries.count(), kinds: canaries.planted().size, ...ears.heard() } }
+    } finally {
+      ears.close()
+    }
+  },
+}
+
+const purposes = ['ticket:put:authenticate', 'ticket:put:seal', 'ticket:get:authenticate', 'ticket:get:seal', 'doctor']
+
+const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): Promise<number> => {
+  const appSecrets = [1, 2, 3].map((number) => canaries.plant(`secret ${number} of the app`))
+  for (const purpose of purposes)
+    for (const key of createKeyRing(appSecrets).keysFor(purpose)) {
+      canaries.add('a derived key', key.export().toString('hex'))
+      canaries.add('a derived key', key.export().toString('base64'))
+    }
+  const environment = canaries.plant('a variable of the environment')
+  process.env['RINDLE_PROOF_SECRET'] = environment
+  const lanes = await openLanes(context, {
+    logger: ears.logger,
+    secrets: appSecrets,
+    password: canaries.plant('the password of the database'),
+  })
+  const readers = new Map(
+    await Promise.all(lanes.map(async (stage) => [stage, await rowReader(stage.database, ['rindle', 'rindle_queue'])] as const)),
+  )
+  const all = [confiding(canaries), ...scenarios]
+  const play = async (stage: Stage, scenario: Scenario, trouble: Trouble, undisturbed: boolean): Promise<boolean> => {
+    await stage.begin(listening(trouble, canaries))
+    const { random, seed } = context
+    const label = scenario.name
+    const world = createWorld(stage, {
+      random: random.fork(`${seed} ${label}`),
+      label,
+      undisturbed,
+      breach: () => undefined,
+      hear: ears.hear,
+    })
+    await scenario.play(world).catch(ears.hear)
+    stage.calm()
+    ears.read((await readers.get(stage)?.()) ?? '', 'in a row')
+    await emitEvents(stage.ctx, null, { holder: label })
+    return true
+  }
+
+  const ways: { readonly scenario: Scenario; readonly way: Way }[] = []
+  await share(lanes, all, context.signal, (stage, scenario) => {
+    const noted = noting(stage.patience.clock)
+    return play(stage, scenario, noted.trouble, true).finally(() => ways.push(...noted.ways().map((way) => ({ scenario, way }))))
+  })
+  const chosen = context.random.shuffle(ways).slice(0, Math.max(0, context.amount - all.length))
+  await share(lanes, chosen, context.signal, (stage, { scenario, way }) => {
+    const struck = striking(way, stage.patience.clock)
+    return play(stage, scenario, struck.trouble, false).catch((err: unknown) => {
+      context.breach(`${scenario.name} ${spoken(way)}: ${String(err)}`)
+      return true
+    })
+  })
+  return all.length + chosen.length
+}
+
+/** Whatever is signed is a secret from then on. */
+const listening = (trouble: Trouble, canaries: Canaries): Trouble => ({
+  ...trouble,
+  storage(bare) {
+    const { signPut, signGet, multipart, ...adapter } = bare
+    const kept = <T extends { readonly url: string }>(name: string, signed: T): T => {
+      const signature = new URL(signed.url).searchParams.get('x-signature')
+      if (signature) canaries.add(name, signature)
+      return signed
+    }
+    const overheard = {
+      ...adapter,
+      ...(signPut ? { signPut: async (...given: Parameters<typeof signPut>) => kept('a ticket', await signPut(...given)) } : {}),
+      ...(signGet ? { signGet: async (...given: Parameters<typeof signGet>) => kept('a signed address', await signGet(...given)) } : {}),
+      ...(multipart
+        ? {
+            multipart: {
+              ...multipart,
+              signPart: async (...given: Parameters<typeof multipart.signPart>) =>
+                kept('a ticket of a part', await multipart.signPart(...given)),
+            },
+          }
+        : {}),
+    }
+    return trouble.storage?.(overheard) ?? overheard
+  },
+})
