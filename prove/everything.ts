@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Logger } from '../src/core/ports/logger.ts'
 import { engineNamed, withOneServer } from './database.ts'
+import { breachIn, loggerOf, startCrew } from './everything/crew.ts'
 import { openHouse } from './everything/house.ts'
-import { judgeEnd, judgeInvariants, judgeNow, storyOf } from './everything/judge.ts'
-import { type Machine, type MachineOptions, type Shares, startMachine } from './everything/machine.ts'
+import { judgeEnd, judgeInvariants, judgeNow } from './everything/judge.ts'
+import { type Machine, type Shares, startMachine } from './everything/machine.ts'
 import { type Board, live } from './everything/people.ts'
 import { untilNothingIsDue } from './everything/quiet.ts'
 import { startTime } from './everything/time.ts'
@@ -14,9 +14,10 @@ const factor = 20
 const leaseSeconds = 10
 const workers = 5
 const filesAtOnce = 3
-const atWork: Shares = { killed: 0.02, asleep: 0.03, lost: 0.1, doubled: 0.1 }
-const inOffice: Shares = { killed: 0, asleep: 0, lost: 0.1, doubled: 0.1 }
-const unharmed: Shares = { killed: 0, asleep: 0, lost: 0, doubled: 0 }
+const atWork: Shares = { killed: 0.02, asleep: 0.03 }
+const unharmed: Shares = { killed: 0, asleep: 0 }
+/** The queue loses a tenth of its jobs, and doubles a tenth. */
+const deliveries = [0, 1, 1, 1, 1, 1, 1, 1, 1, 2]
 const storageFaults = 0.16
 const longerThanAnyStorm = 30 * 86_400
 /** How long everybody stands still at once now and then: machines that are frozen, and a wall clock that goes on. */
@@ -53,12 +54,13 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
   const database = await engineNamed('postgres').open()
   await database.query('create table if not exists public.app_rows (words text)')
   const time = await startTime(database, factor)
-  const breach = breachIn(proof, database, storm)
+  const breach = breachIn(proof, database, `storm ${storm}`)
   const house = openHouse({ database, time, random: random.fork('house'), faults: storageFaults, breach: breach.say })
   const scratchFolder = join(proof.folder, `storm-${storm}`)
   mkdirSync(scratchFolder, { recursive: true })
   const common = { url: database.place, time, leaseSeconds, scratchFolder, storages: house.storages, jail: house.jail }
-  const machine = (name: string, shares: Shares, connections: number, more: Partial<MachineOptions> = {}): Promise<Machine> =>
+  const luck = random.fork('queue')
+  const machine = (name: string, shares: Shares, connections: number): Promise<Machine> =>
     startMachine({
       ...common,
       name: `${name} of ${storm}`,
@@ -66,12 +68,12 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
       connections,
       random: random.fork(name),
       logger: loggerOf(breach.say),
-      ...more,
+      deliveries: shares === unharmed && name !== 'web' ? () => 1 : () => luck.pick(deliveries),
     })
 
-  const web = await machine('web', inOffice, people + 4)
+  const web = await machine('web', unharmed, people + 4)
   const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
-  const crew = await startCrew((name) => machine(name, atWork, 8))
+  const crew = await startCrew({ workers, filesAtOnce }, (name) => machine(name, atWork, 8))
   const witness = await machine('witness', unharmed, 2)
   const court = { database, house, breach: breach.say }
   const sky = weather(random.fork('sky'), time, house, async (turn) => {
@@ -112,51 +114,6 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
   }
 }
 
-/** Counts a breach, and tells the story of what it is about. Each of them once. */
-const breachIn = (proof: ProofContext, database: Parameters<typeof storyOf>[0]['database'], storm: number) => {
-  const told = new Set<string>()
-  const stories: Promise<void>[] = []
-  return {
-    say(text: string, about?: string): void {
-      if (told.has(text)) return
-      told.add(text)
-      const story = told.size <= 5 ? storyOf({ database }, about ?? text) : Promise.resolve('')
-      stories.push(story.then((lines) => proof.breach(`in storm ${storm}: ${text}\n${lines}`)))
-    },
-    told: () => Promise.all(stories),
-  }
-}
-
-/** Workers that are killed are replaced after a while, by new processes. */
-const startCrew = async (start: (name: string) => Promise<Machine>) => {
-  const count = { killed: 0, slept: 0 }
-  let isOver = false
-  let number = 0
-  const post = async (): Promise<void> => {
-    while (!isOver) {
-      const machine = await start(`worker ${number++}`)
-      machine.work(filesAtOnce)
-      members.add(machine)
-      await machine.ended
-      members.delete(machine)
-      count.slept += machine.state.slept
-      if (isOver) return
-      count.killed += 1
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
-  const members = new Set<Machine>()
-  const posts = Array.from({ length: workers }, post)
-  return {
-    async dismiss() {
-      isOver = true
-      while (members.size > 0) await Promise.all([...members].map((machine) => machine.kill()))
-      await Promise.all(posts)
-      return count
-    },
-  }
-}
-
 /** Lets late calls land, lets time jump, and looks at what always holds. */
 const weather = (
   random: Random,
@@ -183,13 +140,3 @@ const weather = (
     },
   }
 }
-
-const loggerOf = (breach: (text: string) => void): Logger => ({
-  debug() {},
-  info() {},
-  warn() {},
-  error(fields, message) {
-    const { err } = fields as { err?: unknown }
-    breach(`logged as an error: ${message} ${JSON.stringify(fields)} ${err instanceof Error ? `${err.stack} ${String(err.cause)}` : ''}`)
-  },
-})

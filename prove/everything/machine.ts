@@ -19,9 +19,6 @@ export interface Shares {
   readonly killed: number
   /** Of the steps of jobs: the process stands still, before the call or after it, until its leases have run out. */
   readonly asleep: number
-  /** Of the jobs that are enqueued. */
-  readonly lost: number
-  readonly doubled: number
 }
 
 export interface MachineOptions {
@@ -31,6 +28,8 @@ export interface MachineOptions {
   readonly time: FastTime
   readonly random: Random
   readonly shares: Shares
+  /** How often a job that is enqueued is handed out; 0 for never. */
+  readonly deliveries: () => number
   readonly leaseSeconds: number
   readonly scratchFolder: string
   readonly storages: { readonly strict: StorageAdapter; readonly heedless: StorageAdapter }
@@ -122,7 +121,7 @@ export const startMachine = async (options: MachineOptions): Promise<Machine> =>
       host: { scratchFolder: options.scratchFolder, workerName: name, freeBytes: () => Infinity },
       jail: { ...options.jail, visit: (visit) => step(() => options.jail.visit(visit)) },
       carrier: (given) => steppedCarrier((carrier = given), step, awake),
-      queue: (queue) => unreliableQueue(queue, random, shares),
+      queue: (queue) => unreliableQueue(queue, options.deliveries),
     },
   })
   await app.ready()
@@ -193,13 +192,7 @@ const steppedStorage = (adapter: StorageAdapter, step: Step): StorageAdapter => 
   }
 }
 
-const unreliableQueue = (queue: Queue, random: Random, { lost, doubled }: Shares): Queue => ({
+const unreliableQueue = (queue: Queue, deliveries: () => number): Queue => ({
   ...queue,
-  insertion: (given) =>
-    queue.insertion(
-      given.flatMap((job) => {
-        const dice = random.next()
-        return dice < lost ? [] : dice < lost + doubled ? [job, job] : [job]
-      }),
-    ),
+  insertion: (given) => queue.insertion(given.flatMap((job) => Array.from({ length: deliveries() }, () => job))),
 })

@@ -22,11 +22,8 @@ const mostRounds = 250
 const mostLooks = 40
 const jobsAtOnce = 16
 
-/**
- * Lets time move on, from one due date to the next, until no row is owed anything: with one worker that sweeps and works. Returns the rounds
- * that it took; null when it did not come to an end.
- */
-export const untilNothingIsDue = async ({ database, time, house, machine, signal }: Calm): Promise<number | null> => {
+/** One worker that sweeps and works, round by round: until nothing is due for now, and then until something is again. */
+const rounds = ({ database, time, house, machine }: Calm) => {
   const { ctx } = machine
   const holder = 'the last worker'
   let previous: ClockReading | null = null
@@ -36,26 +33,55 @@ export const untilNothingIsDue = async ({ database, time, house, machine, signal
     await work(machine)
     return swept ? due : 1
   }
-  for (let round = 0; round < mostRounds && !signal.aborted; round += 1) {
-    house.landDue()
-    for (let looks = 0; looks < mostLooks; looks += 1) {
-      if ((await look()) === 0) break
-      await time.jump(lookSeconds)
-    }
-    const next = await nextDue(database)
-    const landing = house.nextLanding()
-    if (next === null && landing === null) {
-      await time.jump(3 * 86_400)
-      await look()
-      await reconcileStorage(ctx, { holder })
-      if ((await nextDue(database)) === null) return round
-      continue
-    }
-    const wait = Math.min(
-      next === null ? Infinity : (next - time.now().getTime()) / 1000,
-      landing === null ? Infinity : landing - time.seconds(),
-    )
-    await time.jump(Math.max(lookSeconds, wait, round < 20 ? 0 : 600))
+  return {
+    holder,
+    look,
+    async settle(): Promise<void> {
+      house.landDue()
+      for (let looks = 0; looks < mostLooks; looks += 1) {
+        if ((await look()) === 0) return
+        await time.jump(lookSeconds)
+      }
+    },
+    /** Moves time on to what is due next. @returns false when nothing is. */
+    async moveOn(atLeast: number): Promise<boolean> {
+      const next = await nextDue(database)
+      const landing = house.nextLanding()
+      if (next === null && landing === null) return false
+      const wait = Math.min(
+        next === null ? Infinity : (next - time.now().getTime()) / 1000,
+        landing === null ? Infinity : landing - time.seconds(),
+      )
+      await time.jump(Math.max(lookSeconds, wait, atLeast))
+      return true
+    },
+  }
+}
+
+/** Lets time move on until `isSo`. @returns the rounds that it took; null when it never was. */
+export const roundsUntil = async (calm: Calm, most: number, isSo: () => Promise<boolean>): Promise<number | null> => {
+  const { settle, moveOn } = rounds(calm)
+  for (let round = 0; round < most && !calm.signal.aborted; round += 1) {
+    await settle()
+    if (await isSo()) return round
+    await moveOn(0)
+  }
+  return null
+}
+
+/**
+ * Lets time move on, from one due date to the next, until no row is owed anything: with one worker that sweeps and works. Returns the rounds
+ * that it took; null when it did not come to an end.
+ */
+export const untilNothingIsDue = async (calm: Calm): Promise<number | null> => {
+  const { settle, moveOn, look, holder } = rounds(calm)
+  for (let round = 0; round < mostRounds && !calm.signal.aborted; round += 1) {
+    await settle()
+    if (await moveOn(round < 20 ? 0 : 600)) continue
+    await calm.time.jump(3 * 86_400)
+    await look()
+    await reconcileStorage(calm.machine.ctx, { holder })
+    if ((await nextDue(calm.database)) === null) return round
   }
   return null
 }
