@@ -1,3 +1,4 @@
+import { namesOfWaitingJobs } from '../adapters/queue/waiting-names.ts'
 import { type AnyRindle, openedContextOf, type RindleContext } from '../context.ts'
 import { isRindleError, RindleError } from '../core/errors.ts'
 import { type JobName, jobNames } from '../core/jobs.ts'
@@ -68,11 +69,12 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
       more = emission.more
     }
   }
-  const turn = async (): Promise<void> => {
+  /** Looks at once whatever waits; and everywhere, as a worker does now and then, where it is told to. */
+  const turn = async (first: readonly JobName[] = []): Promise<void> => {
     const { ctx, runner } = await persist(clock, begin)
-    for (let doneUntil = -1; doneUntil < done.length;) {
-      doneUntil = done.length
-      runner.wake(jobNames)
+    const waiting = () => persist(clock, () => namesOfWaitingJobs(ctx.db.pool))
+    for (let names = first.length > 0 ? first : await waiting(); names.length > 0; names = await waiting()) {
+      runner.wake(names)
       while (await persist(clock, () => runner.turn())) await clock.during(runner.drained())
       await clock.during(runner.drained())
       await persist(clock, () => runner.turn())
@@ -84,7 +86,7 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
     const { ctx } = await persist(clock, begin)
     const { reading, doubted } = await persist(clock, () => sweep(ctx, { holder, previous }))
     previous = reading
-    await turn()
+    await turn(jobNames)
     return doubted
   }
   const doing = async (run: () => Promise<void>): Promise<readonly JobName[]> => {
@@ -121,7 +123,7 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
       if (await look()) owedSince.clear()
     }
   }
-  return { work: () => doing(turn), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle) }
+  return { work: () => doing(() => turn()), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle) }
 }
 
 const described = ({ entity, id, state, dueAt }: OwedRow): string => `${entity} ${id} (${state}, due ${dueAt.toISOString()})`

@@ -173,6 +173,7 @@ for (const engine of engines)
     })
 
     it('throws what trying again does not help against', async () => {
+      await upload()
       stand.plans.queue = () => 'cut' as never
       await assert.rejects(stand.worker.work(), (err) => isRindleError(err) && err.code === 'argument_invalid')
     })
