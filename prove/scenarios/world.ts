@@ -55,13 +55,16 @@ export const createWorld = (stage: Stage, { random, label, undisturbed, breach, 
     clock.advance(seconds)
   }
 
+  /** Asked past the queue, so that a look costs little where nothing is to be done. */
+  const jobsWait = async (): Promise<boolean> =>
+    (await database.query(`select 1 from rindle_queue.job where state < 'active' limit 1`)).length > 0
   /** Jobs, until there are none. What the database refuses is tried again at the next look. */
   const work = async (): Promise<void> => {
     let done = 0
     const table = jobs.map(({ name, run }) => ({ name, run: (...given: Parameters<typeof run>) => ((done += 1), run(...given)) }))
     const runner = createJobRunner(ctx, { table, decoders: 2, signal: aborter.signal, changed: () => undefined })
     try {
-      for (let doneBefore = -1; doneBefore < done;) {
+      for (let doneBefore = -1; doneBefore < done && (await jobsWait());) {
         doneBefore = done
         runner.wake(jobNames)
         while (await runner.turn()) await runner.drained()
@@ -213,7 +216,8 @@ export const createWorld = (stage: Stage, { random, label, undisturbed, breach, 
       return looks
     },
     async reconcile() {
-      await world.pass(2 * 86_400)
+      advance(2 * 86_400)
+      await look()
       const { outcome } = await reconcileStorage(ctx, { holder: `${label} of the day` })
       if (outcome !== 'done') breach(`storage was not held against the rows: ${outcome}`)
       await world.quiesce()
