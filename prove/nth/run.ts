@@ -36,9 +36,9 @@ const wholly = async ({ stage, scenario, seed, trouble, undisturbed, breach }: R
   } catch (err) {
     breach(`it broke off: ${told(err)}`)
   }
-  stage.calm()
   try {
     await world.quiesce()
+    stage.calm()
     await judgeLedger(stage, breach)
     await world.reconcile()
     await judgeInvariants(stage, breach)
