@@ -74,7 +74,7 @@ describe('a settable clock', () => {
     assert.equal(clock.monotonicMs(), 0)
   })
 
-  it('leaves work that says nothing a second before it moves', async () => {
+  it('leaves work that says nothing two seconds before it moves', async () => {
     const clock = createSettableClock()
     void clock.sleep(30_000)
     await clock.during(pause(150))

@@ -24,7 +24,7 @@ export interface SettableClock extends Clock {
   waiting<T>(wait: Promise<T>): Promise<T>
   /**
    * Waits for `work`, and moves both clocks on to whoever wakes next whenever `work` waits for time alone: a call that hangs is over in moments.
-   * Code that sleeps by its own timers is given a second of the machine's time before the clocks are moved.
+   * Code that sleeps by its own timers is given two seconds of the machine's time before the clocks are moved.
    */
   during<T>(work: Promise<T>): Promise<T>
 }

@@ -14,7 +14,10 @@ const tickMs = 5
 /** With a call that is known to wait for time, whatever else is under way has this long to say something. */
 const knownTicks = 6
 /** Otherwise a decoder may be at work, or code that sleeps by timers of its own. */
-const unknownTicks = 200
+const unknownTicks = 400
+
+/** A disk that is busy may take its time. */
+const areFilesInUse = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'))
 
 export const createStillness = (): Stillness => {
   let touches = 0
@@ -44,7 +47,7 @@ export const createStillness = (): Stillness => {
         const ender = new AbortController()
         await Promise.race([done, pause(tickMs, undefined, { signal: ender.signal }).catch(() => undefined)])
         ender.abort()
-        quiet = touches === seen ? quiet + 1 : 0
+        quiet = touches === seen && !areFilesInUse() ? quiet + 1 : 0
         seen = touches
         if (isOver || quiet < (waits > 0 ? knownTicks : unknownTicks)) continue
         still()
