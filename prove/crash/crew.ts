@@ -1,0 +1,141 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Task } from './app.ts'
+import type { Order, Word } from './child.ts'
+import { type Death, lastWords, type Point } from './passing.ts'
+
+export type Kind = 'worker' | 'web'
+
+/** One post of a lane that is never empty for long: who dies is followed by somebody who stood by. */
+export interface Post {
+  /** Tells whoever is there, and whoever comes. */
+  arm(death: (() => Death | null) | null): void
+  putForward(seconds: number): void
+  /** The one that is there comes to an end by itself; nobody follows. @returns false when it did not within that time. */
+  rest(withinMs: number): Promise<boolean>
+  /** Somebody else, where nobody is. */
+  begin(): Promise<void>
+  /** Ends the one that is there, who does nothing that matters. */
+  close(): Promise<void>
+}
+
+export interface CrewOptions {
+  readonly kind: Kind
+  readonly task: Task
+  /** Compiled code is kept there from one process to the next. */
+  readonly cacheFolder: string
+  readonly signal: AbortSignal
+  /** Somebody died where they had been told to. */
+  died(point: Point): void
+  heard(word: Word): void
+  breach(text: string): void
+}
+
+interface Member {
+  readonly child: ChildProcess
+  readonly ready: Promise<void>
+  readonly ended: Promise<void>
+}
+
+let numbers = 0
+
+export const openPost = (options: CrewOptions): Post => {
+  const { kind, task } = options
+  let ahead = 0
+  let deathOfNext: (() => Death | null) | null = null
+  let standby: Member | null = startMember(options)
+  let active: Member | null = null
+  let isClosing = false
+
+  const tell = (member: Member, order: Order): void => void (member.child.connected && member.child.send(order))
+  const begin = async (): Promise<void> => {
+    const member = standby ?? startMember(options)
+    standby = null
+    active = member
+    await member.ready
+    void member.ended.then(() => after(member))
+    numbers += 1
+    tell(member, { order: 'begin', ahead, death: deathOfNext?.() ?? null, number: numbers })
+    standby = isClosing ? null : startMember(options)
+  }
+  const after = (member: Member): void => {
+    if (active !== member) return
+    active = null
+    const { exitCode, signalCode, pid } = member.child
+    const point = pointOf(task.folder, pid ?? 0)
+    if (point === null) {
+      if (!isClosing && !options.signal.aborted) options.breach(`a ${kind} ended with ${signalCode ?? exitCode}, and was not told to`)
+    } else options.died(point)
+    if (!isClosing) begin().catch((err: unknown) => options.breach(`no ${kind} follows: ${String(err)}`))
+  }
+  const end = async (member: Member | null): Promise<void> => {
+    if (!member) return
+    member.child.kill('SIGKILL')
+    await member.ended
+  }
+  return {
+    begin,
+    arm(death) {
+      deathOfNext = death
+      if (active) tell(active, { order: 'arm', death: death?.() ?? null })
+    },
+    putForward(seconds) {
+      ahead = seconds
+      if (active) tell(active, { order: 'put forward', ahead })
+    },
+    async rest(withinMs) {
+      const member = active
+      active = null
+      if (!member) return true
+      const rested = new Promise<boolean>((resolve) => {
+        member.child.on('message', (word: Word) => word.word === 'rested' && resolve(true))
+        void member.ended.then(() => resolve(false))
+        setTimeout(() => resolve(false), withinMs).unref()
+      })
+      tell(member, { order: 'arm', death: null })
+      tell(member, { order: 'rest' })
+      const itself = await rested
+      await end(member)
+      return itself
+    },
+    async close() {
+      isClosing = true
+      const [one, other] = [active, standby]
+      active = null
+      standby = null
+      await Promise.all([end(one), end(other)])
+    },
+  }
+}
+
+const startMember = ({ kind, task, cacheFolder, heard, breach, signal }: CrewOptions): Member => {
+  const child = fork(fileURLToPath(new URL(`./${kind}.ts`, import.meta.url)), [JSON.stringify(task)], {
+    execArgv: ['--conditions=rindle-source'],
+    env: { ...process.env, NODE_COMPILE_CACHE: cacheFolder },
+  })
+  const ended = once(child, 'exit').then(() => undefined)
+  const ready = new Promise<void>((resolve, reject) => {
+    child.on('message', (word: Word) => {
+      if (word.word === 'ready') resolve()
+      else if (word.word === 'breach') breach(word.text)
+      else heard(word)
+    })
+    void ended.then(() => reject(new Error(`a ${kind} ended before it was ready`)))
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  ready.catch(() => undefined)
+  return { child, ready, ended }
+}
+
+const pointOf = (folder: string, pid: number): Point | null => {
+  const path = lastWords(folder, pid)
+  try {
+    const point = readFileSync(path, 'utf8')
+    rmSync(path)
+    return point
+  } catch {
+    return null
+  }
+}
