@@ -1,5 +1,5 @@
 import { land, type Landing, send } from './bucket.ts'
-import { beat, claim, mayClaim, sendOff, stepGate, writesLandUntil } from './gate.ts'
+import { beat, claim, mayClaim, mayRelease, release, sendOff, stepGate, writesLandUntil } from './gate.ts'
 import { beginDelete, mayDelete, purge, purgeJob, stepDeleter, stepPurger } from './purge.ts'
 import { lifeOf } from './rows.ts'
 import type { BudgetName, Sent, Setup } from './setup.ts'
@@ -11,7 +11,10 @@ import { claimBuild, mayBuild, stepBuild, stepPut } from './variants.ts'
 
 /** What anybody may do next. `isSent`: what the actor was about to write is on its way, and lands when it likes. */
 export type Action =
-  | { readonly do: 'sign' | 'verify' | 'cancel' | 'claim' | 'build' | 'purgeJob' | 'settleSlots' | 'purge'; readonly life: number }
+  | {
+      readonly do: 'sign' | 'verify' | 'cancel' | 'claim' | 'build' | 'purgeJob' | 'settleSlots' | 'purge' | 'release'
+      readonly life: number
+    }
   | { readonly do: 'put'; readonly key: string; readonly bytes: Sent; readonly landing: Landing }
   | { readonly do: 'land'; readonly index: number }
   | { readonly do: 'delete'; readonly key: string }
@@ -26,7 +29,17 @@ const landings: readonly Landing[] = ['now', 'unseen', 'late', 'never']
 
 const spends: Readonly<Record<Action['do'], BudgetName | null>> = {
   ...{ sign: 'sign', verify: 'verify', cancel: 'cancel', claim: 'claim', build: 'build', purgeJob: 'purgeJob', settleSlots: 'settle' },
-  ...{ purge: 'purge', put: 'put', land: null, delete: 'delete', step: null, beat: 'beat', kill: 'kill', sweep: 'sweep' },
+  ...{
+    release: 'release',
+    purge: 'purge',
+    put: 'put',
+    land: null,
+    delete: 'delete',
+    step: null,
+    beat: 'beat',
+    kill: 'kill',
+    sweep: 'sweep',
+  },
   ...{ attach: 'attach', detach: 'detach', tick: 'tick' },
 }
 
@@ -74,6 +87,7 @@ const addOfLife = (state: State, setup: Setup, life: number, add: (action: Actio
   if (asset) add({ do: 'purgeJob', life })
   if (asset && state.attachments.some((row) => row.life === life && row.due !== null)) add({ do: 'settleSlots', life })
   if (asset && asset.state !== 'deleted') add({ do: 'purge', life })
+  if (mayRelease(state, life)) add({ do: 'release', life })
 }
 
 const addOfActor = (state: State, setup: Setup, actor: Actor, add: (action: Action) => void): void => {
@@ -149,6 +163,8 @@ const perform = (state: State, action: Action, setup: Setup): void => {
       return settleSlots(state, action.life)
     case 'purge':
       return purge(state, setup, action.life)
+    case 'release':
+      return release(state, setup, action.life)
     case 'put':
       return put(state, setup, action)
     case 'land':

@@ -38,7 +38,14 @@ const breachesOfVariant = (state: State, { asset, variant }: Life, number: numbe
 const breachesOfUpload = (state: State, { asset, session }: Life, number: number, found: string[]): void => {
   const row = objectAt(state, session?.object ?? null)
   if (isOpen(session) && row?.state !== 'reserved') found.push(`upload ${number} is open, and its object is ${row?.state ?? 'gone'}`)
-  if (!asset || asset.passed || !inGate.includes(asset.state)) return
+  if (!asset) return
+  const kept = objectAt(state, asset.object)
+  if (asset.object !== null && !deliverable.includes(asset.state)) {
+    if (kept?.state !== 'present' || !(kept.key in state.bucket))
+      found.push(`asset ${number} is kept in ${asset.state}, and its bytes are lost`)
+    return
+  }
+  if (asset.passed || !inGate.includes(asset.state)) return
   const source = state.objects.find(({ key, life, state: at }) => life === number && at === 'present' && roleOf(key) === 'staging')
   if (!source || !(source.key in state.bucket)) found.push(`upload ${number} was accepted, and its bytes are lost`)
 }

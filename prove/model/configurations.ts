@@ -75,6 +75,27 @@ export const configurations: readonly Configuration[] = [
     ),
     small: { attach: 1, detach: 1, purgeJob: 1, tick: 1, delete: 0, fault: 0 },
   },
+  {
+    name: 'quarantine',
+    setup: world(
+      { sends: ['a', 'x'], slots: 1 },
+      {
+        ...sentAndSeen,
+        put: 2,
+        claim: 2,
+        attach: 1,
+        detach: 1,
+        settle: 1,
+        release: 1,
+        purgeJob: 1,
+        tick: 3,
+        sweep: 1,
+        delete: 1,
+        fault: 1,
+      },
+    ),
+    small: { put: 1, detach: 0, purgeJob: 0, tick: 2, delete: 0 },
+  },
 ]
 
 /** For each rule a world that is too small to break anything while it holds. */
@@ -98,7 +119,7 @@ export const withoutRule = (rule: RuleName): Setup => ({ ...worldOf[rule], rules
 const unbounded: Budget = {
   ...{ sign: Infinity, put: Infinity, fault: Infinity, verify: Infinity, cancel: Infinity, claim: Infinity, build: Infinity },
   ...{ delete: Infinity, kill: Infinity, beat: Infinity, sweep: Infinity, purgeJob: Infinity, settle: Infinity, attach: Infinity },
-  ...{ detach: Infinity, purge: Infinity, tick: Infinity },
+  ...{ detach: Infinity, purge: Infinity, release: Infinity, tick: Infinity },
 }
 
 /** A world as the library has it: its own durations, a past that counts, a storage that makes sure of nothing. */

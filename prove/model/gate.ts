@@ -147,6 +147,20 @@ const refuse = (state: State, setup: Setup, worker: Worker, keptKey: string | nu
   return true
 }
 
+export const mayRelease = (state: State, life: number): boolean => {
+  const { asset } = lifeOf(state, life)
+  return asset?.state === 'quarantined' && objectAt(state, asset.object)?.state === 'present'
+}
+
+/** An operator sends what is kept through the gate once more. Nothing keeps what was released meanwhile. */
+export const release = (state: State, { durations, rules }: Setup, life: number): void => {
+  const { asset } = lifeOf(state, life)
+  if (!asset || !mayRelease(state, life)) return
+  const due = rules.due ? state.now + durations.wakeUp : null
+  Object.assign(asset, { state: 'validating', due, revision: asset.revision + 1 })
+  for (const row of state.attachments) if (row.life === life && row.standing === 'released') row.due = state.now
+}
+
 /** The asset waits and is tried again; a worker whose lease is over says nothing. */
 const fault = (state: State, setup: Setup, worker: Worker): boolean => {
   if (worker.heldUntil <= state.now || !setup.rules.claimCommits) return true

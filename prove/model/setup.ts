@@ -112,6 +112,7 @@ export interface Budget {
   readonly attach: number
   readonly detach: number
   readonly purge: number
+  readonly release: number
   readonly tick: number
 }
 
@@ -134,6 +135,7 @@ export const nothingLeft: Budget = {
   attach: 0,
   detach: 0,
   purge: 0,
+  release: 0,
   tick: 0,
 }
 

@@ -43,7 +43,7 @@ export const createPlainJail = (): Jail => ({
   async visit({ path, folder, variants }) {
     const text = readFileSync(path, 'utf8')
     const sent = sentNames().find((one) => texts[one] === text)
-    if (sent !== 'a' && sent !== 'b') return { verdict: 'refuse', code: 'type_unknown', message: 'It is nothing known.', details: {} }
+    if (sent !== 'a' && sent !== 'b') return { verdict: 'refuse', code: 'mime_not_allowed', message: 'It is no picture.', details: {} }
     const made = variants.map(({ name }): MadeVariant => {
       const file = join(folder, name)
       const copy = variantText(sent)

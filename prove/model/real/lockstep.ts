@@ -20,7 +20,11 @@ export interface Walked {
 const mostLooks = 120
 
 /** Walks at random through model and flows at once, then lets both come to their end, and compares them after every step. */
-export const walkInLockstep = async (world: World, setup: Setup, random: Random, length: number): Promise<Walked> => {
+export const walkInLockstep = (world: World, setup: Setup, random: Random, length: number): Promise<Walked> =>
+  goInLockstep(world, setup, (state, step) => (step < length ? chooseAction(state, setup, random) : null))
+
+/** The same along a way that is given: what comes next, or null for the end. */
+export const goInLockstep = async (world: World, setup: Setup, choose: (state: State, step: number) => Action | null): Promise<Walked> => {
   const play = await beginPlay(world, setup)
   const done: Action[] = []
   let state = openUploads(setup)
@@ -34,8 +38,8 @@ export const walkInLockstep = async (world: World, setup: Setup, random: Random,
     steps: done.length,
     breach: `${problems.join('\n    ')}${wayInWords(done)}`,
   })
-  for (let step = 0; step < length; step += 1) {
-    const problems = await go(chooseAction(state, setup, random))
+  for (let action = choose(state, 0); action; action = choose(state, done.length)) {
+    const problems = await go(action)
     if (problems.length > 0) return said(problems)
   }
   for (const { id } of state.actors) {

@@ -5,6 +5,7 @@ import { deleteObject } from '../../../src/flows/assets/delete-object.ts'
 import { detach } from '../../../src/flows/assets/detach.ts'
 import { purgeAsset } from '../../../src/flows/assets/purge-asset.ts'
 import { purge } from '../../../src/flows/assets/purge.ts'
+import { releaseQuarantine } from '../../../src/flows/assets/release-quarantine.ts'
 import { settleSlots } from '../../../src/flows/assets/settle-slots.ts'
 import { sweep } from '../../../src/flows/ops/sweep.ts'
 import { cancelUpload } from '../../../src/flows/uploads/cancel-upload.ts'
@@ -19,7 +20,7 @@ import type { Action } from '../actions.ts'
 import type { Setup } from '../setup.ts'
 import type { Actor, State } from '../state.ts'
 import { bodyOf, declaredBytes } from './bodies.ts'
-import { type Names, noNames, ownerOfSlot } from './project.ts'
+import { linesOfWorld, type Names, noNames, ownerOfSlot } from './project.ts'
 import { type CallName, type Player, startPlayer } from './turnstile.ts'
 import type { World } from './world.ts'
 
@@ -54,6 +55,7 @@ export const beginPlay = async (world: World, setup: Setup): Promise<Play> => {
     assetIds.push(session.assetId)
     sessionIds.push(session.id)
   }
+  await linesOfWorld(world, names, start)
   const { reading } = await sweep(ctx, { holder: 'model', previous: null })
   return {
     ...{ world, setup, start, names, assetIds, sessionIds, reading },
@@ -107,6 +109,8 @@ const performOne = async (play: Play, action: Action, before: State, after: Stat
       return settleSlots(ctx, idOf(assetIds, action.life))
     case 'purge':
       return refusedWith(['asset_attached'], () => purge(ctx, idOf(assetIds, action.life)))
+    case 'release':
+      return releaseQuarantine(ctx, idOf(assetIds, action.life), { actor: 'an operator', reason: 'looked at' })
     case 'attach':
       return void (await attach(ctx, idOf(assetIds, action.life), ownerOfSlot(action.slot), 'cover'))
     case 'detach':
