@@ -21,7 +21,7 @@ export const secrets: Proof = {
   means:
     'of what is secret nothing is seen in logs, telemetry, on streams, in errors with all their causes, in jobs or in rows, whatever goes wrong',
   unit: 'playings',
-  amount: { ci: 40, full: 2_000 },
+  amount: { ci: 24, full: 2_000 },
   async run(context) {
     const canaries = createCanaries(context.random.fork('canaries'))
     const ears = openEars(canaries, context.breach)
@@ -60,7 +60,8 @@ const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): P
   const readers = new Map(
     await Promise.all(lanes.map(async (stage) => [stage, await rowReader(stage.database, ['rindle', 'rindle_queue'])] as const)),
   )
-  const all = [confiding(canaries), ...scenarios]
+  const most = context.size === 'ci' ? context.amount / 2 : scenarios.length
+  const all = [confiding(canaries), ...context.random.shuffle(scenarios).slice(0, most)]
   const play = async (stage: Stage, scenario: Scenario, trouble: Trouble, undisturbed: boolean): Promise<boolean> => {
     await stage.begin(listening(trouble, canaries))
     const { random, seed } = context

@@ -216,9 +216,14 @@ export const createWorld = (stage: Stage, { random, label, undisturbed, breach, 
       return looks
     },
     async reconcile() {
-      advance(2 * 86_400)
-      await look()
-      const { outcome } = await reconcileStorage(ctx, { holder: `${label} of the day` })
+      let outcome = 'not asked'
+      // While clocks are doubted a worker asks again every hour.
+      for (const seconds of [2 * 86_400, 3_700, 3_700]) {
+        if (outcome === 'done') break
+        advance(seconds)
+        await look()
+        outcome = (await reconcileStorage(ctx, { holder: `${label} of the day` })).outcome
+      }
       if (outcome !== 'done') breach(`storage was not held against the rows: ${outcome}`)
       await world.quiesce()
     },
