@@ -91,7 +91,15 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
     await time.halt()
     house.calm()
     const last = await machine('last', unharmed, 12)
-    const rounds = await untilNothingIsDue({ database, time, house, machine: last, signal: proof.signal })
+    const rounds = await untilNothingIsDue({
+      database,
+      time,
+      house,
+      machine: last,
+      signal: proof.signal,
+      watch: () => judgeNow(court),
+      breach: breach.say,
+    })
     if (rounds === null) breach.say(`storm ${storm} has not come to an end`)
     await judgeEnd(court, board)
     await judgeInvariants(court, last.ctx, { quiet: true, bytes: Infinity })

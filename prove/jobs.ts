@@ -6,7 +6,7 @@ import type { EngineDatabase } from '../test/services/engines.ts'
 import { engineNamed, withOneServer } from './database.ts'
 import { breachIn, loggerOf, startCrew } from './everything/crew.ts'
 import { openHouse, poison } from './everything/house.ts'
-import { judgeEnd, judgeInvariants } from './everything/judge.ts'
+import { judgeEnd, judgeInvariants, judgeNow } from './everything/judge.ts'
 import { type Machine, type Shares, startMachine } from './everything/machine.ts'
 import type { Board } from './everything/people.ts'
 import { roundsUntil, untilNothingIsDue } from './everything/quiet.ts'
@@ -95,7 +95,8 @@ const run = async (proof: ProofContext) => {
     house.calm()
 
     const last = await machine('last', unharmed, 12)
-    const calm = { database, time, house, machine: last, signal: proof.signal }
+    const court = { database, house, breach: breach.say }
+    const calm = { database, time, house, machine: last, signal: proof.signal, watch: () => judgeNow(court), breach: breach.say }
     const rounds = await roundsUntil(calm, mostRounds, async () => {
       await pardon(last, database)
       return (await unfinished(database, fleet)).length === 0
@@ -105,8 +106,8 @@ const run = async (proof: ProofContext) => {
     refused.clear()
     if ((await untilNothingIsDue(calm)) === null) breach.say('jobs are left without end')
     await judgeEffects(database, fleet, breach.say)
-    await judgeEnd({ database, house, breach: breach.say }, board)
-    await judgeInvariants({ database, house, breach: breach.say }, last.ctx, { quiet: true, bytes: Infinity })
+    await judgeEnd(court, board)
+    await judgeInvariants(court, last.ctx, { quiet: true, bytes: Infinity })
     await last.kill()
     const kinds = Object.groupBy(fleet.files.values(), (kind) => kind)
     const bad = { deadly: kinds.deadly?.length ?? 0, refused: kinds.refused?.length ?? 0 }
@@ -221,11 +222,11 @@ const emptyQueue = (database: EngineDatabase, time: { seconds(): number }) => {
   }
 }
 
-const mostDrainMs = 120_000
+const mostDrainMs = { ci: 10_000, tenth: 60_000, full: 120_000 }
 
 /** Lets the workers have most of what was brought, so that the end is theirs as well. */
-const drained = async (database: EngineDatabase, { signal }: ProofContext): Promise<void> => {
-  for (const began = performance.now(); performance.now() - began < mostDrainMs && !signal.aborted;) {
+const drained = async (database: EngineDatabase, { size, signal }: ProofContext): Promise<void> => {
+  for (const began = performance.now(); performance.now() - began < mostDrainMs[size] && !signal.aborted;) {
     const [row] = await database.query(`select count(*)::int as left from rindle.media_assets where state in ('validating', 'processing')`)
     if (Number(row?.['left']) < 20) return
     await new Promise((resolve) => setTimeout(resolve, 200))

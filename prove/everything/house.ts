@@ -61,7 +61,7 @@ export const openHouse = (options: HouseOptions): House => {
   const landing = ({ operation }: BucketCall): Landing => {
     if (isCalm || !random.chance(operation === 'send' ? faults * 1.5 : faults)) return 'now'
     counts.storageFaults += 1
-    return random.pick(['late', 'unseen', 'never'])
+    return random.pick(['late', 'late', 'unseen', 'never'])
   }
   const bucket = (name: string, honours: Partial<BucketHonours>): MemoryBucket =>
     createMemoryBucket({
@@ -86,7 +86,7 @@ export const openHouse = (options: HouseOptions): House => {
     for (const { late } of all)
       for (const call of [...late]) {
         const latest = call.call.operation === 'send' ? latestSendSeconds : latestCallSeconds
-        const at = dueAt.get(call) ?? time.seconds() + latest * random.next() ** 2
+        const at = dueAt.get(call) ?? time.seconds() + latest * random.next()
         dueAt.set(call, at)
         if (at > time.seconds()) continue
         if (call.land()) counts.landedLate += 1

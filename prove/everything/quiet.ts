@@ -15,6 +15,9 @@ export interface Calm {
   /** One that nothing happens to. */
   readonly machine: Machine
   readonly signal: AbortSignal
+  /** Looks at what always holds, after every round. */
+  watch(): Promise<void>
+  readonly breach: (text: string) => void
 }
 
 /** Far more than it ever took. */
@@ -23,7 +26,7 @@ const mostLooks = 40
 const jobsAtOnce = 16
 
 /** One worker that sweeps and works, round by round: until nothing is due for now, and then until something is again. */
-const rounds = ({ database, time, house, machine }: Calm) => {
+const rounds = ({ database, time, house, machine, watch }: Calm) => {
   const { ctx } = machine
   const holder = 'the last worker'
   let previous: ClockReading | null = null
@@ -38,10 +41,9 @@ const rounds = ({ database, time, house, machine }: Calm) => {
     look,
     async settle(): Promise<void> {
       house.landDue()
-      for (let looks = 0; looks < mostLooks; looks += 1) {
-        if ((await look()) === 0) return
-        await time.jump(lookSeconds)
-      }
+      await watch()
+      for (let looks = 0; looks < mostLooks && (await look()) > 0; looks += 1) await time.jump(lookSeconds)
+      await watch()
     },
     /** Moves time on to what is due next. @returns false when nothing is. */
     async moveOn(atLeast: number): Promise<boolean> {
@@ -80,7 +82,9 @@ export const untilNothingIsDue = async (calm: Calm): Promise<number | null> => {
     if (await moveOn(round < 20 ? 0 : 600)) continue
     await calm.time.jump(3 * 86_400)
     await look()
-    await reconcileStorage(calm.machine.ctx, { holder })
+    const { stores } = await reconcileStorage(calm.machine.ctx, { holder })
+    for (const { store, deleted, unknown } of stores)
+      if (deleted + unknown > 0) calm.breach(`${store} held ${deleted + unknown} objects that no row knew`)
     if ((await nextDue(calm.database)) === null) return round
   }
   return null
