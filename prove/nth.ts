@@ -19,7 +19,7 @@ export const nth: Proof = {
   means:
     'whichever call to storage, database, queue, decoder, clock or from a client fails, and in whichever way, every scenario comes to a right end',
   unit: 'runs',
-  amount: { ci: 40, full: 4_400 },
+  amount: { ci: 40, full: 4_200 },
   async run(context) {
     return withOneServer(async () => {
       const lanes = await openLanes(context)
