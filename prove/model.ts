@@ -11,7 +11,7 @@ import { wayInWords } from './model/words.ts'
 
 const walkLength = 60
 const aloneLength = 300
-const mostStates = 1_000_000
+const mostStates = 1_500_000
 /** For each walk that the flows are taken along, so many through the model alone, on and on. */
 const alonePerWalk = 20
 

@@ -4,7 +4,7 @@ import { beginDelete, mayDelete, purge, purgeJob, stepDeleter, stepPurger } from
 import { lifeOf } from './rows.ts'
 import type { BudgetName, Sent, Setup } from './setup.ts'
 import { attach, detach, mayAttach, settleSlots } from './slots.ts'
-import { type Actor, draftOf, isOpen, type State, type Worker } from './state.ts'
+import { type Actor, draftOf, isDue, isOpen, type State, type Worker } from './state.ts'
 import { sweep } from './sweep.ts'
 import { beginVerify, endUpload, maySign, mayVerify, sign, stepVerifier } from './upload.ts'
 import { claimBuild, mayBuild, stepBuild, stepPut } from './variants.ts'
@@ -132,6 +132,12 @@ export const nextMoment = (state: State): number | null => {
     at(actor.renewAt)
   }
   return next
+}
+
+/** When the sweep has to look again: at the next moment, or soon where something is due already. */
+export const nextLook = (state: State): number | null => {
+  const dues = [...state.lives.flatMap((life) => [life.asset, life.session, life.variant]), ...state.objects, ...state.attachments]
+  return nextMoment(state) ?? (dues.some((row) => isDue(row?.due ?? null, state.now)) ? state.now + 1 : null)
 }
 
 /** What is after an action. The state before stays what it was. */

@@ -1,4 +1,4 @@
-import { nextMoment, pass, stepOf } from './actions.ts'
+import { nextLook, pass, stepOf } from './actions.ts'
 import { breachesOf, unrestOf } from './breaches.ts'
 import { land } from './bucket.ts'
 import { canonical, hashOf } from './canonical.ts'
@@ -42,7 +42,7 @@ const toItsEnd = (state: State, setup: Setup, known: Set<number>): string[] => {
     work(state, setup)
     const breaches = breachesOf(state)
     if (breaches.length > 0) return breaches
-    const next = nextMoment(state)
+    const next = nextLook(state)
     if (next === null) {
       const unrest = unrestOf(state)
       if (unrest.length > 0) return unrest

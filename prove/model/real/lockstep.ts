@@ -1,5 +1,5 @@
 import type { Random } from '../../harness.ts'
-import { type Action, apply, nextMoment } from '../actions.ts'
+import { type Action, apply, nextLook } from '../actions.ts'
 import { breachesOf, unrestOf } from '../breaches.ts'
 import { chooseAction } from '../choose.ts'
 import type { Setup } from '../setup.ts'
@@ -51,7 +51,7 @@ export const goInLockstep = async (world: World, setup: Setup, choose: (state: S
       const problems = await goToEnd(action, () => state, go)
       if (problems.length > 0) return said(problems)
     }
-    const next = nextMoment(state)
+    const next = nextLook(state)
     if (next === null) break
     const problems = await go({ do: 'tick', seconds: next - state.now })
     if (problems.length > 0) return said(problems)
