@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isRindleError } from './errors.ts'
-import { createKeyRing } from './key-ring.ts'
+import { createKeyRing, type KeyRing } from './key-ring.ts'
 import { type GetTicket, maxTicketCharacters, mintTicket, openTicket, type PutTicket, type TicketPurpose } from './ticket.ts'
 
 const oldSecret = 'the secret of last year, still long enough'
@@ -99,6 +99,14 @@ describe('a ticket', () => {
   it('is good for its own purpose only', () => {
     assert.equal(codeOf(mintTicket(ring, 'put', put), 'get'), 'ticket_invalid')
     assert.equal(codeOf(mintTicket(ring, 'get', get), 'put'), 'ticket_invalid')
+    const keysAskedFor = (mint: (keys: KeyRing) => string): Set<string> => {
+      const asked = new Set<string>()
+      mint({ keysFor: (purpose) => ring.keysFor(asked.add(purpose) && purpose) })
+      return asked
+    }
+    const toPut = keysAskedFor((keys) => mintTicket(keys, 'put', put))
+    const toGet = keysAskedFor((keys) => mintTicket(keys, 'get', get))
+    assert.ok(toPut.size > 0 && toPut.isDisjointFrom(toGet), 'not its claims alone tell them apart, but its keys')
   })
 
   it('ends at its end', () => {

@@ -122,11 +122,16 @@ describe('a database on PostgreSQL', { skip: withoutServer }, () => {
     it('keeps nothing when its body throws, and hands the very error on', async () => {
       const counts = await boxes(21)
       const mine = new TypeError('no')
-      const failing = open().transaction(async (tx) => {
+      const db = open()
+      const failing = db.transaction(async (tx) => {
         await add(tx, 21)
         throw mine
       })
       await assert.rejects(failing, (err) => err === mine)
+      assert.deepEqual(await counts(), [0])
+      await db.transaction(async (tx) => {
+        assert.deepEqual((await sql`select n from boxes where id = 21`.execute(tx)).rows, [{ n: 0 }], 'nor on its connection')
+      })
       assert.deepEqual(await counts(), [0])
     })
 

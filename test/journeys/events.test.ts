@@ -80,6 +80,18 @@ for (const engine of engines) {
       assert.equal(heard.length, first)
     })
 
+    it('are remembered by nobody whose lease was taken while they were sent', async () => {
+      await stage.make('validating')
+      const { hold } = await emit('one')
+      stage.clock.advance(11)
+      assert.notEqual((await emit('two')).hold, null)
+      const cursor = async () => (await stage.database.query(`select cursor from rindle.leases where name = 'events'`))[0]
+      const before = await cursor()
+      await stage.make('ready')
+      assert.equal((await emit('one', { ...hold!, renewAtMs: Infinity })).hold, null, 'it asks for the lease next time')
+      assert.deepEqual(await cursor(), before)
+    })
+
     it('are sent again with the same id when a worker dies before it has remembered them', async () => {
       await stage.make('validating')
       const sent: string[] = []

@@ -283,6 +283,39 @@ for (const engine of engines) {
       assert.equal((await stand.keys()).filter((key) => key.startsWith('sealed/')).length, 1)
     })
 
+    for (const [how, end] of [
+      ['ends with a fault', () => Promise.reject(new Error('the disk is on fire'))],
+      ['passes the file', () => Promise.resolve()],
+    ] as const) {
+      it(`lets a worker that slept through its lease take nothing away from the one that has the file now, when it ${how}`, async () => {
+        const { assetId } = await stand.land()
+        const [asleep, awake, held, goOn] = [1, 2, 3, 4].map(() => Promise.withResolvers<void>())
+        const visits = [
+          async () => {
+            asleep?.resolve()
+            await awake?.promise
+            await end()
+          },
+          async () => {
+            held?.resolve()
+            await goOn?.promise
+          },
+        ]
+        stand.jail.before = () => visits.shift()?.()
+        const zombie = promoteAsset(stand.ctx, assetId)
+        await asleep?.promise
+        await stand.database.query(`update rindle.media_assets set due_at = '2026-01-01'`)
+        const other = promoteAsset(stand.ctx, assetId)
+        await held?.promise
+        awake?.resolve()
+        assert.equal(await zombie, 'lost')
+        assert.equal((await stand.states(assetId)).asset, 'analyzing')
+        goOn?.resolve()
+        assert.equal(await other, 'admitted')
+        assert.deepEqual((await stand.states(assetId)).runs, ['promote_asset failed lease_lost', 'promote_asset succeeded'])
+      })
+    }
+
     it('ends its own work when the lease cannot be renewed', async () => {
       const { assetId } = await stand.land()
       const begun = Promise.withResolvers<void>()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstat, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -80,6 +80,28 @@ describe('a folder as storage', () => {
       'variants/a1/thumb/o2.webp 600',
     ])
     assert.equal((await stat(directory)).mode & 0o777, 0o700)
+  })
+
+  it('has every byte on the disk before the name, and the name before anybody is told', async (test) => {
+    const { directory, store } = fresh()
+    await put(store, 'sealed/a/first', 'first')
+    const handle = await open(directory, 'r')
+    const handles: Pick<FileHandle, 'sync'> = Object.getPrototypeOf(handle)
+    await handle.close()
+    const { sync } = handles
+    const steps: string[] = []
+    test.mock.method(handles, 'sync', async function (this: FileHandle) {
+      const of = (await this.stat()).isDirectory() ? 'folder' : 'bytes'
+      const isNamed = (await found(directory)).includes('sealed/a/second')
+      steps.push(`${of} ${isNamed ? 'after' : 'before'} the name`)
+      return sync.call(this)
+    })
+    for (const write of [() => put(store, 'sealed/a/second', 'second'), () => store.copy('sealed/a/first', 'sealed/a/second')]) {
+      steps.length = 0
+      await write()
+      assert.deepEqual(steps, ['bytes before the name', 'folder after the name'])
+      await store.delete('sealed/a/second')
+    }
   })
 
   it('leaves no folder behind when the last object in it goes', async () => {

@@ -113,7 +113,9 @@ for (const engine of engines) {
       assert.equal(await count('media_objects'), 1)
       await assert.rejects(stand.initiate({ ...wish, byteSize: 65 }), withCode('idempotency_key_reused'))
       await assert.rejects(stand.initiate({ ...wish, filename: 'other.png' }), withCode('idempotency_key_reused'))
-      assert.notEqual((await stand.initiate({ ...wish, owner: { type: 'User', id: 8 } })).id, first.id)
+      const others = await stand.initiate({ ...wish, owner: { type: 'User', id: 8 } })
+      assert.notEqual(others.id, first.id)
+      assert.deepEqual(await stand.initiate({ ...wish, owner: { type: 'User', id: 8 } }), others)
       assert.notEqual((await stand.initiate(wish, 'plain')).id, first.id)
     })
 

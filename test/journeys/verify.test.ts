@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { sql } from 'kysely'
 import { openTicket } from '../../src/core/ticket.ts'
+import { endSession } from '../../src/flows/steps/end-session.ts'
 import { cancelUpload } from '../../src/flows/uploads/cancel-upload.ts'
 import { uploadSession } from '../../src/flows/uploads/upload-session.ts'
 import { engines } from '../services/engines.ts'
@@ -155,9 +157,45 @@ for (const engine of engines) {
           assert.deepEqual([state, asset, objects], ['aborted', 'deleted', ['staging doomed']])
           assert.equal(outcomes.filter(({ status }) => status === 'rejected').length, 2)
         }
+        for (const outcome of outcomes) if (outcome.status === 'rejected') assert.equal(outcome.reason.code, 'upload_session_ended')
       }
       assert.ok(verified <= 12)
     })
+
+    it('does not end one that is not due when a sweep comes that had looked before its lease was renewed', async () => {
+      const session = await stand.initiate()
+      await assert.rejects(
+        stand.ctx.db.transaction((tx) => endSession(stand.ctx, tx, session.id, 'expire')),
+        withCode('statement_missed'),
+      )
+      assert.equal((await uploadSession(stand.ctx, session.id))?.state, 'initialized')
+      assert.equal((await stand.states(session.assetId)).asset, 'staged')
+    })
+
+    if (engine.concurrent) {
+      it('waits for a verification that has come before, and says what came of it', async () => {
+        const session = await stand.initiate()
+        await stand.put(await stand.sign(session.id), plainPicture())
+        const calls: Promise<unknown>[] = []
+        const { promise: isLocked, resolve: locked } = Promise.withResolvers<void>()
+        const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>()
+        const holding = stand.ctx.db.transaction(async (tx) => {
+          await sql`select 1 from rindle.media_assets where id = ${session.assetId}::uuid for update`.execute(tx)
+          locked()
+          await mayGoOn
+        })
+        await isLocked
+        calls.push(stand.verify(session.id))
+        await waiting(stand, 1)
+        calls.push(cancelUpload(stand.ctx, session.id))
+        await waiting(stand, 2)
+        goOn()
+        await holding
+        const [verified, cancelled] = await Promise.allSettled(calls)
+        assert.equal(verified?.status, 'fulfilled')
+        assert.equal(cancelled?.status === 'rejected' && cancelled.reason.code, 'upload_session_ended')
+      })
+    }
   })
 
   describe(`a hosted ticket on ${engine.name}`, { skip: engine.skip }, () => {
@@ -221,4 +259,17 @@ for (const engine of engines) {
       assert.deepEqual(await stand.keys(), [])
     })
   })
+}
+
+/** Resolves when so many sessions of the database wait for another's lock. */
+async function waiting(stand: Stand, many: number): Promise<void> {
+  for (let attempt = 0; attempt < 1_000; attempt++) {
+    const [row] = await stand.database.query(
+      `select count(distinct l.pid)::int as many from pg_locks l join pg_stat_activity a on a.pid = l.pid
+        where not l.granted and a.datname = current_database()`,
+    )
+    if (Number(row?.['many']) >= many) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  assert.fail(`${many} have not come to wait`)
 }
