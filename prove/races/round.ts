@@ -243,7 +243,7 @@ const untilQuiet = async ({ ground, proof, seats }: Round): Promise<void> => {
     }
     ground.ctx.queue.notify()
     for (const { what, id } of owed) if (what === 'slot') await ground.settle(String(id))
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, 15))
   }
 }
 
