@@ -3,6 +3,7 @@ import { RindleError } from '../../core/errors.ts'
 import { translated } from '../sql-error.ts'
 import { parsers } from '../values.ts'
 import { type Carrier, type Executor, lockedFirst } from './carrier.ts'
+import { type NamedStatements, namedStatements } from './pglite-statements.ts'
 
 interface PgliteResults {
   readonly rows: readonly Readonly<Record<string, unknown>>[]
@@ -11,6 +12,7 @@ interface PgliteResults {
 
 /** The part of PGlite's transaction that is used here. */
 export interface PgliteTransaction {
+  readonly closed: boolean
   query(text: string, values?: unknown[], options?: object): Promise<PgliteResults>
   exec(text: string): Promise<unknown>
   rollback(): Promise<void>
@@ -49,10 +51,10 @@ const patienceMs = 10_000
 
 /** PGlite: one process, one session. `acquire` gives the instance, opened; `release` is told when it is no longer needed. */
 export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: () => Promise<void>): Carrier => {
-  let opened: Promise<{ instance: PgliteInstance; watched: Watched }> | null = null
+  let opened: Promise<{ instance: PgliteInstance; watched: Watched; statements: NamedStatements | null }> | null = null
   const ready = () => {
     opened ??= acquire().then(
-      (instance) => ({ instance, watched: watch(instance) }),
+      async (instance) => ({ instance, watched: watch(instance), statements: await namedStatements(instance) }),
       (err: unknown) => {
         opened = null
         throw err
@@ -62,12 +64,12 @@ export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: (
   }
 
   /** Every statement waits for the open transaction to end, so one made inside it would wait for ever. */
-  const session = async (operation: string): Promise<Watched> => {
-    const { watched } = await ready()
+  const session = async (operation: string) => {
+    const { watched, statements } = await ready()
     const inside = watched.inside.getStore()
     if (inside && !inside.ended) throw new RindleError('transaction_not_passed', { operation })
     if (watched.theirs) await endOf(watched.theirs, operation)
-    return watched
+    return { original: watched.original, inside: watched.inside, statements }
   }
 
   return {
@@ -75,14 +77,18 @@ export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: (
     async open() {
       await ready()
     },
-    execute: async (text, values) => executorOn((await session('A call')).original).execute(text, values),
+    async execute(text, values) {
+      const { original, statements } = await session('A call')
+      return executorOn(original, (...of) => statements?.run(...of, false)).execute(text, values)
+    },
     async transaction(body, lockFirst) {
-      const watched = await session('A call')
+      const { original, inside, statements } = await session('A call')
       const mark: OpenTransaction = { ours: true, ended: false }
       try {
-        return await watched.original.transaction((tx) =>
-          watched.inside.run(mark, async () => body(await lockedFirst(pgliteExecutor(tx), lockFirst))),
-        )
+        return await original.transaction((tx) => {
+          const executor = executorOn(tx, (...of) => (tx.closed ? null : statements?.run(...of, true)))
+          return inside.run(mark, async () => body(await lockedFirst(executor, lockFirst)))
+        })
       } catch (err) {
         throw translated(err, 'transaction')
       } finally {
@@ -102,13 +108,15 @@ export const pgliteCarrier = (acquire: () => Promise<PgliteInstance>, release: (
   }
 }
 
-/** Statements on an instance or in a transaction of it. */
-export const pgliteExecutor = (session: Pick<PgliteTransaction, 'query' | 'exec'>): Executor => executorOn(session)
+/** Statements in a transaction of the app. */
+export const pgliteExecutor = (session: Pick<PgliteTransaction, 'query' | 'exec'>): Executor => executorOn(session, () => null)
 
-const executorOn = (session: Pick<PgliteTransaction, 'query' | 'exec'>): Executor => ({
+type ByName = (text: string, values: readonly unknown[]) => Promise<PgliteResults> | null | undefined
+
+const executorOn = (session: Pick<PgliteTransaction, 'query' | 'exec'>, byName: ByName): Executor => ({
   async execute(text, values) {
     try {
-      const { rows, affectedRows } = await session.query(text, [...values], { parsers })
+      const { rows, affectedRows } = await (byName(text, values) ?? session.query(text, [...values], { parsers }))
       return { rows, affected: affectedRows ?? null }
     } catch (err) {
       throw translated(err, 'query')
