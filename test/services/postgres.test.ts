@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { administer, createDatabase, hasPostgres, startPostgres } from './postgres.ts'
+import { administer, createDatabase, hasPostgres, startPostgres, startRestartingPostgres } from './postgres.ts'
 import { isAlive } from './processes.ts'
 
 describe('a PostgreSQL of the tests', { skip: hasPostgres() ? false : 'PostgreSQL is not installed' }, () => {
@@ -17,6 +17,15 @@ describe('a PostgreSQL of the tests', { skip: hasPostgres() ? false : 'PostgreSQ
     await two.drop()
     await assert.rejects(administer(two.url), { code: '3D000' })
     await server.stop()
+  })
+
+  it('comes up again with what was committed when it is killed, where it was asked to', async () => {
+    const server = await startRestartingPostgres({ fsync: true })
+    await administer(server.url, 'create table thing (id int primary key)', 'insert into thing values (1)')
+    await server.crash()
+    await assert.rejects(administer(server.url, 'insert into thing values (1)'), { code: '23505' })
+    await server.stop()
+    await assert.rejects(administer(server.url), { code: 'ECONNREFUSED' })
   })
 
   it('does not outlive a starter that is killed', async () => {

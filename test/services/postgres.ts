@@ -1,12 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { letGo, stopHolder } from '../../scripts/holder.ts'
+import { descendants, isAlive } from './processes.ts'
 
 /** The environment variable in which the runner of all tests hands its server to the test files. */
 export const sharedServerVariable = 'RINDLE_TEST_POSTGRES'
@@ -18,6 +19,11 @@ export type PostgresServer = {
   readonly pid: number | null
   /** Stops it and removes its files. Does nothing to a server that another process started. */
   stop(): Promise<void>
+}
+
+export type RestartingServer = PostgresServer & {
+  /** Ends every process of it by SIGKILL. It comes up again by itself, on the same files. @returns when it answers again. */
+  crash(): Promise<void>
 }
 
 export type TestDatabase = {
@@ -49,7 +55,25 @@ export type PostgresOptions = {
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const shared = process.env[sharedServerVariable]
   if (shared && !options.own && !options.binaries) return { url: shared, pid: null, stop: async () => {} }
+  const { url, pid, stop } = await startHeld(options, holding)
+  return { url, pid, stop }
+}
 
+/** The same, an own one, for tests that kill it. `pid` is that of who starts it again. */
+export async function startRestartingPostgres(options: PostgresOptions = {}): Promise<RestartingServer> {
+  const { url, pid, stop, folder, untilItAnswers } = await startHeld(options, holdingOn)
+  return {
+    ...{ url, pid, stop },
+    async crash() {
+      const server = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+      for (const one of [server, ...descendants(server)]) killed(one)
+      while (isAlive(server)) await sleep(5)
+      await untilItAnswers()
+    },
+  }
+}
+
+async function startHeld(options: PostgresOptions, script: string) {
   const binaries = options.binaries ?? debianBinaries()
   if (!binaries) throw new Error('PostgreSQL is not installed: apt-get install postgresql')
   const folder = mkdtempSync(join(tmpdir(), 'rindle-postgres-'))
@@ -70,7 +94,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...options.settings,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const holder = spawn('bash', ['-c', holding, 'bash', folder, ...asServer, join(binaries, 'postgres'), '-D', data, ...flags], {
+  const holder = spawn('bash', ['-c', script, 'bash', folder, ...asServer, join(binaries, 'postgres'), '-D', data, ...flags], {
     env: environment,
     cwd: folder,
     detached: true,
@@ -80,9 +104,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   holder.stderr.on('data', (chunk) => (log = (log + chunk).slice(-8000)))
   const pid = Number(String((await once(holder.stdout, 'data'))[0]).trim())
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  await untilReady(url, holder, () => log)
+  const untilItAnswers = () => untilReady(url, holder, () => log)
+  await untilItAnswers()
   letGo(holder)
-  return { url, pid, stop: () => stopHolder(holder) }
+  return { url, pid, folder, untilItAnswers, stop: () => stopHolder(holder) }
+}
+
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It was gone already.
+  }
 }
 
 /** True when the run's server is there or a PostgreSQL is installed from which one can be started. */
@@ -140,6 +173,24 @@ kill -INT $server 2>/dev/null
 for _ in $(seq 30); do kill -0 $server 2>/dev/null || break; sleep 0.1; done
 kill -QUIT $server 2>/dev/null
 wait $server
+rm -rf "$folder"
+`
+
+/** The same, but whenever the server ends it is started again, until the input ends. What it says about that is not heard. */
+const holdingOn = `
+folder=$1; shift
+trap 'exec <&-' TERM INT HUP
+touch "$folder/open"
+( while [ -e "$folder/open" ]; do "$@" </dev/null >/dev/null & echo $! > "$folder/pid"; wait $!; sleep 0.1; done ) &
+keeper=$!
+echo $keeper
+exec >/dev/null
+while read -r _; do :; done
+rm -f "$folder/open"
+for signal in INT QUIT; do
+  kill -$signal $(cat "$folder/pid") 2>/dev/null
+  for _ in $(seq 30); do kill -0 $keeper 2>/dev/null || break 2; sleep 0.1; done
+done
 rm -rf "$folder"
 `
 
