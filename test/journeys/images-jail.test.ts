@@ -45,6 +45,8 @@ describe('the jail', () => {
   const endless = { slow: recipe({ width: 3000, format: 'avif', effort: 9 }) }
   before(async () => {
     place = await openPlace()
+    process.env['RINDLE_JAIL_TEST_SECRET'] = 'not for children'
+    await place.jail.warm()
     slow = await sharp({
       create: { width: 3000, height: 2000, channels: 3, background: '#000', noise: { type: 'gaussian', mean: 120, sigma: 40 } },
     })
@@ -54,8 +56,6 @@ describe('the jail', () => {
   after(() => place.close())
 
   it('gives a child the listed environment and nothing else', async () => {
-    process.env['RINDLE_JAIL_TEST_SECRET'] = 'not for children'
-    await place.jail.warm()
     const [pid] = await decodersOf(process.pid)
     const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').filter(Boolean).sort()
     assert.deepEqual(environment, ['LANG=C.UTF-8', 'MALLOC_ARENA_MAX=1', 'PWD=/', 'UV_THREADPOOL_SIZE=4', 'VIPS_BLOCK_UNTRUSTED=1'])

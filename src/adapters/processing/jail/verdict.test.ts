@@ -95,9 +95,9 @@ describe('what a decoder says', () => {
   })
 
   it('is nonsense when it names what is not there, a link, a folder, another size, or the same twice', async () => {
-    writeFileSync(join(scratch, 'secret'), 'bytes')
+    for (const secret of ['secret', 'linked']) writeFileSync(join(scratch, secret), 'bytes')
     symlinkSync(join(scratch, 'secret'), join(folder.output, 'soft'))
-    linkSync(join(scratch, 'secret'), join(folder.output, 'hard'))
+    linkSync(join(scratch, 'linked'), join(folder.output, 'hard'))
     mkdirSync(join(folder.output, 'folder'))
     write('real')
     write('once')
@@ -107,6 +107,7 @@ describe('what a decoder says', () => {
       ...['absent', 'soft', 'hard', join(scratch, 'secret')].map(rewritten),
       pass([made('real', 6)]),
       pass([made('once'), made('once')]),
+      pass([], { facts: { ...facts, contentType: 'image/gif', extension: 'gif' } }),
       pass([], { facts: { ...facts, contentType: 'image/gif' } }),
       pass([], { facts: { ...facts, extension: 'exe' } }),
     ]
