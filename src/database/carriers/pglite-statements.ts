@@ -57,6 +57,8 @@ const statementsOn = (server: Server, { parse, protocol: { serialize } }: Peer):
   /** The one used last stands last. */
   const kept = new Map<string, Prepared>()
   const goodbyes: Uint8Array[] = []
+  /** Once for all: `query` puts these hundreds together for every statement, which takes as long as a small one. */
+  const readers = { ...server.parsers, ...parsers }
   let named = 0
 
   const send = (...parts: readonly Uint8Array[]) =>
@@ -91,7 +93,7 @@ const statementsOn = (server: Server, { parse, protocol: { serialize } }: Peer):
     const { name, parameterTypes, columns } = await find(text)
     const bound = values.map((value, i) => written(value, server.serializers[parameterTypes[i] ?? 0]))
     const said = await send(serialize.bind({ statement: name, values: bound }), serialize.execute())
-    const [results] = parse.parseResults([...columns, ...said], server.parsers, { parsers })
+    const [results] = parse.parseResults([...columns, ...said], readers)
     return results ?? { rows: [], fields: [] }
   }
 
