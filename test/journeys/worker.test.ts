@@ -320,8 +320,8 @@ describe('the folder for jobs', () => {
     const old = new Date(Date.now() - 2 * 3_600_000)
     const job = (digit: number) => `rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae${digit}`
     const [dead, busy, fresh, receiving, decoding] = [job(1), job(2), job(3), job(4), job(5)]
-    const [left, waiting] = ['rindle-decoder-aB3xYz', 'rindle-decoder-000000']
-    for (const name of [dead, busy, 'rindle-elses', fresh, receiving, decoding, left, waiting]) {
+    const [left, waiting, probe] = ['rindle-decoder-aB3xYz', 'rindle-decoder-000000', 'rindle-now-aB3xYz']
+    for (const name of [dead, busy, 'rindle-elses', fresh, receiving, decoding, left, waiting, probe]) {
       mkdirSync(join(scratchFolder, name, 'made'), { recursive: true })
       writeFileSync(join(scratchFolder, name, 'made', 'file'), 'bytes')
       for (const path of [join(name, 'made', 'file'), join(name, 'made'), name]) {

@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
 
-/** What jobs call their folders, and the files beside them; and what decoders are given, which stamp it now and then while they wait. */
-const ofJob = /^(rindle-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|decoder-[A-Za-z0-9]{6}))(?:\.received|\.original)?$/
+/**
+ * What jobs call their folders, and the files beside them; what decoders are given, which stamp it now and then while they wait; and what a worker
+ * that was killed while it looked for the time of the file system left.
+ */
+const ofJob = /^(rindle-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:decoder|now)-[A-Za-z0-9]{6}))(?:\.received|\.original)?$/
 
 /**
  * Removes the folders of jobs and decoders whose worker was killed, and the files beside them. Both are taken for abandoned together, when nothing in any of
