@@ -1,63 +1,82 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { openLane } from './crash/lane.ts'
+import { type LaneOptions, openLane } from './crash/lane.ts'
+import { killServer } from './crash/outages.ts'
 import type { Point } from './crash/passing.ts'
-import { storeOf } from './crash/points.ts'
+import { pointsInCi, pointsOfJail, seldom, storeOf } from './crash/points.ts'
 import { createTally, type Tally } from './crash/tally.ts'
 import { withOneServer } from './database.ts'
 import { amountOnGateway } from './gateway.ts'
-import type { Proof, ProofContext } from './harness.ts'
+import type { Proof, ProofContext, ProofSize } from './harness.ts'
 
-/** What is left undone then is a breach. The rest is for coming to rest. */
-const killSeconds = { ci: 30, tenth: 150, full: 700 } as const
-/** A lane comes to rest after so many deaths, so that what is judged can be looked at. */
+/** What is not done by then is a breach. The rest of the time is for coming to rest. */
+const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 150, full: 660 }
+/** A lane comes to rest after so many deaths, so that whose they were can still be told. */
 const deathsABatch = 150
-/** Some that every upload passes. */
-const pointsInCi: readonly Point[] = [
-  'initiateUpload: upload_session.born asset.born object.born: after',
-  'door PUT: puts staging: during',
-  'verifyCompletion: asset.accept upload_session.verify upload_session.complete object.confirm: after',
-  'worker fetches: jobs: after',
-  'promote_asset: asset.analyze object.born run.born: after',
-  'promote_asset: copies to sealed: before',
-  'promote_asset: gates in the jail: during',
-]
+const times = { server: { ci: 1, tenth: 3, full: 30 }, jail: { ci: 0, tenth: 1, full: 5 } } as const
+const outageSeconds = 15
+
+/** So much faster than the machine's go the clocks of those that are killed. */
+const factor = 40
 
 /**
  * Processes of an app and its workers are killed by SIGKILL at every point at which something outside of them has just changed, or is about to,
- * while people play all scenarios and time runs forty times as fast. What each leaves behind is taken up by whoever follows.
+ * while people play all scenarios and time runs forty times as fast; then PostgreSQL is killed itself, while they live on. What each leaves
+ * behind is taken up by whoever follows.
  *
- * `kills` shows what this does not: how soon work is taken over by the real clock, and an app on an embedded database with its worker inside.
+ * `kills` shows what this does not: how soon work is taken over by the real clock, that no decoder outlives its worker, and an app on an embedded
+ * database with its worker inside.
  */
 export const crash: Proof = {
   name: 'crash',
-  means: 'an app and workers that are killed at any point of what they do leave nothing lost, nothing twice and nothing lying about',
+  means:
+    'an app, its workers and PostgreSQL that are killed at any point of what they do leave nothing lost, nothing twice and nothing lying about',
   unit: 'kills at every point',
   amount: { ci: 1, full: 10 },
   run: (proof) =>
     withOneServer(async () => {
-      const points = proof.size === 'ci' ? pointsInCi : [...storeOf.keys()]
-      const tally = createTally(points, proof.amount)
+      const { size, amount } = proof
+      const tally = createTally(size === 'ci' ? pointsInCi : [...storeOf.keys()], amount, seldom)
+      const decoded = createTally(pointsOfJail, times.jail[size])
       const cacheFolder = join(proof.folder, 'compiled')
       mkdirSync(cacheFolder)
-      const hasGateway = proof.size !== 'ci' && amountOnGateway(proof, 1, 'killed') > 0
-      const stores = hasGateway ? (['local', 's3'] as const) : (['local'] as const)
-      const lanes = stores.map((store) => killIn(proof, store, tally, cacheFolder))
-      const failure = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected')
-      if (failure) throw failure.reason
-      judgePoints(proof, tally, hasGateway)
-      const kills = [...tally.hits.values()].reduce((sum, count) => sum + count, 0)
-      return {
-        runs: kills,
-        figures: { points: points.length, playings: [...tally.playings.values()].reduce((sum, count) => sum + count, 0) },
+      const hasGateway = size !== 'ci' && amountOnGateway(proof, amount, 'killed') > 0
+      const common = { proof, cacheFolder, factor }
+      const plain = { ...common, jail: 'plain', tally } as const
+      const outages = {
+        times: times.server[size],
+        withinMs: times.server[size] * outageSeconds * 1000,
+        tally: createTally([], 0),
+        cacheFolder,
       }
+      let serverKills = 0
+      const killingServer = async (): Promise<void> => void (serverKills = await killServer(proof, outages))
+      await allOf([
+        killIn({ ...plain, name: 'local', store: 'local' }).then(() => (size === 'ci' ? undefined : killingServer())),
+        ...(size === 'ci' ? [killingServer()] : [killIn({ ...common, name: 'decoding', store: 'local', jail: 'real', tally: decoded })]),
+        ...(hasGateway ? [killIn({ ...plain, name: 's3', store: 's3' })] : []),
+      ])
+      judgePoints(proof, tally, hasGateway)
+      for (const [point, count] of decoded.missing())
+        proof.breach(`${count} of ${times.jail[size]} kills with a real decoder at "${point}"`)
+      const [kills, decoding] = [sumOf(tally.hits), sumOf(decoded.hits)]
+      const figures = { points: tally.hits.size, serverKills, decoding, playings: sumOf(tally.playings) + sumOf(decoded.playings) }
+      return { runs: kills + decoding + serverKills, figures }
     }),
 }
 
-const killIn = async (proof: ProofContext, store: 'local' | 's3', tally: Tally, cacheFolder: string): Promise<void> => {
+const sumOf = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, count) => sum + count, 0)
+
+/** Waits for all, so that each closes what it opened. */
+const allOf = async (works: readonly Promise<void>[]): Promise<void> => {
+  for (const ended of await Promise.allSettled(works)) if (ended.status === 'rejected') throw ended.reason
+}
+
+const killIn = async (options: LaneOptions): Promise<void> => {
+  const { proof, store, tally } = options
   const began = performance.now()
   const leftMs = (): number => killSeconds[proof.size] * 1000 - (performance.now() - began)
-  const lane = await openLane({ proof, name: store, store, jail: 'plain', tally, cacheFolder })
+  const lane = await openLane(options)
   try {
     do await lane.batch(deathsABatch, leftMs())
     while (tally.isWanting(store) && leftMs() > 0 && !proof.signal.aborted)
@@ -68,7 +87,8 @@ const killIn = async (proof: ProofContext, store: 'local' | 's3', tally: Tally, 
 
 /** Every point that is passed stands on the list, and every one of the list was hit as often as was promised. */
 const judgePoints = (proof: ProofContext, tally: Tally, hasGateway: boolean): void => {
-  for (const point of tally.all) if (!storeOf.has(point)) proof.breach(`the point "${point}" is not on the list in prove/crash/points.ts`)
-  for (const [point, times] of tally.missing())
-    if (hasGateway || storeOf.get(point) !== 's3') proof.breach(`${times} of ${proof.amount} kills at "${point}"`)
+  const isUnknown = (point: Point): boolean => !storeOf.has(point)
+  for (const point of [...tally.all].filter(isUnknown)) proof.breach(`the point "${point}" is not on the list in prove/crash/points.ts`)
+  for (const [point, count] of tally.missing())
+    if (hasGateway || storeOf.get(point) !== 's3') proof.breach(`${count} of ${proof.amount} kills at "${point}"`)
 }

@@ -1,6 +1,7 @@
 import { abandoned } from './abandoned.ts'
 import { accept } from './accept.ts'
 import { bombs } from './bombs.ts'
+import { crash } from './crash.ts'
 import { decode } from './decode.ts'
 import { everything } from './everything.ts'
 import { gate } from './gate.ts'
@@ -27,6 +28,7 @@ export const proofs: readonly Proof[] = [
   abandoned,
   accept,
   bombs,
+  crash,
   decode,
   everything,
   gate,

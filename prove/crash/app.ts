@@ -26,6 +26,8 @@ export interface Task {
   readonly folder: string
   /** When fast time began. */
   readonly since: number
+  /** So much faster than the machine's time. */
+  readonly factor: number
   /** Whether files are decoded in the jail, or taken for what they say they are. */
   readonly jail: 'real' | 'plain'
 }

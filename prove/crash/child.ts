@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import { silent } from '../scenarios/stage.ts'
 import type { Task } from './app.ts'
@@ -38,7 +39,7 @@ export const serve = async (open: (child: Child) => Promise<Duty>): Promise<void
   process.on('disconnect', () => process.exit(0))
   const task: Task = JSON.parse(process.argv[2] ?? '{}')
   const say = (word: Word): void => void process.send?.(word)
-  const time = createFastTime(task.since)
+  const time = createFastTime(task)
   const passing = createPassing(task.folder, (point) => say({ word: 'seen', point }))
 
   const duty = await open({ task, time, passing, say, logger: silent })
@@ -48,5 +49,7 @@ export const serve = async (open: (child: Child) => Promise<Duty>): Promise<void
     if (order.order === 'begin') duty.begin(order.number)
     if (order.order === 'rest') void duty.rest().then(() => say({ word: 'rested' }))
   })
+  // Who is killed writes down nothing at its end.
+  flushCompileCache()
   say({ word: 'ready' })
 }

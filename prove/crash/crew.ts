@@ -27,6 +27,8 @@ export interface CrewOptions {
   /** Compiled code is kept there from one process to the next. */
   readonly cacheFolder: string
   readonly signal: AbortSignal
+  /** Whether somebody stands by, ready to follow. */
+  readonly spare: boolean
   /** Somebody died where they had been told to. */
   died(point: Point): void
   heard(word: Word): void
@@ -45,7 +47,7 @@ export const openPost = (options: CrewOptions): Post => {
   const { kind, task } = options
   let ahead = 0
   let deathOfNext: (() => Death | null) | null = null
-  let standby: Member | null = startMember(options)
+  let standby: Member | null = options.spare ? startMember(options) : null
   let active: Member | null = null
   let isClosing = false
 
@@ -58,7 +60,7 @@ export const openPost = (options: CrewOptions): Post => {
     void member.ended.then(() => after(member))
     numbers += 1
     tell(member, { order: 'begin', ahead, death: deathOfNext?.() ?? null, number: numbers })
-    standby = isClosing ? null : startMember(options)
+    standby = isClosing || !options.spare ? null : startMember(options)
   }
   const after = (member: Member): void => {
     if (active !== member) return

@@ -19,7 +19,7 @@ await withOneServer(async () => {
     ...{ size: 'ci' as const, amount: 1, seed: 1, random: createRandom(1), folder, corpus: [], signal: new AbortController().signal },
     ...{ breach: (text: string) => say(`BREACH ${text}`), note: say },
   }
-  const lane = await openLane({ proof, name: store, store: store === 's3' ? 's3' : 'local', jail: 'plain', tally, cacheFolder })
+  const lane = await openLane({ proof, name: store, store: store === 's3' ? 's3' : 'local', jail: 'plain', factor: 40, tally, cacheFolder })
   await lane.batch(Infinity, Number(seconds) * 1000)
   for (const point of [...tally.all].sort()) say(`${tally.hits.get(point) ?? 0}\t${point}`)
   for (const [name, count] of [...tally.playings].sort()) say(`${count}\t${name}`)

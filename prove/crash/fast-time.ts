@@ -1,9 +1,6 @@
 import { setTimeout as timer } from 'node:timers/promises'
 import type { Clock, DatabaseClock } from '../../src/core/clock.ts'
 
-/** So much faster than the machine's go the clocks of every process. */
-export const factor = 40
-
 /** A clock that all processes of a lane share: it follows from the machine's, and from how far it was put forward. */
 export interface FastTime {
   readonly clock: Clock
@@ -12,8 +9,8 @@ export interface FastTime {
   putForward(seconds: number): void
 }
 
-/** Began at `since`, in milliseconds of the machine's own time, with that time. */
-export const createFastTime = (since: number): FastTime => {
+/** Began at `since`, in milliseconds of the machine's own time, with that time, and goes `factor` times as fast. */
+export const createFastTime = ({ since, factor }: { readonly since: number; readonly factor: number }): FastTime => {
   let ahead = 0
   const passedMs = (): number => (performance.timeOrigin + performance.now() - since) * factor + ahead * 1000
   const now = (): Date => new Date(since + passedMs())

@@ -9,7 +9,6 @@ import type { ScenarioRindle } from '../scenarios/app.ts'
 import type { Bytes, Scenario, Sendable, World } from '../scenarios/scenario.ts'
 import { told } from '../scenarios/stage.ts'
 import { adapterOf, type Task } from './app.ts'
-import { factor } from './fast-time.ts'
 import { as, type Ports } from './ports.ts'
 
 export interface Street {
@@ -33,8 +32,8 @@ export interface StreetOptions {
 }
 
 const pausesMs = [20, 100, 300, 1_000, 2_000, 4_000, 8_000, 8_000]
-/** In fast time. Nobody plays for longer than that at a stretch. */
-const longestPassSeconds = 400
+/** Nobody plays for longer than that at a stretch. */
+const longestPassMs = 10_000
 const settleMs = 45_000
 const lookEveryMs = 100
 
@@ -136,8 +135,9 @@ export const openStreet = ({ task, rindle, ctx, handler, ports }: StreetOptions)
         throw new LeftToTheNight()
       },
       async pass(seconds) {
-        if (seconds > longestPassSeconds) throw new LeftToTheNight()
-        await pause((seconds / factor) * 1000)
+        const ms = (seconds / task.factor) * 1000
+        if (ms > longestPassMs) throw new LeftToTheNight()
+        await pause(ms)
       },
       expect: (holds, text) => void (holds || breach(text)),
     }

@@ -37,11 +37,13 @@ export const createPassing = (folder: string, seen: (point: Point) => void): Pas
   }
 }
 
-/** Some of what is wanted, each at one of its first passings: which of them comes first is left to the process. */
-export const deathOf = (random: Random, wanted: readonly Point[], atOnce: number): Death =>
+const fewest = 4
+/** Of what is wanted that which was hit least, each at one of its first passings: which of them comes first is left to the process. */
+export const deathOf = (random: Random, wanted: readonly Point[], hits: ReadonlyMap<Point, number>): Death =>
   Object.fromEntries(
     random
       .shuffle(wanted)
-      .slice(0, atOnce)
-      .map((point) => [point, 1 + random.int(3)]),
+      .sort((one, other) => (hits.get(one) ?? 0) - (hits.get(other) ?? 0))
+      .slice(0, Math.max(fewest, wanted.length / 3))
+      .map((point) => [point, 1 + random.int(2)]),
   )

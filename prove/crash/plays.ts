@@ -1,4 +1,5 @@
-import { anew, bring, expectServed, expectState, expectWithheld, picture } from '../scenarios/people.ts'
+import sharp from 'sharp'
+import { anew, bring, expectServed, expectState, expectWithheld, passed, picture } from '../scenarios/people.ts'
 import type { Bytes, Scenario, World } from '../scenarios/scenario.ts'
 import { scenarios } from '../scenarios/table.ts'
 import type { Task } from './app.ts'
@@ -145,7 +146,27 @@ const partsExpired: Scenario = {
     }),
 }
 
+const photograph: Scenario = {
+  name: 'photograph',
+  means: 'A photograph is uploaded, decoded and scaled in the jail, and served as it was sent.',
+  calls: ['initiateUpload', 'variantUrl'],
+  async play(world) {
+    const raw = { width: 160, height: 120, channels: 3 } as const
+    const noise = world.random.bytes(raw.width * raw.height * raw.channels)
+    const bytes = new Uint8Array(await sharp(noise, { raw }).jpeg().toBuffer())
+    const { asset } = await passed(world, { bytes, filename: `${world.label}.jpg` })
+    await expectState(world, asset.id, 'ready')
+    await expectServed(world, asset.id, bytes)
+    const thumb = await world.fetch(await world.call(() => world.rindle.variantUrl({ id: asset.id }, 'thumb')))
+    const drawn = thumb && (await sharp(thumb).metadata())
+    world.expect(drawn?.width === 8, `a thumb of 8 pixels is ${drawn?.width} wide`)
+  },
+}
+
 const common: readonly Scenario[] = [...scenarios.filter(({ name }) => left[name] === undefined), wrongLength, swapped, otherDigest]
 
-export const playable = ({ store }: Pick<Task, 'store'>): readonly Scenario[] =>
-  store.kind === 's3' ? [...common, inParts, partsAborted, partsExpired] : common
+/** A real jail refuses what the scenarios take for pictures. */
+export const playable = ({ store, jail }: Pick<Task, 'store' | 'jail'>): readonly Scenario[] => {
+  if (jail === 'real') return [photograph]
+  return store.kind === 's3' ? [...common, inParts, partsAborted, partsExpired] : common
+}

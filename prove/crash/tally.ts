@@ -22,12 +22,13 @@ const ofWorkers = /^(?:worker|promote_asset|build_variants|settle_slots|purge_as
 
 const kindOf = (point: Point): Kind => (ofWorkers.test(point) ? 'worker' : 'web')
 
-/** `points` are wanted `times` each; what else is seen is noted. */
-export const createTally = (points: readonly Point[], times: number): Tally => {
+/** `points` are wanted `times` each; those of them in `seldom` once, if they are passed at all. */
+export const createTally = (points: readonly Point[], times: number, seldom: ReadonlySet<Point> = new Set()): Tally => {
   const hits = new Map<Point, number>()
   const all = new Set<Point>()
   const playings = new Map<string, number>()
-  const left = (point: Point): boolean => (hits.get(point) ?? 0) < times
+  const left = (point: Point): boolean => (hits.get(point) ?? 0) < (seldom.has(point) ? 1 : times)
+  const isMissing = (point: Point): boolean => left(point) && !seldom.has(point)
   const isOn = (point: Point, store: 'local' | 's3'): boolean => [store, 'any', undefined].includes(storeOf.get(point))
   return {
     ...{ hits, all, playings },
@@ -38,7 +39,7 @@ export const createTally = (points: readonly Point[], times: number): Tally => {
     },
     played: (name, how) => void playings.set(`${name} ${how}`, (playings.get(`${name} ${how}`) ?? 0) + 1),
     wanted: (kind, store) => points.filter((point) => kindOf(point) === kind && isOn(point, store) && left(point)),
-    isWanting: (store) => points.some((point) => isOn(point, store) && left(point)),
-    missing: () => points.filter(left).map((point) => [point, hits.get(point) ?? 0] as const),
+    isWanting: (store) => points.some((point) => isOn(point, store) && isMissing(point)),
+    missing: () => points.filter(isMissing).map((point) => [point, hits.get(point) ?? 0] as const),
   }
 }
