@@ -24,6 +24,7 @@ for (const engine of engines) {
     let bucket: MemoryBucket
     let landing: LandingHook = () => 'now'
     let isBlind = false
+    let beforeSigning = async (): Promise<void> => undefined
     const storage = (): StorageAdapter => bucket.adapter
     const client = partsClient(
       () => stand,
@@ -42,11 +43,18 @@ for (const engine of engines) {
       })
       stand = await openStand(engine, {
         storage: bucket.adapter,
-        wrap: (adapter) => ({ ...adapter, head: async (...given) => (isBlind ? null : adapter.head(...given)) }),
+        wrap: ({ multipart, ...adapter }) => ({
+          ...adapter,
+          head: async (...given) => (isBlind ? null : adapter.head(...given)),
+          ...(multipart && {
+            multipart: { ...multipart, signPart: (...given) => beforeSigning().then(() => multipart.signPart(...given)) },
+          }),
+        }),
       })
     })
     afterEach(async () => {
       isBlind = false
+      beforeSigning = async () => undefined
       landing = () => 'now'
       while (bucket.late[0]) bucket.late[0].land()
       await stand.empty()
@@ -127,8 +135,11 @@ for (const engine of engines) {
       const { session } = await open(bytes, { expiresInSeconds: 1_000 })
       const watched = async () => Date.parse(String((await stand.one('select watch_until::text as t from rindle.media_objects'))['t']))
       assert.deepEqual(await stand.one('select watch_until from rindle.media_objects'), { watch_until: null })
+      const onRecord: number[] = []
+      beforeSigning = async () => void onRecord.push(await watched())
       const first = (await sign(session.id, 1)).presigned
       assert.equal(first.expiresAt.getTime(), stand.clock.now().getTime() + 900_000)
+      assert.deepEqual(onRecord, [first.expiresAt.getTime() + 86_400_000])
       assert.equal(await watched(), first.expiresAt.getTime() + 86_400_000)
       stand.clock.advance(600)
       const second = (await sign(session.id, 2)).presigned
