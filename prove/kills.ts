@@ -25,7 +25,7 @@ type Lane = { round(random: Random): Promise<void>; close(): Promise<void> }
 
 /**
  * A process that is killed while it decodes has told nobody. What it held is taken over by another worker, or by the app when it starts
- * again, and what it had begun to write is known to a row.
+ * again, and what it had begun to write is known to a row. By the real clock: at how many other points they may be killed is shown by `crash`.
  */
 export const kills: Proof = {
   name: 'kills',
