@@ -3,11 +3,14 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Sabotage } from './sabotage.ts'
+import { hasPostgres } from '../../test/services/postgres.ts'
+import { type Change, changesOf, type Sabotage } from './sabotage.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const parts = ['src', 'prove', 'test', 'scripts', 'bench', 'examples', 'docs', 'package.json', 'tsconfig.json', 'README.md'] as const
 const patienceMs = 240_000
+/** What is broken may hang, and need not be waited for. */
+const caseMs = 60_000
 const said = 4_000
 
 /** What running a test or a proof gave. */
@@ -35,28 +38,41 @@ export const openWorkshop = (folder: string): Workshop => {
   const run: Workshop['run'] = (red, signal) => execute(folder, argumentsOf(red), signal)
   return {
     run,
-    async sabotage({ file, find, replace, red }, signal) {
-      const path = join(folder, file)
-      const text = readFileSync(path, 'utf8')
-      const times = text.split(find).length - 1
-      if (times !== 1) throw new Error(`${file} has what is to be broken ${times} times: ${find}`)
-      writeFileSync(
-        path,
-        text.replace(find, () => replace),
-      )
+    async sabotage(sabotage, signal) {
+      const files = new Map<string, string>()
       try {
-        return await run(red, signal)
+        for (const change of changesOf(sabotage)) breakOne(folder, change, files)
+        return await run(sabotage.red, signal)
       } finally {
-        writeFileSync(path, text)
+        for (const [path, text] of files) writeFileSync(path, text)
       }
     },
   }
 }
 
+/** `files` keeps what stood there before the first change of each. */
+const breakOne = (folder: string, { file, find, replace }: Change, files: Map<string, string>): void => {
+  const path = join(folder, file)
+  const text = readFileSync(path, 'utf8')
+  const times = text.split(find).length - 1
+  if (times !== 1) throw new Error(`${file} has what is to be broken ${times} times: ${find}`)
+  if (!files.has(path)) files.set(path, text)
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  )
+}
+
 const argumentsOf = (red: Sabotage['red']): string[] =>
   'proof' in red
     ? ['prove/main.ts', red.proof, '--size', 'ci', '--seed', '1']
-    : ['--test', ...(red.title === undefined ? [] : [`--test-name-pattern=${escaped(red.title)}`]), red.test]
+    : [
+        '--test',
+        '--test-force-exit',
+        `--test-timeout=${caseMs}`,
+        ...(red.title === undefined ? [] : [`--test-name-pattern=${escaped(red.title)}`]),
+        red.test,
+      ]
 
 /** A title as a pattern that finds it. */
 const escaped = (title: string): string => title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
@@ -66,7 +82,7 @@ const execute = async (folder: string, args: readonly string[], signal: AbortSig
     cwd: folder,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, RINDLE_TEST_ENGINES: hasPostgres() ? 'postgres' : 'pglite' },
   })
   const end = (): void => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
