@@ -13,6 +13,16 @@ export const effectOf = (text: string): string | null => {
 /** Of a transaction: what its statements do, together. */
 export const effectOfAll = (effects: readonly string[]): string => [...new Set(effects)].sort().join(', ')
 
+const when = /: (?:before|during|inside|after)$/
+const parts = /\b(?:insert|update|delete) [a-z_]+|\b[a-z_]+\.[a-z_]+|\bjobs\b/g
+
+/** What is done at a point, one by one, with who does it: how its parts come together depends on what was there before. */
+export const partsOf = (point: string): readonly string[] => {
+  const [who = ''] = point.split(':', 1)
+  const what = point.slice(who.length + 2).replace(when, '')
+  return (what.match(parts) ?? [what]).map((part) => `${who}: ${part}`)
+}
+
 const names = new Map<string, string | null>()
 
 const writing = /\b(insert into|update|delete from)\s+(?:only\s+)?"?rindle(_queue)?"?\."?(\w+)"?/gi

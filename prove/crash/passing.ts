@@ -13,6 +13,8 @@ export interface Passing {
   pass(point: Point): void
   /** From now on it dies so; null: not at all. */
   arm(death: Death | null): void
+  /** Where it would die now. */
+  armed(): readonly Point[]
 }
 
 /** Where a process that is about to die writes down at which point that was. */
@@ -34,6 +36,7 @@ export const createPassing = (folder: string, seen: (point: Point) => void): Pas
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     },
     arm: (death) => void (left = new Map(Object.entries(death ?? {}))),
+    armed: () => [...left.keys()],
   }
 }
 

@@ -2,6 +2,7 @@ import type { Point } from './passing.ts'
 
 /** Every point at which something outside of a process has just changed, or is about to, on any store. */
 export const pointsAnywhere: readonly Point[] = [
+  'purge_asset: update variants: after',
   "app: commit of the app's own: after",
   "app: commit of the app's own: before",
   "app: rollback of the app's own: after",
@@ -168,6 +169,10 @@ export const pointsOnS3: readonly Point[] = [
  * where somebody was killed just before. They are hit when they are passed, and nobody counts on it.
  */
 export const seldom: ReadonlySet<Point> = new Set([
+  'purge_asset: update variants: after',
+  'promote_asset: object.doom run.fail: after',
+  'build_variants: variant.give_back object.doom run.fail: after',
+  'worker: update variants jobs: after',
   'build_variants: measures in the jail: after',
   'build_variants: measures in the jail: before',
   'build_variants: measures in the jail: during',
