@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import type { Database, Queryable } from '../../src/database/database.ts'
 import { openDatabase } from '../../src/database/open.ts'
@@ -57,7 +58,8 @@ describe('statements of the embedded database', () => {
 
   it('are named from their second use on, and answer alike by name and without one', async () => {
     const text = `select $1::bigint as number, $2::timestamptz as at, $3::bytea as bytes, $4::jsonb as json, $5::text[] as words,
-      $6::boolean as flag, $7::text as nothing, $8::integer[] as numbers, date '2026-01-02' as day, 'é "quoted"'::text as word`
+      $6::boolean as flag, $7::text as nothing, $8::integer[] as numbers, date '2026-01-02' as day, 'é "quoted"'::text as word,
+      'infinity'::timestamptz as never, 9007199254740993::bigint as large`
     const at = new Date('2026-02-03T04:05:06.789Z')
     const values = [12, at, new Uint8Array([0, 255]), { a: [1, null] }, ['a', 'b,"c"', null], true, null, [1, 2]]
     const first = await run(db.pool, text, values)
@@ -139,6 +141,24 @@ describe('statements of the embedded database', () => {
     await held
     const left = await db.transaction(async (tx) => tx)
     assert.match(String(await errorOf(() => run(left, allNotes))), /closed/)
+  })
+
+  it('wait for a transaction of ours that somebody else has open', async () => {
+    await prepared(allNotes)
+    const { promise: open, resolve } = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const held = db.transaction(async (tx) => {
+      await run(tx, insertNote, [1, 'undone'])
+      begun.resolve()
+      await open
+      throw new Error('changed its mind')
+    })
+    await begun.promise
+    const waiting = run(db.pool, allNotes)
+    assert.equal(await Promise.race([waiting, pause(50, 'waits')]), 'waits')
+    resolve()
+    assert.match(String(await errorOf(() => held)), /changed its mind/)
+    assert.deepEqual((await waiting).rows, [])
   })
 
   it('are prepared anew, without anybody noticing, when the app has discarded those of the session', async () => {
