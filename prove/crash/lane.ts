@@ -43,7 +43,7 @@ export interface LaneOptions {
 const armAgainMs = 4_000
 const playOutMs = 20_000
 const nightMs = 120_000
-const goOnMs = 30_000
+const goOnMs = 40_000
 const deathsOfNight = 30
 const stepMs = 100
 
@@ -114,7 +114,7 @@ export const openLane = async ({ proof, name, store, jail, tally, cacheFolder, f
       const next = await nextDue(database)
       if (next === null) break
       const seconds = (next.getTime() - time.clock.now().getTime()) / 1000
-      if (seconds > 0) await putForward(Math.max(seconds + 1, 600))
+      if (seconds > 0) await putForward(Math.max(seconds + 1, 3_600))
       await pause(stepMs)
     }
     posts.worker.arm(null)
