@@ -42,7 +42,7 @@ export function createJobRunner(
   let lagMs = 0
   let open = true
   let turns = 0
-  let whenDrained: (() => void) | null = null
+  const awaitingEnd: (() => void)[] = []
 
   const count = (name: JobName): number => running.get(name) ?? 0
   const isDecoder = (name: JobName): boolean => jobCatalog[name].concurrency === 'decoders'
@@ -64,7 +64,7 @@ export function createJobRunner(
     } finally {
       running.set(job.name, count(job.name) - 1)
       ended.push(job)
-      if (total() === 0) whenDrained?.()
+      if (total() === 0) for (const tell of awaitingEnd.splice(0)) tell()
       changed()
     }
   }
@@ -110,7 +110,7 @@ export function createJobRunner(
     drained: () =>
       new Promise((resolve) => {
         if (total() === 0) resolve()
-        else whenDrained = resolve
+        else awaitingEnd.push(resolve)
       }),
     running: () => Object.fromEntries(running),
     lagMs: () => lagMs,
