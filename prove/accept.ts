@@ -17,6 +17,7 @@ export const accept: Proof = {
   means: 'no good picture or recording is refused under the default limits, up to 48 megapixels of every format',
   unit: 'files',
   amount: { ci: 60, full: 600 },
+  shows: { slowestMs: 'ms at most' },
   async run(context) {
     const { breach, note, folder, signal } = context
     const { large, small } = chosen(context)

@@ -32,8 +32,9 @@ export const crash: Proof = {
   name: 'crash',
   means:
     'an app, its workers and PostgreSQL that are killed at any point of what they do leave nothing lost, nothing twice and nothing lying about',
-  unit: 'kills at every point',
+  unit: 'deaths at every point',
   amount: { ci: 1, full: 10 },
+  shows: { killed: 'kills', points: 'points', serverKills: 'kills of PostgreSQL' },
   run: (proof) =>
     withOneServer(async () => {
       const { size, amount } = proof
@@ -62,8 +63,14 @@ export const crash: Proof = {
       for (const [point, count] of decoded.missing())
         proof.breach(`${count} of ${times.jail[size]} kills with a real decoder at "${point}"`)
       const [kills, decoding] = [sumOf(tally.hits), sumOf(decoded.hits)]
-      const figures = { points: tally.hits.size, serverKills, decoding, playings: sumOf(tally.playings) + sumOf(decoded.playings) }
-      return { runs: kills + decoding + serverKills, figures }
+      const figures = {
+        killed: kills,
+        points: tally.hits.size,
+        serverKills,
+        decoding,
+        playings: sumOf(tally.playings) + sumOf(decoded.playings),
+      }
+      return { runs: amount, figures }
     }),
 }
 

@@ -22,6 +22,7 @@ export const decode: Proof = {
   means: 'every broken file and every mutation of a good one ends as a verdict within 12 s, and the process that asked lives on',
   unit: 'mutations',
   amount: { ci: 240, full: 20_000 },
+  shows: { corpus: 'files of the corpus', slowestMs: 'ms at most' },
   async run(context) {
     const { folder, random, amount, breach, note } = context
     const seeds = await seedsOf(context)

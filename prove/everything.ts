@@ -32,6 +32,14 @@ export const everything: Proof = {
     'through kills, sleepers, lost and doubled jobs, failing storage, late writes and long transactions no byte is without its row, nothing attached goes, and in the end nothing is owed',
   unit: 'storms',
   amount: { ci: 1, full: 20 },
+  shows: {
+    people: 'people',
+    files: 'files',
+    killed: 'kills',
+    slept: 'sleepers',
+    storageFaults: 'storage faults',
+    landedLate: 'late landings',
+  },
   async run(proof) {
     const figures: Figures = {}
     await withOneServer(async () => {

@@ -25,6 +25,7 @@ export const gate: Proof = {
     'a file gets the verdict that it deserves, and the same row, by every way in: valid, spoofed, polyglot, cut off, a bomb, infected or with metadata',
   unit: 'files',
   amount: { ci: 12, full: 420 },
+  shows: { landings: 'landings', onGateway: 'files on a real S3 server' },
   async run(context) {
     const onGateway = amountOnGateway(context, gatewayShare, 'sent')
     const files = filesFor(context)

@@ -19,6 +19,8 @@ export type Proof = {
    * A run of all proofs takes a tenth of `full`, rounded up, and never less than `ci`.
    */
   readonly amount: { readonly ci: number; readonly full: number }
+  /** Which figures tell a stranger what was done, by name, and the words that follow the number in the README. */
+  readonly shows?: Readonly<Record<string, string>>
   /** True for what is run by its name or with --nightly alone. */
   readonly nightly?: boolean
   /** A breach is reported by `context.breach`; throwing counts as one. Must end what it started. */

@@ -47,6 +47,7 @@ export const jobs: Proof = {
     'jobs that are handed out one to five times, forgotten with the whole queue or done by workers thought dead have one effect each, none is lost, and no bad file keeps a good one waiting',
   unit: 'jobs',
   amount: { ci: 120, full: 10_000 },
+  shows: { deliveries: 'deliveries', zombies: 'zombies', killed: 'kills' },
   run: (proof) => withOneServer(() => run(proof)),
 }
 

@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
 const usage = `npm run prove [-- [NAME…] [--seed N] [--json] [--nightly] [--size ci|tenth|full] [--corpus DIR]…]
 
   Without a name: all of them at a tenth of their numbers, or in full with --nightly. With names: those, in full.
-  What they gave is written to PROOF.json, and from there to the README's table.
+  What they gave is written to PROOF.json, and from there to the README's table, when the source is as it was committed.
   --corpus adds a folder of files to those of the project, for the proofs that take files.
 
 ${proofs.map(({ name, means, unit, amount }) => `  ${name.padEnd(12)} ${means} (${amount.full} ${unit})`).join('\n')}`
@@ -41,7 +41,9 @@ if (values.help || unknown.length > 0 || missing.length > 0 || size === null || 
 
 for (const proof of proofs.filter(isChosen)) {
   const report = await prove(proof, size)
-  if (size !== 'ci') keep(proofs, report, size)
+  const isKept = size !== 'ci' && values.corpus.length === 0 && keep(proofs, report, size)
+  if (size !== 'ci' && !isKept && !values.json)
+    console.log('  Not kept in PROOF.json: it is smaller than what stands there, or not of the project as committed.')
   if (values.json) console.log(JSON.stringify(report))
   else print(proof, report)
   if (!report.ok) process.exitCode = 1

@@ -37,6 +37,7 @@ export const privacy: Proof = {
     'no place is left in what is served, and nothing else is lost: pixels, samples, orientation, colours and what the camera says stay',
   unit: 'files',
   amount: { ci: 12, full: 320 },
+  shows: { variants: 'variants', refused: 'refused in words' },
   async run(context) {
     const { folder, random, amount, size } = context
     const some = size === 'ci' ? new Set(random.shuffle([...sourceNames]).slice(0, 5)) : new Set(sourceNames)

@@ -14,6 +14,7 @@ export const races: Proof = {
     'what 64 callers are told who race attach, replace, detach, purge, verify, cancel and sweep is what one after another could have been told; none is lost or double, none meets a deadlock, nothing attached loses its bytes',
   unit: 'rounds',
   amount: { ci: 8, full: 2_000 },
+  shows: { calls: 'calls of 64 callers', deadlocks: 'deadlocks' },
   run: (proof) =>
     withOneServer(async () => {
       const ground = await openGround(proof)
@@ -35,7 +36,7 @@ export const races: Proof = {
         if (deadlocks > 0) proof.breach(`the server ended ${deadlocks} deadlocks`)
         const { undecided, ...counts } = ground.counts
         if (undecided > 0) proof.breach(`of ${undecided} owners no answer was found: raise the bound of the search`)
-        return { runs: deeds, figures: { rounds, callers: 64, deadlocks, ...counts } }
+        return { runs: rounds, figures: { calls: deeds, callers: 64, deadlocks, ...counts } }
       } finally {
         await ground.close()
       }

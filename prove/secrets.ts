@@ -22,6 +22,7 @@ export const secrets: Proof = {
     'of what is secret nothing is seen in logs, telemetry, on streams, in errors with all their causes, in jobs or in rows, whatever goes wrong',
   unit: 'playings',
   amount: { ci: 24, full: 2_000 },
+  shows: { canaries: 'canaries', kinds: 'kinds of secrets' },
   async run(context) {
     const canaries = createCanaries(context.random.fork('canaries'))
     const ears = openEars(canaries, context.breach)

@@ -31,6 +31,7 @@ export const soak: Proof = {
     'after 10,000 whole lives of files, with two faults in a hundred calls, memory, open files and the scratch folder are where they were',
   unit: 'lifecycles',
   amount: { ci: 40, full: 10_000 },
+  shows: { faults: 'faults' },
   async run(context) {
     if (!existsSync('/proc/self/fd')) return { runs: 0 }
     return withOneServer(async () => {

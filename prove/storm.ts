@@ -22,6 +22,7 @@ export const storm: Proof = {
   means: `when three calls of ten to storage fail for minutes and then none, every lifecycle comes to a right end, asks storage no more often than its backoff allows, and leaves no orphan`,
   unit: 'storms',
   amount: { ci: 12, full: 1_200 },
+  shows: { requests: 'requests', mostTimes: 'times the usual at most' },
   async run(context) {
     return withOneServer(async () => {
       const lanes = await openLanes(context)

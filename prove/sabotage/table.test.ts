@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
 import { changesOf } from './sabotage.ts'
 import { sabotages } from './table.ts'
 
@@ -34,6 +35,15 @@ describe('the sabotages', () => {
         broken.set(
           file,
           text.replace(find, () => replace),
+        )
+      }
+      // What does not parse is noticed by anything.
+      for (const [file, text] of broken) {
+        const { diagnostics = [] } = ts.transpileModule(text, { fileName: file, reportDiagnostics: true })
+        assert.deepEqual(
+          diagnostics.map(({ messageText }) => messageText),
+          [],
+          file,
         )
       }
       const { red } = sabotage

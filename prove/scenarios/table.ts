@@ -8,5 +8,5 @@ import { time } from './time.ts'
 import { unmanaged } from './unmanaged.ts'
 import { uploads } from './uploads.ts'
 
-/** Everything that people do with the library. What is new in it is a new row here, and every proof plays it. */
+/** Everything that people do with the library. What is new in it is a new row here, and `nth`, `storm`, `secrets` and `crash` play it. */
 export const scenarios: readonly Scenario[] = [...uploads, ...parts, ...slots, ...gate, ...delivery, ...unmanaged, ...time, ...operations]
