@@ -8,7 +8,7 @@ import { findProgram } from '../../src/adapters/processing/jail/programs.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Verdict } from '../../src/core/ports/jail.ts'
 import { descendants, isAlive } from '../services/processes.ts'
-import { growing, hostileArguments } from './fixtures/hostile-decoder.ts'
+import { growing, hiding, hostileArguments } from './fixtures/hostile-decoder.ts'
 import { openPlace, type Place, quarters } from './fixtures/visits.ts'
 
 const mebibyte = 1024 * 1024
@@ -102,6 +102,12 @@ describe('a decoder that a file took over', { timeout: 300_000 }, () => {
         const began = performance.now()
         assert.match(await endOnce(`() => { ${script} }`, { bubblewrap }), /^it took \d+ MiB of memory and may take \d+ MiB$/)
         assert.ok(performance.now() - began < 9_000, 'before its time was over')
+      })
+
+  for (const [name, script] of Object.entries({ 'a file in memory': hiding.memfd, 'a file of its folder without a name': hiding.file }))
+    for (const bubblewrap of [findProgram('bwrap'), null])
+      it(`is ended when it keeps ${name} by a mapping alone, ${bubblewrap ? 'in' : 'without'} a sandbox`, async () => {
+        assert.match(await endOnce(`(visit) => { ${script} }`, { bubblewrap }), /^it hid from being looked at/)
       })
 
   it('is ended when it fills its folder with many files, with a folder, with large files, or with one that has lost its name', async () => {

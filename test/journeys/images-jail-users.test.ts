@@ -38,7 +38,7 @@ describe('the jail of a user without rights', { skip: whyNot(), timeout: 120_000
     const whole = `
       import { readdirSync, readFileSync } from 'node:fs'
       import { openPlace, quarters, recipe } from ${JSON.stringify(new URL('fixtures/visits.ts', import.meta.url).href)}
-      import { growing, hostileArguments } from ${JSON.stringify(new URL('fixtures/hostile-decoder.ts', import.meta.url).href)}
+      import { growing, hiding, hostileArguments } from ${JSON.stringify(new URL('fixtures/hostile-decoder.ts', import.meta.url).href)}
       import { descendants } from ${JSON.stringify(new URL('../services/processes.ts', import.meta.url).href)}
       const open = (more) => openPlace({ require: true, scratchFolder: process.env.TMPDIR, ...more })
       const hostile = async (onVisit) => {
@@ -83,6 +83,10 @@ describe('the jail of a user without rights', { skip: whyNot(), timeout: 120_000
       isLimited: true,
       crowd: 'it started more than 64 processes or 1024 threads, or opened 2048 files',
     })
+  })
+
+  it('ends a decoder that lets nobody look at it', async () => {
+    assert.match(String(await asNobody(`return hostile('(visit) => { ' + hiding.unseen + ' }')`)), /^it hid from being looked at/)
   })
 
   it('sees what a decoder takes in its sandbox', async () => {

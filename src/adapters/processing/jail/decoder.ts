@@ -1,7 +1,7 @@
 import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import type { ChildFolder } from './child-folder.ts'
-import { keepLooking } from './excess.ts'
+import { keepLooking, openProcessTable, type ProcessTable } from './excess.ts'
 import { type Inbox, replyInbox } from './inbox.ts'
 import { launch, type Launched } from './launch.ts'
 import { cpuSecondsAtRest, cpuSecondsWithin } from './limits.ts'
@@ -36,6 +36,8 @@ export interface Decoder {
   readonly alive: boolean
   /** Of the child itself, not of what is around it. Known once it is ready. */
   readonly pid: number
+  /** Null without a sandbox. Known once it is ready. */
+  readonly table: ProcessTable | null
   /** Waits for the child to say that it is warm. @throws RindleError `decoder_unavailable` */
   ready(timeoutMs: number): Promise<Warm>
   /**
@@ -51,6 +53,8 @@ export const startDecoder = (sandbox: Sandbox | null, folder: ChildFolder, nodeA
   const launched = launch(sandbox, folder, nodeArguments)
   const inbox = replyInbox(launched)
   let pid = 0
+  let table: ProcessTable | null = null
+  launched.child.once('exit', () => table?.close())
   return {
     get alive() {
       return launched.alive
@@ -58,9 +62,14 @@ export const startDecoder = (sandbox: Sandbox | null, folder: ChildFolder, nodeA
     get pid() {
       return pid
     },
+    get table() {
+      return table
+    },
     ready: async (timeoutMs) => {
       const said = await warm(launched, inbox, timeoutMs)
       pid = said.pid
+      table = sandbox ? openProcessTable(pid) : null
+      if (!launched.alive) table?.close()
       return said
     },
     ask: (visit, limits) => ask({ launched, inbox, pid }, visit, limits),

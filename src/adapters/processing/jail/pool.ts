@@ -328,8 +328,8 @@ const allowanceOf = ({ confinement, limits, isInMemory }: Member, { byteSize, va
 }
 
 const excessOfMember = (member: Member, occasion: Occasion): string | null => {
-  const { decoder, folder, place } = member
-  return excessOf({ pid: decoder.pid, isApart: place.sandbox !== null, output: folder.output }, allowanceOf(member, occasion))
+  const { decoder, folder } = member
+  return excessOf({ pid: decoder.pid, table: decoder.table, output: folder.output }, allowanceOf(member, occasion))
 }
 
 /** What a used child says for want of memory that a fresh one may have. */
