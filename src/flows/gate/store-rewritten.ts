@@ -51,7 +51,7 @@ export async function storeRewritten(
   signal.throwIfAborted()
   const { head, isPatched } = await write(store, object.key, rewriting)
   const readBack = await store.read(object.key, { signal })
-  const stored = readBack && (await hashBody(readBack.body, signal))
+  const stored = readBack && (await hashBody(readBack.body, { signal, atMost: byteSize }))
   const isSame = stored?.sha256 === sha256 && stored.byteSize === byteSize
   if (!isSame && isPatched) throw new RindleError('decoder_killed', { reason: 'it changed more of the file than it said' })
   if (!isSame) throw new RindleError('storage_failed', { operation: 'keep a rewritten file as it was sent', store: store.id })

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { RindleContext } from '../../context.ts'
 import { isRindleError } from '../../core/errors.ts'
 import type { Inquiry } from '../../core/invariants.ts'
@@ -8,6 +8,7 @@ import {
   listPresentObjects,
   type PresentObject,
 } from '../../database/queries/invariants-of-storage.ts'
+import { hashBody } from '../../files/hash-file.ts'
 
 type Context = Pick<RindleContext, 'db' | 'stores' | 'clock'>
 
@@ -20,8 +21,8 @@ const atOnce = 8
  */
 export async function lookForObjects(ctx: Context, inquiry: Inquiry, options: { readonly bytes: number }): Promise<void> {
   const stride = options.bytes > 0 ? Math.max(1, Math.ceil((await countPresentObjects(ctx.db.pool)) / options.bytes)) : Infinity
-  // Another part of them every time.
-  let place = Number.isFinite(stride) ? Math.floor(ctx.clock.now().getTime() / 1000) % stride : 0
+  // Another part of them every time, whatever hour it is started at.
+  let place = Number.isFinite(stride) ? randomInt(stride) : 0
   for (let after: string | null = null; ;) {
     inquiry.signal?.throwIfAborted()
     const page = await listPresentObjects(ctx.db.pool, { after, limit: pageSize })
@@ -52,7 +53,7 @@ const look = async (ctx: Context, inquiry: Inquiry, object: PresentObject, isRea
 }
 
 interface Found {
-  /** Null: nothing is there. */
+  /** Null: nothing is there. More than the row says, where the bytes were read: they were left there. */
   readonly byteSize: number | null
   /** Of the bytes, where they were read. */
   readonly sha256: string | null
@@ -65,22 +66,17 @@ const askStorage = async (ctx: Context, object: PresentObject, isRead: boolean, 
   if (!isRead) return { byteSize: (await store.head(object.key, options))?.sizeBytes ?? null, sha256: null, read: false }
   const body = await store.read(object.key, options)
   if (!body) return { byteSize: null, sha256: null, read: true }
-  const hash = createHash('sha256')
-  let byteSize = 0
-  for await (const chunk of body.body) {
-    signal?.throwIfAborted()
-    hash.update(chunk)
-    byteSize += chunk.byteLength
-  }
-  return { byteSize, sha256: hash.digest('hex'), read: true }
+  return { ...(await hashBody(body.body, { signal, atMost: object.byteSize ?? Infinity })), read: true }
 }
 
 /** What a client may still write to is not held to its length: the gate does that, on the bytes themselves. */
 const breachOf = (object: PresentObject, found: Found): { readonly invariant: 'stored' | 'bytes'; readonly found: string } | null => {
   const what = `${object.role === 'original' ? 'an' : 'a'} ${object.role}`
   if (found.byteSize === null) return { invariant: 'stored', found: `${what} that is not in storage` }
-  if (object.role !== 'staging' && object.byteSize !== null && object.byteSize !== found.byteSize)
-    return { invariant: 'stored', found: `${what} of ${object.byteSize} bytes, of which storage has ${found.byteSize}` }
+  if (object.role !== 'staging' && object.byteSize !== null && object.byteSize !== found.byteSize) {
+    const given = found.read && found.byteSize > object.byteSize ? 'gives more' : `has ${found.byteSize}`
+    return { invariant: 'stored', found: `${what} of ${object.byteSize} bytes, of which storage ${given}` }
+  }
   if (found.sha256 !== null && found.sha256 !== object.sha256)
     return { invariant: 'bytes', found: `${what} of which storage gives other bytes than were recorded` }
   return null
