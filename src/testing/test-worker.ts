@@ -75,9 +75,11 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
     const waiting = () => persist(clock, () => namesOfWaitingJobs(ctx.db.pool))
     for (let names = first.length > 0 ? first : await waiting(); names.length > 0; names = await waiting()) {
       runner.wake(names)
-      while (await persist(clock, () => runner.turn())) await clock.during(runner.drained())
-      await clock.during(runner.drained())
-      await persist(clock, () => runner.turn())
+      do {
+        while (await persist(clock, () => runner.turn())) await clock.during(runner.drained())
+        await clock.during(runner.drained())
+        // What ends what was done may also take what was enqueued meanwhile.
+      } while ((await persist(clock, () => runner.turn())) || isAtWork(runner))
     }
     await persist(clock, () => publish(ctx))
   }
@@ -125,6 +127,8 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
   }
   return { work: () => doing(() => turn()), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle) }
 }
+
+const isAtWork = (runner: JobRunner): boolean => Object.values(runner.running()).some((count) => count > 0)
 
 const described = ({ entity, id, state, dueAt }: OwedRow): string => `${entity} ${id} (${state}, due ${dueAt.toISOString()})`
 
