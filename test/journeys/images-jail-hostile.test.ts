@@ -38,6 +38,8 @@ describe('a decoder that a file took over', { timeout: 300_000 }, () => {
     const left = descendants(process.pid)
     await place.close()
     assert.deepEqual(await readdir(scratchFolder), [])
+    // A process that was ended is still to be seen until the kernel has come to it.
+    for (let looks = 0; looks < 100 && left.some(isAlive); looks += 1) await sleep(10)
     assert.deepEqual(left.filter(isAlive), [])
     return said
   }
