@@ -135,6 +135,10 @@ export interface Inquiry {
   looked(what: keyof Looked, count?: number): void
   /** What a store did not answer is no breach, and not well either. */
   leaveOut(store: string, err: unknown): void
+  /** It answers: what it did not answer before was no silence. */
+  hears(store: string): void
+  /** Whether it failed so often in a row that it is asked no more. */
+  isGivenUp(store: string): boolean
   /** So many more findings are wanted of it. */
   room(invariant: InvariantName): number
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { isRindleError } from '../../src/core/errors.ts'
+import { isRindleError, RindleError } from '../../src/core/errors.ts'
 import { invariants, type InvariantName } from '../../src/core/invariants.ts'
 import { sealedKey, stagingKey } from '../../src/core/object-key.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
@@ -319,6 +319,7 @@ for (const engine of engines) {
       const { findings, unanswered, cut, looked } = await check({ bytes: Infinity })
       assert.deepEqual(findings, [])
       assert.deepEqual([unanswered, cut], [[], []])
+      assert.equal((await check({ bytes: 0 })).looked.bytes, 0)
       assert.ok(looked.rows > 20 && looked.objects > 5 && looked.keys > 5 && looked.bytes > 200, JSON.stringify(looked))
     })
 
@@ -423,6 +424,24 @@ for (const engine of engines) {
       assert.deepEqual([findings.map(({ invariant }) => invariant), cut], [['variant-object'], ['variant-object']])
       assert.equal(unanswered.length, 1)
       assert.ok((unanswered[0]?.calls ?? 0) > 3)
+      assert.equal(unanswered[0]?.isGivenUp, false)
+    })
+
+    it('give a store up that failed twenty times in a row, and one that answers in between not', async () => {
+      for (let index = 0; index < 60; index += 1)
+        await addObject(stand, { role: 'unmanaged', store: bucket.id, key: `unmanaged/${index}`, state: 'present' }, [])
+      const said: string[] = []
+      const deaf = () => Promise.reject(new TypeError('connect https://user:hunter2@store.test'))
+      let asked = 0
+      meanwhile.reading = () => ((asked += 1), deaf())
+      const { unanswered } = await check({ bytes: 0, limit: 1, say: (line) => said.push(line) })
+      assert.equal(unanswered[0]?.isGivenUp, true)
+      assert.ok(asked >= 20 && asked < 28, `${asked} calls`)
+      assert.equal(said.filter((line) => line.endsWith('failed 20 times in a row and is asked no more.')).length, 1)
+      asked = 0
+      meanwhile.reading = async () => ((asked += 1) % 10 === 0 ? undefined : deaf())
+      const patient = await check({ bytes: 0, limit: 1 })
+      assert.deepEqual([patient.unanswered[0]?.isGivenUp, asked > 60], [false, true])
     })
 
     it('read back another part of the objects at the same hour', async () => {
@@ -459,15 +478,20 @@ for (const engine of engines) {
       assert.ok(isLetGo && sent <= Number(byteSize) + 48, `${sent} bytes`)
     })
 
-    it('stop when told to', async () => {
+    it('stop when told to, with what was found until then', async () => {
       const reason = new Error('enough')
-      await assert.rejects(check({ signal: AbortSignal.abort(reason) }), reason)
+      const early = await check({ signal: AbortSignal.abort(reason) })
+      assert.deepEqual([early.isStopped, early.looked.rows], [true, 0])
+      await stand.database.query('update rindle.media_variants set byte_size = byte_size + 1 where asset_id = $1', [scene.shown])
       const control = new AbortController()
       meanwhile.reading = async () => control.abort(reason)
-      await assert.rejects(check({ bytes: 0, signal: control.signal }), reason)
+      const { findings, isStopped, unanswered, looked } = await check({ bytes: 0, signal: control.signal })
+      assert.deepEqual([isStopped, looked.keys, unanswered], [true, 0, []])
+      assert.ok(findings.length > 0 && findings.every(({ invariant }) => invariant === 'variant-object'))
     })
 
-    const doctorSays = async (...args: readonly string[]) => {
+    const doctorSays = (...args: readonly string[]) => doctorSaysUntil(AbortSignal.timeout(60_000), ...args)
+    const doctorSaysUntil = async (signal: AbortSignal, ...args: readonly string[]) => {
       const flags = Object.fromEntries(args.map((arg) => [arg.replace(/=.*/, ''), arg.includes('=') ? arg.replace(/.*=/, '') : true]))
       const profiles = stand.ctx.profiles
       const overrides = { clock: stand.clock, databaseClock: stand.clock.database, jail: stand.jail }
@@ -481,7 +505,7 @@ for (const engine of engines) {
           },
           overrides,
         )
-      return doctor.run({ flags, argument: '', app, say: () => undefined, signal: AbortSignal.timeout(60_000) })
+      return doctor.run({ flags, argument: '', app, say: () => undefined, signal })
     }
 
     it('are asked by `rindle doctor --invariants`, which is well where nothing is broken', async () => {
@@ -503,6 +527,18 @@ for (const engine of engines) {
       assert.match(lines[1] ?? '', /^ {9}variant [0-9a-f-]{36}: its object has another length or recipe than was recorded$/)
       assert.equal(lines.at(-1)?.trim(), invariants['variant-object'].cure)
       assert.doesNotMatch(JSON.stringify([rows, lines]), /sealed\/|variants\/|https?:|secret/)
+    })
+
+    it('are told by it as far as it came, with the first error of a store', async () => {
+      const stopped = await doctorSaysUntil(AbortSignal.abort(), 'invariants')
+      assert.deepEqual([stopped.ok, stopped.stopped, stopped.lines], [false, true, ['Stopped: not all was asked.']])
+      meanwhile.reading = () => Promise.reject(new TypeError('connect https://user:hunter2@store.test'))
+      const unknown = await doctorSays('invariants', 'bytes=none')
+      const { message } = new RindleError('storage_failed', { operation: 'head', store: bucket.id })
+      assert.ok(unknown.lines?.includes(`         First: storage_failed: ${message}`), unknown.lines?.join('\n'))
+      assert.deepEqual(unknown.rows.at(-1)?.['error'], { code: 'storage_failed', message })
+      assert.deepEqual([unknown.ok, unknown.stopped], [false, undefined])
+      assert.doesNotMatch(JSON.stringify(unknown), /hunter2|store\.test/)
     })
 
     it('are not asked where the flags make no sense', async () => {

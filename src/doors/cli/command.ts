@@ -4,6 +4,8 @@ import type { Rindle } from '../../rindle.ts'
 export interface Report {
   /** False makes the exit code 1. */
   readonly ok: boolean
+  /** Told to end before it was through: what it has is printed, and the exit code says that it may be run again. */
+  readonly stopped?: boolean
   readonly summary: string
   readonly rows: readonly Readonly<Record<string, unknown>>[]
   /** How the rows are shown to people; their values in a line each when absent. */

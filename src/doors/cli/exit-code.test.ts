@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RindleError } from '../../core/errors.ts'
-import { exitCodeOf, exitCodes } from './exit-code.ts'
+import { exitCodeOf, exitCodeOfReport, exitCodes } from './exit-code.ts'
 
 describe('the exit code of a failure', () => {
   const available = (inGate: boolean) => new RindleError('asset_not_available', { assetId: 'a', state: 'validating', inGate })
@@ -14,4 +14,12 @@ describe('the exit code of a failure', () => {
     ['says configuration where the installation is to blame', new RindleError('app_not_found', { looked: [] }), exitCodes.configuration],
   ] as const)
     it(title, () => assert.equal(exitCodeOf(err), code))
+})
+
+describe('the exit code of a report', () => {
+  it('says whether all is well, and retryable of one that was stopped, whatever it found until then', () => {
+    assert.equal(exitCodeOfReport({ ok: true }), exitCodes.ok)
+    assert.equal(exitCodeOfReport({ ok: false }), exitCodes.notOk)
+    for (const ok of [true, false]) assert.equal(exitCodeOfReport({ ok, stopped: true }), exitCodes.retryable)
+  })
 })

@@ -16,6 +16,11 @@ export const exitCodes = {
   configuration: 78,
 } as const
 
+export const exitCodeOfReport = ({ ok, stopped = false }: { readonly ok: boolean; readonly stopped?: boolean }): number => {
+  if (stopped) return exitCodes.retryable
+  return ok ? exitCodes.ok : exitCodes.notOk
+}
+
 export const exitCodeOf = (err: unknown): number => {
   if (!isRindleError(err)) return exitCodes.internal
   if (err.retryable) return exitCodes.retryable

@@ -1,5 +1,5 @@
 import { openedContextOf } from '../../context.ts'
-import { RindleError } from '../../core/errors.ts'
+import { isRindleError, RindleError } from '../../core/errors.ts'
 import { invariants } from '../../core/invariants.ts'
 import { checkInvariants, type InvariantReport } from '../../flows/ops/check-invariants.ts'
 import type { Rindle } from '../../rindle.ts'
@@ -17,7 +17,10 @@ export const invariantFlags: Readonly<Record<string, Flag>> = {
   'at-rest': { help: 'With --invariants: also say what is still owed, for a system that should have nothing to do.' },
 }
 
-/** Asks every invariant and says what is broken, and what to do about it. Not ok while a store does not answer, since then not all is known. */
+/**
+ * Asks every invariant and says what is broken, and what to do about it. Not ok while a store does not answer, nor when it was stopped, since
+ * then not all is known; what was found until then is told.
+ */
 export const reportInvariants = async (
   rindle: Rindle,
   flags: Flags,
@@ -26,7 +29,8 @@ export const reportInvariants = async (
   const bytes = bytesOf(flags['bytes'])
   const report = await checkInvariants(await openedContextOf(rindle), { ...options, bytes, quiet: flags['at-rest'] === true })
   return {
-    ok: report.findings.length + report.unanswered.length === 0,
+    ok: report.findings.length + report.unanswered.length === 0 && !report.isStopped,
+    ...(report.isStopped ? { stopped: true } : {}),
     summary: summaryOf(report),
     rows: rowsOf(report),
     lines: linesOf(report),
@@ -52,22 +56,30 @@ const bytesOf = (given: Flags[string]): number => {
 
 const rowsOf = ({ findings, unanswered }: InvariantReport): Report['rows'] => [
   ...findings.map((one) => ({ ...one, cure: invariants[one.invariant].cure })),
-  ...unanswered.map(({ store, calls }) => ({ unanswered: store, calls })),
+  ...unanswered.map(({ store, calls, isGivenUp, err }) => ({ unanswered: store, calls, givenUp: isGivenUp, error: errorOf(err) })),
 ]
 
 /** The ids of one invariant stand together, below what it says and what to do. */
-const linesOf = ({ findings, cut, unanswered }: InvariantReport): string[] => [
+const linesOf = ({ findings, cut, unanswered, isStopped }: InvariantReport): string[] => [
   ...[...Map.groupBy(findings, ({ invariant }) => invariant)].flatMap(([name, broken]) => [
     `broken   ${name}: ${invariants[name].means}`,
     ...broken.map(({ entity, id, found }) => `         ${entity} ${id}: ${found}`),
     ...(cut.includes(name) ? ['         and more'] : []),
     `         ${invariants[name].cure}`,
   ]),
-  ...unanswered.map(
-    ({ store, calls }) =>
-      `problem  The store ${store} did not answer ${calls} time${calls === 1 ? '' : 's'}, so that not all is known; see \`rindle doctor\`.`,
-  ),
+  ...unanswered.flatMap(({ store, calls, isGivenUp, err }) => [
+    `problem  The store ${store} did not answer ${calls} time${calls === 1 ? '' : 's'}, so that not all is known; see \`rindle doctor\`.`,
+    `         First: ${Object.values(errorOf(err)).join(': ')}`,
+    ...(isGivenUp ? ['         It failed so often in a row that it was asked no more.'] : []),
+  ]),
+  ...(isStopped ? ['Stopped: not all was asked.'] : []),
 ]
+
+/** Only the library's own errors are known to hold no address and no secret. */
+const errorOf = (err: unknown): { readonly code: string; readonly message: string } => {
+  if (isRindleError(err)) return { code: err.code, message: err.message }
+  return { code: 'internal_error', message: err instanceof Error ? err.name : typeof err }
+}
 
 const summaryOf = ({ findings, looked, cut }: InvariantReport): string => {
   const { rows, objects, keys, bytes } = looked

@@ -4,7 +4,7 @@ import { version } from '../../version.ts'
 import type { Command, Report } from './command.ts'
 import { commands } from './commands/index.ts'
 import type { CliConfig } from './config.ts'
-import { exitCodeOf, exitCodes } from './exit-code.ts'
+import { exitCodeOf, exitCodeOfReport, exitCodes } from './exit-code.ts'
 import { findApp } from './find-app.ts'
 
 interface CliStreams {
@@ -87,7 +87,7 @@ const runCommand = async (
     })
     const { lines: _, ...forPrograms } = report
     out(json ? `${JSON.stringify({ command: command.name, ...forPrograms })}\n` : linesOf(report))
-    return report.ok ? exitCodes.ok : exitCodes.notOk
+    return exitCodeOfReport(report)
   } catch (problem) {
     if (json) out(`${JSON.stringify({ command: command.name, ok: false, error: errorOf(problem) })}\n`)
     else err(`rindle ${command.name}: ${messageOf(problem)}\n`)

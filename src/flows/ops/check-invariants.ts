@@ -27,12 +27,26 @@ export interface InvariantReport {
   readonly findings: readonly InvariantFinding[]
   /** Of which there are more than the limit. */
   readonly cut: readonly InvariantName[]
-  /** Stores that did not answer everything, so that not all is known: how often, and the first error. */
-  readonly unanswered: readonly { readonly store: string; readonly calls: number; readonly err: unknown }[]
+  /** Stores that did not answer everything, so that not all is known. */
+  readonly unanswered: readonly Unanswered[]
+  /** Told to stop before all was asked: this is what was found until then. */
+  readonly isStopped: boolean
   readonly looked: Readonly<Looked>
 }
 
+interface Unanswered {
+  readonly store: string
+  /** How often it failed. */
+  readonly calls: number
+  /** The first error. */
+  readonly err: unknown
+  /** After so many failures in a row it was asked no more. */
+  readonly isGivenUp: boolean
+}
+
 const pageSize = 1_000
+/** Of a store that lets every call wait for its end, the rest is not worth the hours. */
+const mostFailuresInARow = 20
 const sayEveryMs = 5_000
 /** The end of the history that may be going just now is not asked. */
 const goingSeconds = 86_400
@@ -40,18 +54,33 @@ const goingSeconds = 86_400
 /**
  * Asks of every row, and of storage, whether what must be so is so. Read-only, and right on a system that works meanwhile: each question is
  * asked in one snapshot, a page of rows at a time, and of storage in an order in which nothing that is being born or deleted is taken for a
- * breach. Of the history one reading sorts all of it, on the server.
+ * breach. Of the history one reading sorts all of it, on the server. Once `signal` is aborted it ends at the next answer, with what it has.
  *
- * @throws RindleError `database_unavailable`; the reason of `signal`. A store that fails is `unanswered`.
+ * @throws RindleError `database_unavailable`. A store that fails is `unanswered`, and asked no more after twenty failures in a row.
  */
 export async function checkInvariants(
   ctx: Pick<RindleContext, 'db' | 'stores' | 'clock' | 'leaseSeconds'>,
   options: InvariantOptions = {},
 ): Promise<InvariantReport> {
-  const { quiet = false, bytes = 1_000, storage = true, limit = 100, signal } = options
-  const overdueSeconds = options.overdueSeconds ?? clockDoubtSeconds + 3 * ctx.leaseSeconds
-  const { report, inquiry } = openInquiry(ctx, { limit, ...(options.say ? { say: options.say } : {}), ...(signal ? { signal } : {}) })
+  const { limit = 100, say, signal } = options
+  const { report, inquiry } = openInquiry(ctx, { limit, ...(say ? { say } : {}), ...(signal ? { signal } : {}) })
+  try {
+    await askAll(ctx, inquiry, options, limit)
+    return report(false)
+  } catch (err) {
+    if (!signal?.aborted) throw err
+    return report(true)
+  }
+}
 
+const askAll = async (
+  ctx: Pick<RindleContext, 'db' | 'stores' | 'clock' | 'leaseSeconds'>,
+  inquiry: Inquiry,
+  options: InvariantOptions,
+  limit: number,
+): Promise<void> => {
+  const { quiet = false, bytes = 1_000, storage = true, signal } = options
+  const overdueSeconds = options.overdueSeconds ?? clockDoubtSeconds + 3 * ctx.leaseSeconds
   for (const table of walkedTables) {
     for (let after: string | null = null, more = true; more;) {
       signal?.throwIfAborted()
@@ -71,7 +100,6 @@ export async function checkInvariants(
     await lookForObjects(ctx, inquiry, { bytes })
     await lookForStrays(ctx, inquiry, { quiet })
   }
-  return report()
 }
 
 interface Opening {
@@ -83,10 +111,10 @@ interface Opening {
 const openInquiry = (
   ctx: Pick<RindleContext, 'clock'>,
   { limit, say, signal }: Opening,
-): { readonly report: () => InvariantReport; readonly inquiry: Inquiry } => {
+): { readonly report: (isStopped: boolean) => InvariantReport; readonly inquiry: Inquiry } => {
   const findings = new Map<InvariantName, Map<string, InvariantFinding>>()
   const cut = new Set<InvariantName>()
-  const unanswered = new Map<string, { calls: number; readonly err: unknown }>()
+  const unanswered = new Map<string, { calls: number; inARow: number; readonly err: unknown; isGivenUp: boolean }>()
   const looked: Looked = { rows: 0, objects: 0, keys: 0, bytes: 0 }
   let saidAtMs = ctx.clock.monotonicMs()
   const of = (invariant: InvariantName): Map<string, InvariantFinding> => {
@@ -94,12 +122,21 @@ const openInquiry = (
     findings.set(invariant, known)
     return known
   }
+  const sayNowAndThen = (): void => {
+    const nowMs = ctx.clock.monotonicMs()
+    if (!say || nowMs - saidAtMs < sayEveryMs) return
+    saidAtMs = nowMs
+    const failed = [...unanswered.values()].reduce((sum, { calls }) => sum + calls, 0)
+    const failures = failed > 0 ? `, ${failed} calls not answered` : ''
+    say(`${looked.rows} rows, ${looked.objects} objects and ${looked.keys} keys looked at, ${looked.bytes} bytes read${failures}.`)
+  }
   const names = Object.keys(invariants).filter(isInvariant)
   return {
-    report: () => ({
+    report: (isStopped) => ({
       findings: names.flatMap((name) => [...(findings.get(name)?.values() ?? [])]),
       cut: names.filter((name) => cut.has(name)),
-      unanswered: [...unanswered].map(([store, { calls, err }]) => ({ store, calls, err })),
+      unanswered: [...unanswered].map(([store, { calls, err, isGivenUp }]) => ({ store, calls, err, isGivenUp })),
+      isStopped,
       looked,
     }),
     inquiry: {
@@ -113,16 +150,24 @@ const openInquiry = (
       },
       looked(what, count = 1) {
         looked[what] += count
-        const nowMs = ctx.clock.monotonicMs()
-        if (!say || nowMs - saidAtMs < sayEveryMs) return
-        saidAtMs = nowMs
-        say(`${looked.rows} rows, ${looked.objects} objects and ${looked.keys} keys looked at, ${looked.bytes} bytes read.`)
+        sayNowAndThen()
       },
       leaveOut(store, err) {
-        const known = unanswered.get(store) ?? { calls: 0, err }
+        const known = unanswered.get(store) ?? { calls: 0, inARow: 0, err, isGivenUp: false }
         known.calls += 1
+        known.inARow += 1
         unanswered.set(store, known)
+        if (known.inARow === mostFailuresInARow) {
+          known.isGivenUp = true
+          say?.(`The store ${store} failed ${mostFailuresInARow} times in a row and is asked no more.`)
+        }
+        sayNowAndThen()
       },
+      hears(store) {
+        const known = unanswered.get(store)
+        if (known) known.inARow = 0
+      },
+      isGivenUp: (store) => unanswered.get(store)?.isGivenUp === true,
     },
   }
 }

@@ -22,7 +22,7 @@ const atOnce = 8
 export async function lookForObjects(ctx: Context, inquiry: Inquiry, options: { readonly bytes: number }): Promise<void> {
   const stride = options.bytes > 0 ? Math.max(1, Math.ceil((await countPresentObjects(ctx.db.pool)) / options.bytes)) : Infinity
   // Another part of them every time, whatever hour it is started at.
-  let place = Number.isFinite(stride) ? randomInt(stride) : 0
+  let place = Number.isFinite(stride) ? randomInt(stride) : 1
   for (let after: string | null = null; ;) {
     inquiry.signal?.throwIfAborted()
     const page = await listPresentObjects(ctx.db.pool, { after, limit: pageSize })
@@ -39,12 +39,14 @@ export async function lookForObjects(ctx: Context, inquiry: Inquiry, options: { 
 const look = async (ctx: Context, inquiry: Inquiry, object: PresentObject, isRead: boolean): Promise<void> => {
   const { signal } = inquiry
   signal?.throwIfAborted()
+  if (inquiry.isGivenUp(object.store)) return
   const found = await askStorage(ctx, object, isRead, signal).catch((err: unknown) => {
     if (signal?.aborted || isDatabaseGone(err)) throw err
     inquiry.leaveOut(object.store, err)
     return null
   })
   if (!found) return
+  inquiry.hears(object.store)
   inquiry.looked('objects')
   if (found.read) inquiry.looked('bytes', found.byteSize ?? 0)
   const breach = breachOf(object, found)

@@ -19,8 +19,10 @@ const pageSize = 1_000
 export async function lookForStrays(ctx: Context, inquiry: Inquiry, options: { readonly quiet: boolean }): Promise<void> {
   for (const store of ctx.stores.all()) {
     const attempt = async (run: () => Promise<void>): Promise<void> => {
+      if (inquiry.isGivenUp(store.id)) return
       try {
         await run()
+        inquiry.hears(store.id)
       } catch (err) {
         if (inquiry.signal?.aborted || isDatabaseGone(err)) throw err
         inquiry.leaveOut(store.id, err)
