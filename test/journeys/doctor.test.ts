@@ -89,7 +89,7 @@ for (const engine of engines) {
       const checks = [...new Set(diagnosis.findings.map(({ check }) => check))]
       assert.deepEqual(checks, [
         ...['database', 'schema', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'decoders', 'types', 'scanners'],
-        ...['names', 'gate', 'quarantine', 'unattached'],
+        ...['names', 'owed', 'gate', 'quarantine', 'unattached'],
       ])
       assert.ok(!JSON.stringify(diagnosis).includes(secret.slice(0, 8)))
     })
@@ -188,6 +188,28 @@ for (const engine of engines) {
         const [scanner, worker] = diagnosis.findings.filter(({ check }) => check === 'gate').map(({ found }) => found)
         assert.match(scanner ?? '', /^One file is put off; the oldest came at 20/)
         assert.match(worker ?? '', /^2 files are waiting for a worker/)
+      } finally {
+        await rindle.close()
+      }
+    })
+
+    it('counts the rows of any table that nobody came for, and since when', async () => {
+      const rindle = open()
+      try {
+        await rindle.upload('photo', Buffer.from(plainPicture()), { filename: 'a.png' })
+        const owed = async (ago: string) => {
+          await database.query(`update rindle.media_assets set due_at = now() - $1::interval`, [ago])
+          return (await rindle.doctor()).findings.filter(({ check }) => check === 'owed')
+        }
+        assert.deepEqual(
+          (await owed('2 hours')).map(({ level }) => level),
+          ['ok'],
+        )
+        const [one] = await owed('3 hours')
+        assert.deepEqual([one?.level, one?.cure], ['problem', 'Start one: `rindle work`.'])
+        assert.match(one?.found ?? '', /^One row waits for a worker since 20\S+Z\.$/)
+        await database.query(`update rindle.media_objects set due_at = now() - interval '4 hours'`)
+        assert.match((await owed('3 hours'))[0]?.found ?? '', /^[2-9] rows wait for a worker since 20\S+Z\.$/)
       } finally {
         await rindle.close()
       }

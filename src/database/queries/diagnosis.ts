@@ -1,10 +1,12 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Queryable } from '../database.ts'
 
 /** Beyond this nothing is counted: doctor says `more than`. */
 export const mostCounted = 1_000
 /** So many rows, oldest and newest, are asked for the names in them. */
 const rowsLookedAt = 10_000
+/** Where rows have a date at which somebody comes. */
+const owedTables = ['media_assets', 'media_variants', 'media_upload_sessions', 'media_objects', 'media_attachments'] as const
 
 export async function serverVersion(db: Queryable): Promise<{ readonly name: string; readonly number: number }> {
   const { rows } = await sql<{ name: string; number: number }>`
@@ -38,6 +40,18 @@ export async function countWaitingAtGate(db: Queryable, before: Date): Promise<W
      group by last.error_code
      order by last.error_code`.execute(db)
   return rows
+}
+
+/** Rows of any table that somebody should have come for before `before`. @returns null when there is none. */
+export async function countOwedSince(db: Queryable, before: Date): Promise<Omit<Waiting, 'code'> | null> {
+  const one = (table: string): RawBuilder<unknown> => sql`
+            (select t.due_at from ${sql.table(`rindle.${table}`)} t
+              where t.due_at < ${before}::timestamptz order by t.due_at limit ${mostCounted + 1}::int)`
+  const { rows } = await sql<{ count: number; oldest: Date | null }>`
+    select count(*)::int as count, min(owed.due_at) as oldest
+      from (${sql.join(owedTables.map(one), sql` union all `)}) owed`.execute(db)
+  const { count, oldest } = rows[0] ?? { count: 0, oldest: null }
+  return oldest && { count, oldest }
 }
 
 /** Assets that are held back and whose bytes are kept, by why. */

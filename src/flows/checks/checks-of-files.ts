@@ -1,9 +1,10 @@
 import type { RindleContext } from '../../context.ts'
 import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
 import { operatorCures } from '../../core/operator-cures.ts'
-import { secondsAfter } from '../../core/patience.ts'
+import { longestOwedSeconds, secondsAfter } from '../../core/patience.ts'
 import {
   countNeverAttached,
+  countOwedSince,
   countQuarantined,
   countWaitingAtGate,
   listNamesInUse,
@@ -34,6 +35,18 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
           ),
       ]
       return gone.length > 0 ? gone : [fine('Rows name only profiles and stores that are declared.')]
+    },
+  },
+  {
+    name: 'owed',
+    means: 'No row of any table waits for a worker two hours after it was due: longer than any attempt, and any pause after one.',
+    needs: 'schema',
+    async look({ db }) {
+      const owed = await countOwedSince(db.pool, secondsAfter(await db.clock.read(), -longestOwedSeconds))
+      if (!owed) return [fine('Somebody comes for every row that is due.')]
+      const rows =
+        owed.count > mostCounted ? `More than ${mostCounted} rows wait` : owed.count === 1 ? 'One row waits' : `${owed.count} rows wait`
+      return [problem(`${rows} for a worker since ${owed.oldest.toISOString()}.`, 'Start one: `rindle work`.')]
     },
   },
   {
