@@ -235,7 +235,7 @@ ${commands.map(section).join('\n')}
 | ${exitCodes.usage} | The command line is not one of these. |
 | ${exitCodes.refused} | What was asked for cannot be had: an error with a status below 500. |
 | ${exitCodes.internal} | Something this library did not expect. |
-| ${exitCodes.retryable} | A retryable error: the same command may succeed later. |
+| ${exitCodes.retryable} | A retryable error, or it was stopped before it was through: the same command may succeed later. |
 | ${exitCodes.configuration} | Configuration, schema or installation: an error with status 500. |
 `
 }
