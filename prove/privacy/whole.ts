@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createJail } from '../../src/adapters/processing/jail.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { contextOf } from '../../src/context.ts'
+import { isRindleError } from '../../src/core/errors.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { jobs } from '../../src/doors/worker/jobs.ts'
@@ -16,6 +17,8 @@ import { canariesIn, isPlace } from './judge.ts'
 import { tagsOf } from './tools.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+const codeOf = (err: unknown): string => (isRindleError(err) ? err.code : String(err))
 
 /** Files through a whole Rindle: uploaded, promoted by a worker, and read back from storage by the keys of their rows. @returns how many */
 export const throughRindle = (context: ProofContext, files: readonly Tagged[]): Promise<number> =>
@@ -48,10 +51,9 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
       for (const { source, path, tagging, mayBeRefused = false } of files) {
         const profile = isPicture(source.type) ? 'photo' : 'film'
         const asset = await rindle.upload(profile, await readFile(path), { filename: `${source.name}.${source.extension}` })
-        const { state, error } = await rindle.settled(asset.id, { timeoutMs: 120_000 })
-        if (mayBeRefused && error?.code === 'metadata_not_removable') continue
-        if (!['ready', 'available'].includes(state))
-          context.breach(`${source.name} ${tagging} is ${state} in the end: ${JSON.stringify(error)}`)
+        const refused = await rindle.settled(asset.id, { timeoutMs: 120_000 }).then(() => null, codeOf)
+        if (mayBeRefused && refused === 'metadata_not_removable') continue
+        if (refused !== null) context.breach(`${source.name} ${tagging} was refused by the whole: ${refused}`)
         const keys = await database.query(
           `select key from rindle.media_objects where asset_id = $1 and state = 'present' and role in ('original', 'variant')`,
           [asset.id],
