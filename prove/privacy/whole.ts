@@ -51,9 +51,9 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
       for (const { source, path, tagging, mayBeRefused = false } of files) {
         const profile = isPicture(source.type) ? 'photo' : 'film'
         const asset = await rindle.upload(profile, await readFile(path), { filename: `${source.name}.${source.extension}` })
-        const refused = await rindle.settled(asset.id, { timeoutMs: 120_000 }).then(() => null, codeOf)
-        if (mayBeRefused && refused === 'metadata_not_removable') continue
-        if (refused !== null) context.breach(`${source.name} ${tagging} was refused by the whole: ${refused}`)
+        const end = await rindle.settled(asset.id, { timeoutMs: 120_000 }).then(({ state }) => state, codeOf)
+        if (mayBeRefused && end === 'metadata_not_removable') continue
+        if (end !== 'ready' && end !== 'available') context.breach(`${source.name} ${tagging} ends ${end}`)
         const keys = await database.query(
           `select key from rindle.media_objects where asset_id = $1 and state = 'present' and role in ('original', 'variant')`,
           [asset.id],
