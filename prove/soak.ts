@@ -17,7 +17,7 @@ const faultRate = 0.02
 /** What hangs takes hours of the clock's time, in which a worker looks and looks: that is for other proofs. */
 const withoutHanging = {
   storage: ['fail_before', 'fail_after', 'slow', 'http_5xx', 'ok_with_error', 'cut_body'],
-  process: ['fail_before', 'killed', 'slow', 'cut_output'],
+  jail: ['fail_before', 'killed', 'slow', 'cut_output'],
 } as const
 /** So many files are under way at once, at most. */
 const togetherAtMost = 20
@@ -68,7 +68,7 @@ const troubleAt = (stage: Stage, random: Random): { readonly trouble: Trouble; c
   const [carrier, queue, jail] = [
     faultyCarrier(options()),
     faultyQueue(options()),
-    faultyJail({ ...options(), kinds: withoutHanging.process }),
+    faultyJail({ ...options(), kinds: withoutHanging.jail }),
   ]
   const logs: (readonly unknown[])[] = [carrier.log, queue.log, jail.log]
   return {

@@ -1,7 +1,7 @@
 import type { Port, PortCall } from '../../src/testing/faults.ts'
 import { faultyCarrier, databaseFaultsOf } from '../../src/testing/faulty-carrier.ts'
 import { faultyClock } from '../../src/testing/faulty-clock.ts'
-import { faultyJail, processFaultsOf } from '../../src/testing/faulty-jail.ts'
+import { faultyJail, jailFaultsOf } from '../../src/testing/faulty-jail.ts'
 import { faultyQueue, queueFaultsOf } from '../../src/testing/faulty-queue.ts'
 import { faultyStorage } from '../../src/testing/faulty-storage.ts'
 import { storageFaultsOf } from '../../src/testing/faulty-storage/kinds.ts'
@@ -38,7 +38,7 @@ const troubleBy = (decide: Decide, clock: FaultClock): Trouble => {
     storage: (adapter) => faultyStorage(adapter, { ...options, plan: plan(({ operation }) => storageFaultsOf[operation]) }).adapter,
     carrier: faultyCarrier({ ...options, plan: plan(({ operation }) => databaseFaultsOf[operation]) }).carrier,
     queue: faultyQueue({ ...options, plan: plan(({ operation }) => queueFaultsOf[operation]) }).queue,
-    jail: faultyJail({ ...options, plan: plan(processFaultsOf) }).jail,
+    jail: faultyJail({ ...options, plan: plan(jailFaultsOf) }).jail,
     clocks: (settable) => faultyClock(settable, { plan: plan(() => clockFaults) }),
     landing: ({ operation }) => (operation === 'send' ? (decide({ port: 'client', operation }, clientFaults) ?? 'now') : 'now'),
   }

@@ -5,7 +5,7 @@ import { createChances } from './chances.ts'
 import { waitForAbort } from './faulty-storage/streams.ts'
 
 /** Where the library meets the outside. */
-export type Port = 'storage' | 'database' | 'queue' | 'process' | 'clock'
+export type Port = 'storage' | 'database' | 'queue' | 'jail' | 'clock'
 
 /** One call of a port, before it is made. */
 export interface PortCall<P extends Port = Port, O extends string = string> {

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isRindleError, RindleError } from '../core/errors.ts'
 import type { Facts, Jail, MadeVariant, Visit } from '../core/ports/jail.ts'
 import { createSettableClock } from './clock.ts'
-import { faultyJail, type ProcessFaultKind } from './faulty-jail.ts'
+import { faultyJail, type JailFaultKind } from './faulty-jail.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rindle-faulty-jail-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -27,7 +27,7 @@ const visitOf = (more: Partial<Visit> = {}): Visit => ({
 })
 
 /** Decoders that write ten bytes a variant. */
-const openStand = (kind: ProcessFaultKind) => {
+const openStand = (kind: JailFaultKind) => {
   const seen: string[] = []
   const clock = createSettableClock()
   const made = (name: string): MadeVariant => {
@@ -64,7 +64,7 @@ describe('decoders that go wrong', () => {
     await assert.rejects(jail.visit(visitOf()), hasCode('decoder_unavailable'))
     await jail.visit(visitOf())
     assert.deepEqual(seen, ['visit'])
-    assert.deepEqual(log, [{ port: 'process', index: 0, operation: 'visit', purpose: 'gate', variants: 2, kind: 'fail_before' }])
+    assert.deepEqual(log, [{ port: 'jail', index: 0, operation: 'visit', purpose: 'gate', variants: 2, kind: 'fail_before' }])
   })
 
   it('are killed, with nothing to show', async () => {

@@ -12,18 +12,18 @@ import { createDecider, type Decider, type FaultOptions, type Faults, type PortC
  * - `slow`: it begins later, and then goes well.
  * - `cut_output`: a variant that it made is shorter than it said; one of its own choice, by the seed.
  */
-export type ProcessFaultKind = 'fail_before' | 'killed' | 'hang' | 'starved' | 'slow' | 'cut_output'
+export type JailFaultKind = 'fail_before' | 'killed' | 'hang' | 'starved' | 'slow' | 'cut_output'
 
-export type ProcessOperation = 'visit' | 'warm' | 'report'
+export type JailOperation = 'visit' | 'warm' | 'report'
 
-export interface ProcessCall extends PortCall<'process', ProcessOperation> {
+export interface JailCall extends PortCall<'jail', JailOperation> {
   /** Of a visit: what it is for, and how many variants it is asked to make. */
   readonly purpose: Visit['purpose'] | null
   readonly variants: number
 }
-export type ProcessFaultOptions = FaultOptions<ProcessCall, ProcessFaultKind>
+export type JailFaultOptions = FaultOptions<JailCall, JailFaultKind>
 
-export interface FaultyJail extends Faults<ProcessCall, ProcessFaultKind> {
+export interface FaultyJail extends Faults<JailCall, JailFaultKind> {
   /** For `createTestRindle`, which hands in its own. */
   readonly jail: (jail: Jail) => Jail
 }
@@ -31,7 +31,7 @@ export interface FaultyJail extends Faults<ProcessCall, ProcessFaultKind> {
 const visiting = ['fail_before', 'killed', 'hang', 'starved', 'slow'] as const
 
 /** What can go wrong with a call. */
-export const processFaultsOf = ({ operation, variants }: ProcessCall): readonly ProcessFaultKind[] => {
+export const jailFaultsOf = ({ operation, variants }: JailCall): readonly JailFaultKind[] => {
   if (operation !== 'visit') return ['fail_before', 'slow']
   return variants > 0 ? [...visiting, 'cut_output'] : visiting
 }
@@ -42,16 +42,16 @@ export const processFaultsOf = ({ operation, variants }: ProcessCall): readonly 
  *
  * @throws RindleError `argument_invalid`. Calls: the same when the plan names what cannot happen to the call.
  */
-export const faultyJail = (options: ProcessFaultOptions = {}): FaultyJail => {
-  const decider = createDecider(options, processFaultsOf)
+export const faultyJail = (options: JailFaultOptions = {}): FaultyJail => {
+  const decider = createDecider(options, jailFaultsOf)
   return { ...decider.faults, jail: (jail) => wrapped(jail, decider) }
 }
 
-const wrapped = (jail: Jail, decider: Decider<ProcessCall, ProcessFaultKind>): Jail => {
-  const begun = async (operation: ProcessOperation, visit?: Visit): Promise<ProcessFaultKind | null> => {
+const wrapped = (jail: Jail, decider: Decider<JailCall, JailFaultKind>): Jail => {
+  const begun = async (operation: JailOperation, visit?: Visit): Promise<JailFaultKind | null> => {
     visit?.signal?.throwIfAborted()
     const about = { operation, purpose: visit?.purpose ?? null, variants: visit?.variants.length ?? 0 }
-    const kind = decider.decide((index) => ({ port: 'process', index, ...about }))
+    const kind = decider.decide((index) => ({ port: 'jail', index, ...about }))
     if (kind === 'fail_before') throw new RindleError('decoder_unavailable', { problem: 'the process could not be started' })
     if (kind === 'slow') await decider.slow(visit?.signal)
     return kind
@@ -80,7 +80,7 @@ const wrapped = (jail: Jail, decider: Decider<ProcessCall, ProcessFaultKind>): J
 const endless = async (
   kind: 'hang' | 'starved',
   { limits: { timeoutMs, gateTimeoutMs }, purpose, signal }: Visit,
-  decider: Decider<ProcessCall, ProcessFaultKind>,
+  decider: Decider<JailCall, JailFaultKind>,
 ): Promise<never> => {
   const ms = purpose === 'gate' ? Math.min(timeoutMs, gateTimeoutMs) : timeoutMs
   await decider.hang(signal, ms)

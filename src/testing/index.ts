@@ -19,14 +19,7 @@ export {
   type ClockOperation,
   type FaultyClock,
 } from './faulty-clock.ts'
-export {
-  faultyJail,
-  type FaultyJail,
-  type ProcessCall,
-  type ProcessFaultKind,
-  type ProcessFaultOptions,
-  type ProcessOperation,
-} from './faulty-jail.ts'
+export { faultyJail, type FaultyJail, type JailCall, type JailFaultKind, type JailFaultOptions, type JailOperation } from './faulty-jail.ts'
 export {
   faultyQueue,
   type FaultyQueue,

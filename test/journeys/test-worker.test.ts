@@ -10,7 +10,7 @@ import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
 import { faultyCarrier, type DatabaseCall, type DatabaseFaultKind } from '../../src/testing/faulty-carrier.ts'
-import { faultyJail, type ProcessCall, type ProcessFaultKind } from '../../src/testing/faulty-jail.ts'
+import { faultyJail, type JailCall, type JailFaultKind } from '../../src/testing/faulty-jail.ts'
 import { faultyQueue, type QueueCall, type QueueFaultKind } from '../../src/testing/faulty-queue.ts'
 import { faultyStorage, type StorageCall, type StorageFaultKind } from '../../src/testing/faulty-storage.ts'
 import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
@@ -23,10 +23,10 @@ interface Plans {
   storage: (call: StorageCall) => StorageFaultKind | null
   database: (call: DatabaseCall) => DatabaseFaultKind | null
   queue: (call: QueueCall) => QueueFaultKind | null
-  process: (call: ProcessCall) => ProcessFaultKind | null
+  jail: (call: JailCall) => JailFaultKind | null
 }
 
-const sound: Plans = { storage: () => null, database: () => null, queue: () => null, process: () => null }
+const sound: Plans = { storage: () => null, database: () => null, queue: () => null, jail: () => null }
 
 /** Once, at the first call that is one of these. */
 const first = <C extends { readonly operation: string }, K>(kind: K, operation: string) => {
@@ -41,7 +41,7 @@ const openStand = (database: EngineDatabase, folder: string, seed: number) => {
   const storage = faultyStorage(bucket.adapter, { plan: (call) => plans.storage(call), clock })
   const carrier = faultyCarrier({ plan: (call) => plans.database(call), clock })
   const queue = faultyQueue({ plan: (call) => plans.queue(call), clock })
-  const decoders = faultyJail({ plan: (call) => plans.process(call), clock })
+  const decoders = faultyJail({ plan: (call) => plans.jail(call), clock })
   const rindle = createTestRindle(
     {
       ...{ database: database.given, scratchFolder: folder, logger: silentLogger },
@@ -101,9 +101,9 @@ for (const engine of engines)
       ['jobs that are lost', () => ({ queue: first('lose', 'fetch') })],
       ['jobs that are doubled', () => ({ queue: first('double', 'fetch') })],
       ['jobs that are not ended', () => ({ queue: first('fail_before', 'complete') })],
-      ['a decoder that dies', () => ({ process: first('killed', 'visit') })],
-      ['a variant that is cut', () => ({ process: first('cut_output', 'visit') })],
-      ['a decoder that hangs', () => ({ process: first('hang', 'visit') })],
+      ['a decoder that dies', () => ({ jail: first('killed', 'visit') })],
+      ['a variant that is cut', () => ({ jail: first('cut_output', 'visit') })],
+      ['a decoder that hangs', () => ({ jail: first('hang', 'visit') })],
       ['a storage that hangs', () => ({ storage: first('hang', 'read') })],
     ]
     for (const [name, plansOf] of survived)
