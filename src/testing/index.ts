@@ -51,4 +51,4 @@ export { type ContractSample, scannerContract, type ScannerContractCase, type Sc
 export { storageContract, type StorageContractCase, type StorageContractContext } from './storage-contract.ts'
 export { createTestClient, type TestClient, type TestClientOptions, type TestFile } from './test-client.ts'
 export { createTestIds } from './test-ids.ts'
-export { createTestWorker, type TestWorker, type TestWorkerOptions } from './test-worker.ts'
+export { createTestWorker, type ReconciledStore, type TestWorker, type TestWorkerOptions } from './test-worker.ts'

@@ -2,11 +2,12 @@ import { namesOfWaitingJobs } from '../adapters/queue/waiting-names.ts'
 import { type AnyRindle, openedContextOf, type RindleContext } from '../context.ts'
 import { isRindleError, RindleError } from '../core/errors.ts'
 import { type JobName, jobNames } from '../core/jobs.ts'
-import { type ClockReading, lookSeconds } from '../core/schedule.ts'
+import { type ClockReading, lookSeconds, reconcileAgainSeconds, reconcileEverySeconds } from '../core/schedule.ts'
 import { listOwedRows, type OwedRow } from '../database/queries/owed-rows.ts'
 import { createJobRunner, type JobRunner } from '../doors/worker/job-runner.ts'
 import { jobs } from '../doors/worker/jobs.ts'
 import { type EmitterHold, emitEvents } from '../flows/ops/emit-events.ts'
+import { reconcileStorage } from '../flows/ops/reconcile-storage.ts'
 import { sweep } from '../flows/ops/sweep.ts'
 import type { SettableClock } from './clock.ts'
 
@@ -17,7 +18,11 @@ import type { SettableClock } from './clock.ts'
 export interface TestWorker {
   /** Does the jobs that wait now, and those that they enqueue, and publishes what came of it. @returns the names of the jobs, in order. */
   work(): Promise<readonly JobName[]>
-  /** Lets so much time pass, and sweeps and works meanwhile as a worker does. @returns the names of the jobs that were done, in order. */
+  /**
+   * Lets so much time pass, and looks meanwhile at what is due, sweeps and works. What a worker does beside that, it does not: storage is held
+   * against the rows by `reconcile` alone, history is not forgotten, and nobody tidies the scratch folder. @returns the names of the jobs that
+   * were done, in order.
+   */
   pass(seconds: number): Promise<readonly JobName[]>
   /**
    * Works, and lets time pass from one due date to the next, until no row is owed work. Waits for no client, and not for the end of what is kept:
@@ -28,6 +33,21 @@ export interface TestWorker {
    * after a fault, and three leases
    */
   untilQuiet(): Promise<readonly JobName[]>
+  /**
+   * Holds what storage lists against the rows, as a worker does once a day, and takes away what came back. Where clocks are doubted, or
+   * another worker did it, time passes until it may be done. @returns what became of each store.
+   * @throws RindleError `work_unfinished` when it may not be done for longer than a day
+   */
+  reconcile(): Promise<readonly ReconciledStore[]>
+}
+
+export interface ReconciledStore {
+  readonly store: string
+  /** Objects, and uploads in parts, that were taken away. */
+  readonly deleted: number
+  readonly aborted: number
+  /** Objects that no row knows; those that were younger than a day, or made by somebody else, are still there. */
+  readonly unknown: number
 }
 
 export interface TestWorkerOptions {
@@ -125,7 +145,16 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
       if (await look()) owedSince.clear()
     }
   }
-  return { work: () => doing(() => turn()), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle) }
+  const reconcile = async (): Promise<readonly ReconciledStore[]> => {
+    const { ctx } = await persist(clock, begin)
+    for (let waited = 0; waited <= reconcileEverySeconds; waited += reconcileAgainSeconds) {
+      const { outcome, stores } = await persist(clock, () => reconcileStorage(ctx, { holder }))
+      if (outcome === 'done') return stores.map(({ store, deleted, aborted, unknown }) => ({ store, deleted, aborted, unknown }))
+      await pass(reconcileAgainSeconds)
+    }
+    throw new RindleError('work_unfinished', { rows: ['what storage lists'], seconds: reconcileEverySeconds })
+  }
+  return { work: () => doing(() => turn()), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle), reconcile }
 }
 
 const isAtWork = (runner: JobRunner): boolean => Object.values(runner.running()).some((count) => count > 0)

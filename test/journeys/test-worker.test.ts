@@ -172,6 +172,28 @@ for (const engine of engines)
       assert.equal(await stateOf(id), 'ready')
     })
 
+    it('holds storage against the rows when it is told to, whoever else did so today, and not before', async () => {
+      const { id } = await upload()
+      await stand.worker.untilQuiet()
+      const [row] = await database.query(`select key from rindle.media_objects where role = 'original'`)
+      const key = String(row?.['key'])
+      await stand.rindle.purge(id)
+      await stand.worker.pass(7_200)
+      assert.deepEqual(await database.query('select id from rindle.media_objects'), [])
+      await stand.bucket.adapter.put(key, new Blob(['back']).stream(), { contentType: 'image/png' })
+      await stand.worker.pass(86_400 + 60)
+      assert.notEqual(await stand.bucket.adapter.head(key), null)
+      const other = createTestWorker(stand.rindle, stand.clock, { holder: 'another' })
+      assert.deepEqual(
+        (await other.reconcile()).map(({ deleted, aborted }) => [deleted, aborted]),
+        [[1, 0]],
+      )
+      assert.equal(await stand.bucket.adapter.head(key), null)
+      const at = stand.clock.monotonicMs()
+      const [found] = await stand.worker.reconcile()
+      assert.deepEqual([found?.deleted, stand.clock.monotonicMs() - at >= 86_400_000], [0, true])
+    })
+
     it('throws what trying again does not help against', async () => {
       await upload()
       stand.plans.queue = () => 'cut' as never
