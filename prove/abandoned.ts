@@ -20,7 +20,7 @@ const killedShare = 3
 const uploadsAChild = 20
 /** Files that were taken in whole, which nothing may touch. */
 const wholeFiles = 3
-/** In each a worker sees three hours pass. */
+const stepSeconds = 10_800
 const mostSteps = 80
 const stepsADay = 8
 /** When of the day storage is held against the rows: long after the sweeps have done what they can. */
@@ -80,7 +80,7 @@ const leaveOnGateway = async (context: ProofContext, amount: number): Promise<Co
 
 const takeWhole = async (site: Site): Promise<void> => {
   for (let left = wholeFiles; left > 0; left -= 1) await upload(site.ctx, 'film', plainPicture(), { filename: 'whole.png' })
-  await site.pass()
+  await site.worker.pass(stepSeconds)
 }
 
 const leave = async ({ signal }: ProofContext, site: Site, random: Random, amount: number): Promise<number> => {
@@ -135,11 +135,12 @@ const outlive = async (context: ProofContext, site: Site, random: Random, left: 
   const passDays = async (isDone: () => Promise<boolean>): Promise<void> => {
     for (let step = 1; step <= mostSteps && !context.signal.aborted; step += 1) {
       await meddle(site, random)
-      await site.pass()
+      await site.worker.pass(stepSeconds)
       if (step % stepsADay !== listingStep) continue
-      const { aborted, deleted } = await site.reconcile()
-      found.aborted += aborted
-      found.deleted += deleted
+      for (const { aborted, deleted } of await site.worker.reconcile()) {
+        found.aborted += aborted
+        found.deleted += deleted
+      }
       if (await isDone()) return
     }
   }

@@ -10,7 +10,7 @@ import type { Proof, ProofContext } from './harness.ts'
 import { openAlbum } from './sealed/bodies.ts'
 import { gatewayGround, type Ground, memoryGround, type Sabotage } from './sealed/ground.ts'
 import { type Counts, noCounts, playInterleaving } from './sealed/interleaving.ts'
-import { openLane, type LaneOptions } from './sealed/lane.ts'
+import { openSealedLane, type LaneOptions } from './sealed/lane.ts'
 import { silentLogger } from '../src/adapters/telemetry/logger.ts'
 
 const memoryLanes = 3
@@ -95,7 +95,7 @@ const playLanes = async (context: ProofContext, { engine, amount, label, lanes }
   const run = async (options: Lanes['lanes'][number], index: number): Promise<void> => {
     const counts = noCounts()
     all.push(counts)
-    const lane = await openLane({ engine, jail, folder: join(folder, `${label}${index}`), ...options })
+    const lane = await openSealedLane({ engine, jail, folder: join(folder, `${label}${index}`), ...options })
     try {
       for (let round = next++; round < amount && !signal.aborted; round = next++) {
         await playInterleaving({ lane, random: random.fork(`${label} ${round}`), counts, draw, breach })

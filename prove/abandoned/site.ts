@@ -5,13 +5,11 @@ import { createStores } from '../../src/adapters/storage/stores.ts'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
-import { jobs } from '../../src/doors/worker/jobs.ts'
-import { reconcileStorage } from '../../src/flows/ops/reconcile-storage.ts'
-import { sweep } from '../../src/flows/ops/sweep.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { type ClientAnswer, type ClientRequest, sendByFetch } from '../../src/testing/client-request.ts'
 import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
 import { type BucketHonours, createMemoryBucket } from '../../src/testing/memory-bucket.ts'
+import { createTestWorker, type TestWorker } from '../../src/testing/test-worker.ts'
 import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { openBucket, type TestBucket } from '../../test/services/bucket.ts'
@@ -89,6 +87,7 @@ export const gatewayGround = async (): Promise<Ground & { readonly bucket: TestB
 export interface Site {
   readonly ctx: RindleContext
   readonly clock: SettableClock
+  readonly worker: TestWorker
   readonly database: EngineDatabase
   readonly ground: Ground
   /** Requests whose tickets are out, for whoever wants to use them late. */
@@ -98,9 +97,6 @@ export interface Site {
    * `gone` resolves then.
    */
   victim(ending: Ending | null): { readonly ctx: RindleContext; readonly gone: Promise<void>; vanish(): void }
-  /** Lets three hours pass, with a worker that sweeps and does what is to be done. */
-  pass(): Promise<void>
-  reconcile(): Promise<{ readonly aborted: number; readonly deleted: number }>
   close(): Promise<void>
 }
 
@@ -127,39 +123,13 @@ export const openSite = async (options: {
   )
   await rindle.ready()
   const ctx = contextOf(rindle)
-  const holder = 'proof'
-  let previous: Awaited<ReturnType<typeof sweep>>['reading'] | null = null
-
-  const work = async (): Promise<number> => {
-    let done = 0
-    for (const { name, run } of jobs) {
-      const waiting = await ctx.queue.fetch(name, 200)
-      for (const { id } of waiting) await run(ctx, id, { signal: new AbortController().signal })
-      await ctx.queue.complete(waiting)
-      done += waiting.length
-    }
-    return done
-  }
   return {
-    ...{ ctx, clock, database, ground, tickets: [] },
+    ...{ ctx, clock, worker: createTestWorker(rindle, clock), database, ground, tickets: [] },
     victim(ending) {
       const { promise: gone, resolve: vanish } = Promise.withResolvers<void>()
       const storage = vanishing(ground.adapter, ending, vanish)
       const stores = createStores({ profiles: { film: { storage } }, timeouts })
       return { ctx: { ...ctx, stores, clock: createSettableClock(clock.now()) }, gone, vanish }
-    },
-    async pass() {
-      clock.advance(10_800)
-      for (let due = Infinity; due > 0;) {
-        const look = await sweep(ctx, { holder, previous })
-        previous = look.reading
-        const done = await work()
-        due = look.due >= 200 ? look.due : done
-      }
-    },
-    async reconcile() {
-      const { stores } = await reconcileStorage(ctx, { holder })
-      return { aborted: stores[0]?.aborted ?? 0, deleted: stores[0]?.deleted ?? 0 }
     },
     async close() {
       await rindle.close()

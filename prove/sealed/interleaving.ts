@@ -35,6 +35,7 @@ type Play = Interleaving & {
   readonly attacker: Attacker
 }
 
+const twoDays = 172_800
 const most = { landings: 5, promotions: 6, builds: 2 }
 
 /**
@@ -99,7 +100,7 @@ const toItsEnd = async (play: Play): Promise<void> => {
   const first = await judgeServed(play)
   await count(play, first)
   await attacker.rePut()
-  await lane.tidy()
+  await lane.worker.work()
   for (let again = 0; again < 3; again += 1) await attacker.rePut()
   await attacker.landAll()
   await attacker.settle()
@@ -107,7 +108,7 @@ const toItsEnd = async (play: Play): Promise<void> => {
   if (!lane.clock || !random.chance(0.03)) return
   attacker.calm()
   counts.aged += 1
-  await lane.age()
+  await lane.worker.pass(twoDays)
   await attacker.rePut()
   compare(play, first, await judgeServed(play), 'two days later')
 }

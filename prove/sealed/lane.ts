@@ -3,11 +3,9 @@ import { contextOf, type RindleContext } from '../../src/context.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
-import { jobNames } from '../../src/core/jobs.ts'
-import { jobs } from '../../src/doors/worker/jobs.ts'
-import { sweep } from '../../src/flows/ops/sweep.ts'
 import { createTestRindle } from '../../src/rindle.ts'
-import type { SettableClock } from '../../src/testing/clock.ts'
+import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
+import { createTestWorker, type TestWorker } from '../../src/testing/test-worker.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import type { Ground } from './ground.ts'
 import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
@@ -20,10 +18,7 @@ export type Lane = {
   readonly grounds: readonly Ground[]
   /** Null where time is the machine's. */
   readonly clock: SettableClock | null
-  /** Does the deletions that wait. */
-  tidy(): Promise<void>
-  /** Lets two days pass with a worker that sweeps and works. Only where time can be set. */
-  age(): Promise<void>
+  readonly worker: TestWorker
   close(): Promise<void>
 }
 
@@ -56,33 +51,16 @@ const rindleOn = (database: EngineDatabase, { grounds, folder, jail, clock }: La
   )
 }
 
-export const openLane = async (options: LaneOptions): Promise<Lane> => {
+export const openSealedLane = async (options: LaneOptions): Promise<Lane> => {
   const { engine, clock, grounds, folder } = options
   mkdirSync(folder, { recursive: true })
   const database = await engine.open()
   const rindle = rindleOn(database, options)
   await rindle.ready()
-  const ctx = contextOf(rindle)
-
-  const work = async (names: readonly string[]): Promise<void> => {
-    for (const { name, run } of jobs) {
-      if (!names.includes(name)) continue
-      const waiting = await ctx.queue.fetch(name, 100)
-      for (const { id } of waiting) await run(ctx, id, { signal: new AbortController().signal })
-      await ctx.queue.complete(waiting)
-    }
-  }
-  let previous: Awaited<ReturnType<typeof sweep>>['reading'] | null = null
+  // By the machine's time nothing can be let pass, so that there it only does what waits.
+  const worker = createTestWorker(rindle, clock ?? createSettableClock())
   return {
-    ...{ rindle, ctx, database, grounds, clock },
-    tidy: () => work(['delete_object']),
-    async age() {
-      for (let step = 0; step < 5; step += 1) {
-        clock?.advance(step === 0 ? 1 : 43_200)
-        previous = (await sweep(ctx, { holder: 'lane', previous })).reading
-        await work(jobNames)
-      }
-    },
+    ...{ rindle, ctx: contextOf(rindle), database, grounds, clock, worker },
     async close() {
       await rindle.close()
       await database.close()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { writeWatchSeconds } from '../../src/core/patience.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { lookSeconds } from '../../src/core/schedule.ts'
 import { deleteObject } from '../../src/flows/assets/delete-object.ts'
 import { purge } from '../../src/flows/assets/purge.ts'
 import { engines } from '../services/engines.ts'
@@ -136,7 +137,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       const id = await stage.make('staged')
       await purge(stage.ctx, id)
       await stage.work()
-      stage.clock.advance(writeWatchSeconds - 1)
+      stage.clock.advance(writeWatchSeconds - 2 * lookSeconds - 1)
       await stage.sweep()
       assert.equal((await objects())[0]?.['state'], 'watched')
       stage.clock.advance(2)
