@@ -62,14 +62,20 @@ export const crash: Proof = {
       judgePoints(proof, tally, hasGateway)
       for (const [point, count] of decoded.missing())
         proof.breach(`${count} of ${times.jail[size]} kills with a real decoder at "${point}"`)
-      const [kills, decoding] = [sumOf(tally.hits), sumOf(decoded.hits)]
+      const all = [tally, decoded, outages.tally]
+      const counted = (count: (one: Tally) => number): number => all.reduce((sum, one) => sum + count(one), 0)
       const figures = {
-        killed: kills,
+        killed: sumOf(tally.hits),
         points: tally.hits.size,
         serverKills,
-        decoding,
-        playings: sumOf(tally.playings) + sumOf(decoded.playings),
+        decoding: sumOf(decoded.hits),
+        deaths: counted(({ other }) => other.all.get('deaths') ?? 0),
+        played: counted(({ ended }) => ended.sum()),
+        cut: counted(({ begun, ended }) => begun.sum() - ended.sum()),
+        heldBack: counted(({ other }) => other.all.get('heldBack') ?? 0),
+        forgiven: counted(({ other }) => other.all.get('forgiven') ?? 0),
       }
+      judgePlayings(proof, tally, figures)
       return { runs: amount, figures }
     }),
 }
@@ -98,7 +104,25 @@ const killIn = async (options: LaneOptions): Promise<void> => {
 const judgePoints = (proof: ProofContext, tally: Tally, hasGateway: boolean): void => {
   const known = new Set([...storeOf.keys()].flatMap(partsOf))
   const isUnknown = (point: Point): boolean => !partsOf(point).every((part) => known.has(part))
-  for (const point of [...tally.all].filter(isUnknown)) proof.breach(`the point "${point}" is not on the list in prove/crash/points.ts`)
+  for (const point of [...tally.passings.keys()].filter(isUnknown))
+    proof.breach(`the point "${point}" is not on the list in prove/crash/points.ts`)
   for (const [point, count] of tally.missing())
     if (hasGateway || storeOf.get(point) !== 's3') proof.breach(`${count} of ${proof.amount} kills at "${point}"`)
+}
+
+/** Of those that come to an end, so many in a hundred may be about a file over which workers were lost again and again. */
+const forgivenPercent = 2
+const forgivenAtLeast = 2
+
+/** What is played comes to its end, with what it promises; only who plays it may die. */
+const judgePlayings = (
+  proof: ProofContext,
+  { begun, ended }: Tally,
+  { played, forgiven }: Readonly<Record<'played' | 'forgiven', number>>,
+): void => {
+  const most = Math.max(forgivenAtLeast, (played * forgivenPercent) / 100)
+  if (forgiven > most)
+    proof.breach(`${forgiven} of ${played} playings were forgiven for files that workers were lost over, and at most ${most} may be`)
+  if (proof.size === 'ci') return
+  for (const name of begun.all.keys()) if (!ended.all.has(name)) proof.breach(`"${name}" never came to its end`)
 }

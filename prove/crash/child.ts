@@ -3,7 +3,7 @@ import type { Logger } from '../../src/core/ports/logger.ts'
 import { silent } from '../scenarios/stage.ts'
 import type { Task } from './app.ts'
 import { createFastTime, type FastTime } from './fast-time.ts'
-import { createPassing, type Death, type Passing, type Point } from './passing.ts'
+import { createPassing, type Death, type Passing, type Passings } from './passing.ts'
 
 /** From whoever started the process. */
 export type Order =
@@ -12,12 +12,38 @@ export type Order =
   | { readonly order: 'put forward'; readonly ahead: number }
   | { readonly order: 'rest' }
 
+/** What is left to wait for of what people play who begin nothing new. */
+export interface Evening {
+  /** So many playings have not ended. */
+  readonly left: number
+  /** Whether all of those wait: for a time that is to come, or for workers. */
+  readonly isWaiting: boolean
+  /** The first time that is waited for, in milliseconds. */
+  readonly until: number | null
+}
+
+/** What came of a playing. */
+export interface Played {
+  readonly breaches: readonly string[]
+  /** Of these files the app says that workers were lost over them, and who worked on each in vain. */
+  readonly lost: readonly Lost[]
+}
+
+export interface Lost {
+  readonly id: string
+  readonly workers: readonly string[]
+}
+
 /** To whoever started it. */
 export type Word =
-  | { readonly word: 'ready' | 'rested' }
-  | { readonly word: 'seen'; readonly point: Point }
+  | { readonly word: 'ready' }
+  | { readonly word: 'rested'; readonly passed: Passings }
   | { readonly word: 'breach'; readonly text: string }
-  | { readonly word: 'played'; readonly name: string; readonly how: string; readonly ids: readonly string[] }
+  | { readonly word: 'begun'; readonly name: string }
+  /** The app was told of these rows, and they are committed. */
+  | { readonly word: 'told'; readonly ids: readonly string[] }
+  | ({ readonly word: 'ended'; readonly name: string } & Played)
+  | ({ readonly word: 'evening' } & Evening)
 
 export interface Child {
   readonly task: Task
@@ -40,14 +66,14 @@ export const serve = async (open: (child: Child) => Promise<Duty>): Promise<void
   const task: Task = JSON.parse(process.argv[2] ?? '{}')
   const say = (word: Word): void => void process.send?.(word)
   const time = createFastTime(task)
-  const passing = createPassing(task.folder, (point) => say({ word: 'seen', point }))
+  const passing = createPassing(task.folder)
 
   const duty = await open({ task, time, passing, say, logger: silent })
   process.on('message', (order: Order) => {
     if (order.order === 'begin' || order.order === 'put forward') time.putForward(order.ahead)
     if (order.order === 'begin' || order.order === 'arm') passing.arm(order.death)
     if (order.order === 'begin') duty.begin(order.number)
-    if (order.order === 'rest') void duty.rest().then(() => say({ word: 'rested' }))
+    if (order.order === 'rest') void duty.rest().then(() => say({ word: 'rested', passed: passing.passed() }))
   })
   // Who is killed writes down nothing at its end.
   flushCompileCache()

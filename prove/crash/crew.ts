@@ -1,10 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Task } from './app.ts'
 import type { Order, Word } from './child.ts'
-import { type Death, lastWords, type Point } from './passing.ts'
+import { type Death, type LastWords, lastWordsOf } from './passing.ts'
 
 export type Kind = 'worker' | 'web'
 
@@ -13,7 +12,7 @@ export interface Post {
   /** Tells whoever is there, and whoever comes. */
   arm(death: (() => Death | null) | null): void
   putForward(seconds: number): void
-  /** The one that is there comes to an end by itself; nobody follows. @returns false when it did not within that time. */
+  /** Tells the one that is there to begin nothing new; nobody follows. @returns whether it came to its end by itself within that time. */
   rest(withinMs: number): Promise<boolean>
   /** Somebody else, where nobody is. */
   begin(): Promise<void>
@@ -30,7 +29,7 @@ export interface CrewOptions {
   /** Whether somebody stands by, ready to follow. */
   readonly spare: boolean
   /** Somebody died where they had been told to. */
-  died(point: Point): void
+  died(pid: number, words: LastWords): void
   heard(word: Word): void
   breach(text: string): void
 }
@@ -49,6 +48,7 @@ export const openPost = (options: CrewOptions): Post => {
   let deathOfNext: (() => Death | null) | null = null
   let standby: Member | null = options.spare ? startMember(options) : null
   let active: Member | null = null
+  let resting: Member | null = null
   let isClosing = false
 
   const tell = (member: Member, order: Order): void => void (member.child.connected && member.child.send(order))
@@ -65,11 +65,10 @@ export const openPost = (options: CrewOptions): Post => {
   const after = (member: Member): void => {
     if (active !== member) return
     active = null
-    const { exitCode, signalCode, pid } = member.child
-    const point = pointOf(task.folder, pid ?? 0)
-    if (point === null) {
-      if (!isClosing && !options.signal.aborted) options.breach(`a ${kind} ended with ${signalCode ?? exitCode}, and was not told to`)
-    } else options.died(point)
+    const { exitCode, signalCode, pid = 0 } = member.child
+    const words = lastWordsOf(task.folder, pid)
+    if (words) options.died(pid, words)
+    else if (!isClosing && !options.signal.aborted) options.breach(`a ${kind} ended with ${signalCode ?? exitCode}, and was not told to`)
     if (!isClosing) begin().catch((err: unknown) => options.breach(`no ${kind} follows: ${String(err)}`))
   }
   const end = async (member: Member | null): Promise<void> => {
@@ -85,29 +84,31 @@ export const openPost = (options: CrewOptions): Post => {
     },
     putForward(seconds) {
       ahead = seconds
-      if (active) tell(active, { order: 'put forward', ahead })
+      for (const one of [active, resting]) if (one) tell(one, { order: 'put forward', ahead })
     },
     async rest(withinMs) {
       const member = active
-      active = null
       if (!member) return true
+      await member.ready
+      active = null
+      resting = member
       const rested = new Promise<boolean>((resolve) => {
         member.child.on('message', (word: Word) => word.word === 'rested' && resolve(true))
         void member.ended.then(() => resolve(false))
         setTimeout(() => resolve(false), withinMs).unref()
       })
-      tell(member, { order: 'arm', death: null })
       tell(member, { order: 'rest' })
       const itself = await rested
       await end(member)
+      resting = null
       return itself
     },
     async close() {
       isClosing = true
-      const [one, other] = [active, standby]
+      const all = [active, standby, resting]
       active = null
       standby = null
-      await Promise.all([end(one), end(other)])
+      await Promise.all(all.map(end))
     },
   }
 }
@@ -129,15 +130,4 @@ const startMember = ({ kind, task, cacheFolder, heard, breach, signal }: CrewOpt
   })
   ready.catch(() => undefined)
   return { child, ready, ended }
-}
-
-const pointOf = (folder: string, pid: number): Point | null => {
-  const path = lastWords(folder, pid)
-  try {
-    const point = readFileSync(path, 'utf8')
-    rmSync(path)
-    return point
-  } catch {
-    return null
-  }
 }

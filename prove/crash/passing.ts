@@ -1,52 +1,111 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Random } from '../harness.ts'
 
 /** Where a process may be told to die: `<who>: <what it does to the outside>: <before, during, inside, after>`. */
 export type Point = string
 
-/** Told to a process: the points at one of which it dies, and at which passing of it, from 1. */
-export type Death = Readonly<Record<Point, number>>
+/**
+ * Told to a process: at each of these points one who comes by stays, at that passing of it, from 1; and when `most` stay, or `withinMs` after
+ * the first of them did, the process dies, with all of them where they are. What others in it do goes on until then.
+ */
+export interface Death {
+  readonly points: Readonly<Record<Point, number>>
+  readonly most: number
+  readonly withinMs: number
+}
+
+/** How often each point was passed. */
+export type Passings = Readonly<Record<Point, number>>
+
+/** What is known of a process that died: where it was told to, and what it had passed until then. */
+export interface LastWords {
+  readonly died: readonly Point[]
+  readonly passed: Passings
+}
 
 export interface Passing {
-  /** Notes that the process comes by, and ends it there if it was told so. */
-  pass(point: Point): void
-  /** From now on it dies so; null: not at all. */
+  /** Notes that somebody of the process comes by. Never resolves where it is to die. */
+  pass(point: Point): Promise<void>
+  /** From now on it dies so; null: not at all, but where somebody stays already. */
   arm(death: Death | null): void
   /** Where it would die now. */
   armed(): readonly Point[]
+  passed(): Passings
 }
 
-/** Where a process that is about to die writes down at which point that was. */
-export const lastWords = (folder: string, pid: number): string => join(folder, `${pid}.point`)
+const pathOf = (folder: string, pid: number): string => join(folder, `${pid}.point`)
 
-/** Points are announced by `seen` when they are passed for the first time. */
-export const createPassing = (folder: string, seen: (point: Point) => void): Passing => {
-  const known = new Set<Point>()
-  let left = new Map<Point, number>()
+/** What the process wrote down before it died; null when it was not told to. */
+export const lastWordsOf = (folder: string, pid: number): LastWords | null => {
+  const path = pathOf(folder, pid)
+  try {
+    const words: LastWords = JSON.parse(readFileSync(path, 'utf8'))
+    rmSync(path)
+    return words
+  } catch {
+    return null
+  }
+}
+
+/** It writes its last words into `folder`. */
+export const createPassing = (folder: string): Passing => {
+  const passings = new Map<Point, number>()
+  const staying = new Set<Point>()
+  const left = new Map<Point, number>()
+  let plan: Death | null = null
+
+  const passed = (): Passings => Object.fromEntries(passings)
+  const die = (): void => {
+    const words: LastWords = { died: [...staying], passed: passed() }
+    writeFileSync(pathOf(folder, process.pid), JSON.stringify(words))
+    process.kill(process.pid, 'SIGKILL')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  const stay = ({ most, withinMs }: Death, point: Point): Promise<never> => {
+    if (staying.size === 0) setTimeout(die, withinMs)
+    staying.add(point)
+    if (staying.size >= most) die()
+    return new Promise(() => undefined)
+  }
   return {
-    pass(point) {
-      if (known.size < known.add(point).size) seen(point)
-      const passings = left.get(point)
-      if (passings === undefined) return
-      left.set(point, passings - 1)
-      if (passings > 1) return
-      writeFileSync(lastWords(folder, process.pid), point)
-      process.kill(process.pid, 'SIGKILL')
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    passed,
+    async pass(point) {
+      passings.set(point, (passings.get(point) ?? 0) + 1)
+      const times = left.get(point)
+      if (times === undefined || plan === null) return
+      left.set(point, times - 1)
+      if (times > 1) return
+      left.delete(point)
+      await stay(plan, point)
     },
-    arm: (death) => void (left = new Map(Object.entries(death ?? {}))),
+    arm(death) {
+      if (staying.size > 0) return
+      plan = death
+      left.clear()
+      for (const [point, times] of Object.entries(death?.points ?? {})) left.set(point, times)
+    },
     armed: () => [...left.keys()],
   }
 }
 
-const fewest = 4
-/** Of what is wanted that which was hit least, each at one of its first passings: which of them comes first is left to the process. */
-export const deathOf = (random: Random, wanted: readonly Point[], hits: ReadonlyMap<Point, number>): Death =>
-  Object.fromEntries(
-    random
-      .shuffle(wanted)
-      .sort((one, other) => (hits.get(one) ?? 0) - (hits.get(other) ?? 0))
-      .slice(0, Math.max(fewest, wanted.length / 3))
-      .map((point) => [point, 1 + random.int(2)]),
-  )
+const fewest = 8
+const most = 12
+const withinMs = 500
+/**
+ * Of what is wanted that which was hit least, each at one of its first passings: which of them come first is left to the process, which is
+ * given a moment to come to several.
+ */
+export const deathOf = (random: Random, wanted: readonly Point[], hits: ReadonlyMap<Point, number>): Death | null =>
+  wanted.length === 0
+    ? null
+    : {
+        ...{ most, withinMs },
+        points: Object.fromEntries(
+          random
+            .shuffle(wanted)
+            .sort((one, other) => (hits.get(one) ?? 0) - (hits.get(other) ?? 0))
+            .slice(0, Math.max(fewest, wanted.length / 2))
+            .map((point) => [point, 1 + random.int(2)]),
+        ),
+      }

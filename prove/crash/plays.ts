@@ -1,94 +1,9 @@
 import sharp from 'sharp'
-import { anew, bring, expectServed, expectState, expectWithheld, passed, picture } from '../scenarios/people.ts'
+import { anew, bring, expectServed, expectState, passed, picture } from '../scenarios/people.ts'
 import type { Bytes, Scenario, World } from '../scenarios/scenario.ts'
+import { parts } from '../scenarios/parts.ts'
 import { scenarios } from '../scenarios/table.ts'
 import type { Task } from './app.ts'
-
-/** Scenarios that are not played here, and why. */
-const left: Readonly<Record<string, string>> = {
-  'wrong-length': 'finds its key in the address of a bucket in memory; played below by the row',
-  'swapped-after-verify': 'the same',
-  'wrong-digest': 'the same',
-  parts: 'parts of 100 bytes, which S3 does not put together, and a folder takes none; played below as one part',
-  'part-missing': 'the same',
-  'parts-under-a-key': 'the same',
-  'parts-aborted': 'the same',
-  'parts-expired': 'the same',
-  'strangers-in-storage': 'leaves in storage what the ledger would take for ours',
-  'work-elsewhere': 'every worker here is elsewhere',
-  doctor: 'only looks',
-}
-
-/** Where bytes go that are sent with a session's ticket. */
-const keyOf = async (world: World, sessionId: string): Promise<string> => {
-  const row = await world.ctx.db.pool
-    .selectFrom('rindle.media_upload_sessions as s')
-    .innerJoin('rindle.media_objects as o', 'o.id', 's.object_id')
-    .select('o.key')
-    .where('s.id', '=', sessionId)
-    .executeTakeFirstOrThrow()
-  return row.key
-}
-
-/** Only to where a ticket leads can anything come. */
-const open = async (world: World, bytes: Bytes, more: { readonly sha256?: string } = {}): Promise<string> => {
-  const { id } = await world.call(() => world.rindle.initiateUpload('photo', { filename: 'a.png', byteSize: bytes.byteLength, ...more }))
-  await world.call(() => world.rindle.signUpload(id))
-  return id
-}
-
-const wrongLength: Scenario = {
-  name: 'too-short',
-  means: 'What lands is shorter than announced; the session goes on with a fresh key, and the right file is taken.',
-  calls: ['initiateUpload', 'signUpload', 'verifyCompletion'],
-  play: (world) =>
-    anew(world, async () => {
-      const bytes = picture(world)
-      const id = await open(world, bytes)
-      await world.intrude(await keyOf(world, id), bytes.slice(0, 20))
-      await world.refused(['upload_size_mismatch', 'upload_object_missing'], () => world.rindle.verifyCompletion(id))
-      await bring(world, async () => (await world.rindle.signUpload(id)).presigned, bytes)
-      const { asset } = await world.call(() => world.rindle.verifyCompletion(id))
-      await world.settle()
-      await expectState(world, asset.id, 'ready')
-      await expectServed(world, asset.id, bytes)
-    }),
-}
-
-const swapped: Scenario = {
-  name: 'swapped',
-  means: 'What was verified is replaced in staging before the gate looks: it is refused, or what was verified is served, and nothing else.',
-  calls: ['verifyCompletion', 'asset'],
-  play: (world) =>
-    anew(world, async () => {
-      const bytes = picture(world)
-      const id = await open(world, bytes)
-      await bring(world, async () => (await world.rindle.signUpload(id)).presigned, bytes)
-      const key = await keyOf(world, id)
-      const { asset } = await world.call(() => world.rindle.verifyCompletion(id))
-      await world.intrude(key, picture(world))
-      await world.settle()
-      const found = await world.call(() => world.rindle.asset(asset.id))
-      if (found?.state === 'ready') await expectServed(world, asset.id, bytes)
-      else await expectWithheld(world, asset.id)
-    }),
-}
-
-const otherDigest: Scenario = {
-  name: 'other-digest',
-  means: 'The bytes that land have not the SHA-256 that was announced: the gate refuses them, and they are served to nobody.',
-  calls: ['initiateUpload', 'verifyCompletion', 'asset'],
-  play: (world) =>
-    anew(world, async () => {
-      const bytes = picture(world)
-      const id = await open(world, bytes, { sha256: 'ab'.repeat(32) })
-      await world.intrude(await keyOf(world, id), bytes)
-      const { asset } = await world.call(() => world.rindle.verifyCompletion(id))
-      await world.settle()
-      await expectState(world, asset.id, 'quarantined')
-      await expectWithheld(world, asset.id)
-    }),
-}
 
 const partBytes = 5 * 1024 * 1024
 const openParts = (world: World, bytes: Bytes, expiresInSeconds = 3_600) =>
@@ -163,10 +78,12 @@ const photograph: Scenario = {
   },
 }
 
-const common: readonly Scenario[] = [...scenarios.filter(({ name }) => left[name] === undefined), wrongLength, swapped, otherDigest]
+/** Those of the table are of parts of 100 bytes, which S3 does not put together; it takes one part of any length. */
+const asOnePart: readonly Scenario[] = [inParts, partsAborted, partsExpired]
+const common: readonly Scenario[] = scenarios.filter((scenario) => !parts.includes(scenario))
 
 /** A real jail refuses what the scenarios take for pictures. */
 export const playable = ({ store, jail }: Pick<Task, 'store' | 'jail'>): readonly Scenario[] => {
   if (jail === 'real') return [photograph]
-  return store.kind === 's3' ? [...common, inParts, partsAborted, partsExpired] : common
+  return store.kind === 's3' ? [...common, ...asOnePart] : common
 }

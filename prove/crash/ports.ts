@@ -27,11 +27,11 @@ export interface Ports {
 
 /** `fallback` is who touches where nobody said who. */
 export const createPorts = ({ pass }: Passing, fallback: string): Ports => {
-  const point = (what: string, when: string): void => pass(`${scope.getStore() ?? fallback}: ${what}: ${when}`)
+  const point = (what: string, when: string): Promise<void> => pass(`${scope.getStore() ?? fallback}: ${what}: ${when}`)
   const touch = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
-    point(what, 'before')
+    await point(what, 'before')
     const result = await run()
-    point(what, 'after')
+    await point(what, 'after')
     return result
   }
   const noting = (executor: Executor, effects: string[]): Executor => ({
@@ -51,17 +51,17 @@ export const createPorts = ({ pass }: Passing, fallback: string): Ports => {
       async execute(text, values) {
         const result = await carrier.execute(text, values)
         const effect = effectOf(text)
-        if (effect !== null) point(effect, 'after')
+        if (effect !== null) await point(effect, 'after')
         return result
       },
       async transaction(run, lockFirst) {
         const effects: string[] = []
         const result = await carrier.transaction(async (executor) => {
           const kept = await run(noting(executor, effects))
-          if (effects.length > 0) point(effectOfAll(effects), 'inside')
+          if (effects.length > 0) await point(effectOfAll(effects), 'inside')
           return kept
         }, lockFirst)
-        if (effects.length > 0) point(effectOfAll(effects), 'after')
+        if (effects.length > 0) await point(effectOfAll(effects), 'after')
         return result
       },
     }),
@@ -88,7 +88,7 @@ export const createPorts = ({ pass }: Passing, fallback: string): Ports => {
           const visiting = jail.visit(visit)
           visiting.catch(() => undefined)
           await soon()
-          point(`${visit.purpose}s in the jail`, 'during')
+          await point(`${visit.purpose}s in the jail`, 'during')
           return visiting
         }),
     }),
@@ -105,10 +105,10 @@ const inParts = (parts: NonNullable<StorageAdapter['multipart']>, touch: Ports['
 /** Staging, sealed, variants or unmanaged: the folder that a key begins with. */
 const roleOf = (key: string): string => key.split('/', 1)[0] ?? ''
 
-const flowing = (passed: () => void): TransformStream<Uint8Array, Uint8Array> =>
+const flowing = (passed: () => Promise<void>): TransformStream<Uint8Array, Uint8Array> =>
   new TransformStream({
-    transform(chunk, controller) {
+    async transform(chunk, controller) {
       controller.enqueue(chunk)
-      passed()
+      await passed()
     },
   })

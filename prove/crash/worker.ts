@@ -6,7 +6,7 @@ import { openCrashApp } from './app.ts'
 import { serve } from './child.ts'
 import { as, createPorts } from './ports.ts'
 
-const filesAtOnce = 4
+const filesAtOnce = 8
 
 /** A worker of its own. What it does outside of a job, `worker` does. */
 await serve(async ({ task, time, passing, logger, say }) => {

@@ -1,0 +1,55 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Evening } from './child.ts'
+import type { Ground } from './ground.ts'
+
+export interface Calm {
+  /** Of the people whose day is over; null before their first word about it. */
+  evening(): Evening | null
+  /** Whether all of them have come to an end. */
+  areTheyGone(): boolean
+  putForward(seconds: number): Promise<void>
+  /** Whether workers may still die. */
+  isUneasy(nightMs: number): boolean
+  /** From here on nobody dies. */
+  becomeCalm(): void
+  readonly signal: AbortSignal
+}
+
+const nightMs = 120_000
+const stepMs = 100
+const daySeconds = 90_000
+
+/** Until everybody has ended what they play, or waits. */
+export const evening = async ({ evening: seen, areTheyGone, signal }: Calm, withinMs: number): Promise<void> => {
+  const began = performance.now()
+  while (performance.now() - began < withinMs && !signal.aborted && !areTheyGone() && !seen()?.isWaiting) await pause(stepMs)
+}
+
+/**
+ * Lets time go on from one thing that is due to the next, until everybody has ended what they play and nothing is due but what is there for good;
+ * and two days more. @returns what is left after that, for people.
+ */
+export const night = async (ground: Ground, calm: Calm): Promise<readonly string[]> => {
+  const began = performance.now()
+  const isLate = (): boolean => calm.signal.aborted || performance.now() - began > nightMs
+  for (let isQuiet = false; !isQuiet && !isLate(); await pause(stepMs)) {
+    if (!calm.isUneasy(performance.now() - began)) calm.becomeCalm()
+    const areGone = calm.areTheyGone()
+    const seen = calm.evening()
+    if (!areGone && !seen?.isWaiting) continue
+    const due = (await ground.nextDue())?.getTime() ?? Infinity
+    const next = Math.min(due, (areGone ? null : seen?.until) ?? Infinity)
+    isQuiet = areGone && next === Infinity
+    const seconds = (next - ground.time.clock.now().getTime()) / 1000
+    if (seconds > 0 && next < Infinity) await calm.putForward(Math.max(seconds + 1, areGone ? 3_600 : 0))
+  }
+  calm.becomeCalm()
+  if (!calm.areTheyGone()) return [`people wait: ${JSON.stringify(calm.evening())}`, ...(await ground.left())]
+  for (let days = 0; days < 2; days += 1) {
+    ground.age()
+    await calm.putForward(daySeconds)
+    await pause(10 * stepMs)
+    while (!isLate() && (await ground.left()).length > 0) await pause(stepMs)
+  }
+  return ground.left()
+}
