@@ -4,7 +4,7 @@ import type { StorageAdapter } from '../src/core/ports/storage.ts'
 import { createGateWitness } from './judge/gate.ts'
 import { createStorageWitness } from './judge/storage.ts'
 import { createUrlWitness } from './judge/urls.ts'
-import { createWishWitness, type Wishes } from './judge/wishes.ts'
+import { createWishWitness, type Outcome } from './judge/wishes.ts'
 
 /** Reads committed rows, on a connection of its own that nothing breaks: `EngineDatabase.query`. */
 export type Query = (text: string, values?: readonly unknown[]) => Promise<Record<string, unknown>[]>
@@ -38,12 +38,17 @@ export interface Witness {
   watch<R extends object>(rindle: R): R
   /** To be told of every complete body that a URL led to, whoever gave it out. */
   delivered(url: string, bytes: Uint8Array): Promise<void>
-  /** To be told when bytes of a client arrive at a key without passing the adapter, before they are there. */
+  /** To be told when bytes arrive at a key without passing the adapter, or later than it was asked, before they are there. */
   landing(key: string): Promise<void>
-  /** For wishes in a transaction of the app's own, which `watch` leaves to it. */
-  readonly wishes: Pick<Wishes, 'begin'>
-  /** Judges what can only be judged once nothing is under way. Breaches are told to `breach`. @returns how much was witnessed. */
+  /** To be told how a transaction of the app's own ended: `maybe` where nobody knows. Until then what was wished in it is open. */
+  ended(tx: object, outcome: Outcome): void
+  /**
+   * Judges what can only be judged once nothing is under way: the slots, and that the gate saw the bytes of every object that is present.
+   * Breaches are told to `breach`. @returns how much was witnessed.
+   */
   check(): Promise<Witnessed>
+  /** Begins anew, for a database and a bucket that are empty: what was seen before is held against nothing any more. */
+  forget(): void
 }
 
 export interface Witnessed {
@@ -72,13 +77,22 @@ export const createWitness = ({ query, breach }: WitnessOptions): Witness => {
     },
     delivered: (url, bytes) => urls.delivered(url, createHash('sha256').update(bytes).digest('hex')),
     landing: storage.landing,
-    wishes,
+    ended: wishes.ended,
     async check() {
+      for (const { key, sha256 } of await query(keptText))
+        if (!gate.hasJudged(String(key), String(sha256))) breach(`${String(key)} is kept, and nobody judged its bytes`)
       const slots = await wishes.check()
       return { calls: storage.calls(), urls: urls.count(), bodies: urls.bodies(), wishes: wishes.count(), slots }
     },
+    forget() {
+      for (const one of [gate, storage, urls, wishes]) one.forget()
+    },
   }
 }
+
+/** What may be served, or was made of it. */
+const keptText = `select key, encode(sha256, 'hex') as sha256 from rindle.media_objects
+  where state = 'present' and role in ('original', 'variant') and sha256 is not null`
 
 type Around = (call: () => Promise<unknown>, args: readonly unknown[]) => Promise<unknown>
 

@@ -2,10 +2,10 @@ import { withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { runScenario } from './nth/run.ts'
 import { noting, spoken, striking, type Way } from './nth/ways.ts'
-import { openLanes, share } from './scenarios/lanes.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import type { Stage } from './scenarios/stage.ts'
 import { scenarios } from './scenarios/table.ts'
+import type { Testbed } from './scenarios/testbed.ts'
+import { openTestbeds, share } from './scenarios/testbeds.ts'
 
 /** One run: a scenario, and what goes wrong in it. */
 interface Task {
@@ -14,7 +14,7 @@ interface Task {
 }
 
 /** Of a hundred chosen faults so many have to meet a call: work in the background does not come in the same order twice. */
-const leastStruck = 0.9
+const leastStruck = 0.95
 
 /** Every call to the outside fails once, in each way that it can; then everything has to come right by itself. */
 export const nth: Proof = {
@@ -26,11 +26,11 @@ export const nth: Proof = {
   shows: { scenarios: 'scenarios', possible: 'possible ways' },
   async run(context) {
     return withOneServer(async () => {
-      const lanes = await openLanes(context)
-      const possible = await noteAll(context, lanes)
+      const testbeds = await openTestbeds(context)
+      const possible = await noteAll(context, testbeds)
       const chosen = choose(context, possible)
       context.note(`${scenarios.length} scenarios have ${possible.length} calls and ways to fail; ${chosen.length} are tried`)
-      const figures = await tryAll(context, lanes, chosen)
+      const figures = await tryAll(context, testbeds, chosen)
       const struck = chosen.length - (figures['unstruck'] ?? 0)
       if (struck < chosen.length * leastStruck) context.breach(`of ${chosen.length} faults only ${struck} met a call`)
       return { runs: struck, figures: { scenarios: scenarios.length, possible: possible.length, ...figures } }
@@ -38,14 +38,14 @@ export const nth: Proof = {
   },
 }
 
-/** Plays every scenario undisturbed, and notes what could go wrong. In `ci` only some of them. */
-const noteAll = async (context: ProofContext, lanes: readonly Stage[]): Promise<readonly Task[]> => {
+/** Plays every scenario as those do that know of a fault, with none, and notes what could go wrong. In `ci` only some of them. */
+const noteAll = async (context: ProofContext, testbeds: readonly Testbed[]): Promise<readonly Task[]> => {
   const tasks: Task[] = []
   const some = context.size === 'ci' ? context.random.shuffle(scenarios).slice(0, context.amount / 5) : scenarios
-  await share(lanes, some, context.signal, async (stage, scenario) => {
-    const breach = (text: string) => context.breach(`${scenario.name} undisturbed: ${text}`)
-    const noted = noting(stage.patience.clock)
-    await runScenario({ stage, scenario, seed: context.seed, trouble: noted.trouble, undisturbed: true, breach })
+  await share(testbeds, some, context.signal, async (testbed, scenario) => {
+    const breach = (text: string) => context.breach(`${scenario.name} without a fault: ${text}`)
+    const noted = noting(testbed.clock)
+    await runScenario({ testbed, scenario, seed: context.seed, trouble: noted.trouble, undisturbed: false, breach })
     tasks.push(...noted.ways().map((way) => ({ scenario, way })))
     return true
   })
@@ -67,16 +67,16 @@ const choose = ({ random, amount }: ProofContext, possible: readonly Task[]): re
 
 const tryAll = async (
   context: ProofContext,
-  lanes: readonly Stage[],
+  testbeds: readonly Testbed[],
   tasks: readonly Task[],
 ): Promise<Readonly<Record<string, number>>> => {
   const figures: Record<string, number> = { unstruck: 0 }
   let done = 0
-  await share(lanes, tasks, context.signal, async (stage, { scenario, way }) => {
-    const struck = striking(way, stage.patience.clock)
+  await share(testbeds, tasks, context.signal, async (testbed, { scenario, way }) => {
+    const struck = striking(way, testbed.clock)
     const replay = `${scenario.name} ${spoken(way)} --seed ${context.seed}`
     const breach = (text: string) => context.breach(`${text}\n    again: node --conditions=rindle-source prove/nth/replay.ts ${replay}`)
-    const ended = await runScenario({ stage, scenario, seed: context.seed, trouble: struck.trouble, undisturbed: false, breach })
+    const ended = await runScenario({ testbed, scenario, seed: context.seed, trouble: struck.trouble, undisturbed: false, breach })
     figures[way.port] = (figures[way.port] ?? 0) + 1
     if (!struck.hasStruck()) figures['unstruck'] = (figures['unstruck'] ?? 0) + 1
     done += 1

@@ -9,10 +9,10 @@ import { knockAtDoors } from './secrets/doors.ts'
 import { type Ears, openEars } from './secrets/ears.ts'
 import { misfits } from './secrets/misfits.ts'
 import { rowReader } from './rows.ts'
-import { openLanes, share } from './scenarios/lanes.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import type { Stage, Trouble } from './scenarios/stage.ts'
 import { scenarios } from './scenarios/table.ts'
+import type { Testbed, Trouble } from './scenarios/testbed.ts'
+import { openTestbeds, share } from './scenarios/testbeds.ts'
 import { createWorld } from './scenarios/world.ts'
 
 /** Secrets enter by every way there is, and everything that the library says, throws or writes down is searched for them. */
@@ -53,21 +53,21 @@ const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): P
     }
   const environment = canaries.plant('a variable of the environment')
   process.env['RINDLE_PROOF_SECRET'] = environment
-  const lanes = await openLanes(context, {
+  const testbeds = await openTestbeds(context, {
     logger: ears.logger,
     secrets: appSecrets,
     password: canaries.plant('the password of the database'),
   })
   const readers = new Map(
-    await Promise.all(lanes.map(async (stage) => [stage, await rowReader(stage.database, ['rindle', 'rindle_queue'])] as const)),
+    await Promise.all(testbeds.map(async (testbed) => [testbed, await rowReader(testbed.database, ['rindle', 'rindle_queue'])] as const)),
   )
   const most = context.size === 'ci' ? context.amount / 2 : scenarios.length
   const all = [confiding(canaries), ...context.random.shuffle(scenarios).slice(0, most)]
-  const play = async (stage: Stage, scenario: Scenario, trouble: Trouble, undisturbed: boolean): Promise<boolean> => {
-    await stage.begin(listening(trouble, canaries))
+  const play = async (testbed: Testbed, scenario: Scenario, trouble: Trouble, undisturbed: boolean): Promise<boolean> => {
+    await testbed.begin(listening(trouble, canaries), (text) => context.breach(`${scenario.name}: ${text}`))
     const { random, seed } = context
     const label = scenario.name
-    const world = createWorld(stage, {
+    const world = createWorld(testbed, {
       random: random.fork(`${seed} ${label}`),
       label,
       undisturbed,
@@ -75,21 +75,21 @@ const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): P
       hear: ears.hear,
     })
     await scenario.play(world).catch(ears.hear)
-    stage.calm()
-    ears.read((await readers.get(stage)?.()) ?? '', 'in a row')
-    await emitEvents(stage.ctx, null, { holder: label })
+    testbed.calm()
+    ears.read((await readers.get(testbed)?.()) ?? '', 'in a row')
+    await emitEvents(testbed.ctx, null, { holder: label })
     return true
   }
 
   const ways: { readonly scenario: Scenario; readonly way: Way }[] = []
-  await share(lanes, all, context.signal, (stage, scenario) => {
-    const noted = noting(stage.patience.clock)
-    return play(stage, scenario, noted.trouble, true).finally(() => ways.push(...noted.ways().map((way) => ({ scenario, way }))))
+  await share(testbeds, all, context.signal, (testbed, scenario) => {
+    const noted = noting(testbed.clock)
+    return play(testbed, scenario, noted.trouble, true).finally(() => ways.push(...noted.ways().map((way) => ({ scenario, way }))))
   })
   const chosen = context.random.shuffle(ways).slice(0, Math.max(0, context.amount - all.length))
-  await share(lanes, chosen, context.signal, (stage, { scenario, way }) => {
-    const struck = striking(way, stage.patience.clock)
-    return play(stage, scenario, struck.trouble, false).catch((err: unknown) => {
+  await share(testbeds, chosen, context.signal, (testbed, { scenario, way }) => {
+    const struck = striking(way, testbed.clock)
+    return play(testbed, scenario, struck.trouble, false).catch((err: unknown) => {
       context.breach(`${scenario.name} ${spoken(way)}: ${String(err)}`)
       return true
     })

@@ -7,11 +7,12 @@ import { faultyQueue } from '../src/testing/faulty-queue.ts'
 import { faultyStorage } from '../src/testing/faulty-storage.ts'
 import { chosenEngine, withOneServer } from './database.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
-import { judgeInvariants, judgeLedger } from './scenarios/end.ts'
+import { endAndJudge } from './nth/run.ts'
 import { uploaded, ownerOf } from './scenarios/people.ts'
-import { openStage, type Stage, told, type Trouble } from './scenarios/stage.ts'
+import { openTestbed, type Testbed, type Trouble } from './scenarios/testbed.ts'
 import { createWorld, type PlayedWorld } from './scenarios/world.ts'
 import { type Held, heldNow } from './soak/resident.ts'
+import { told } from './told.ts'
 
 const faultRate = 0.02
 /** What hangs takes hours of the clock's time, in which a worker looks and looks: that is for other proofs. */
@@ -36,20 +37,20 @@ export const soak: Proof = {
     if (!existsSync('/proc/self/fd')) return { runs: 0 }
     return withOneServer(async () => {
       const folder = join(context.folder, 'scratch')
-      const stage = await openStage({ engine: chosenEngine(), folder })
-      const faults = troubleAt(stage, context.random)
-      await stage.begin(faults.trouble)
+      const testbed = await openTestbed({ engine: chosenEngine(), folder })
+      const faults = troubleAt(testbed, context.random)
+      await testbed.begin(faults.trouble, context.breach)
       const held: Held[] = []
       const together = Math.min(togetherAtMost, Math.ceil(context.amount / 10))
       const batches = Math.max(10, Math.ceil(context.amount / together))
       let lives = 0
       for (let batch = 0; batch < batches && !context.signal.aborted; batch += 1) {
-        lives += await liveAll(context, stage, { batch, together })
+        lives += await liveAll(context, testbed, { batch, together })
         if ((batch + 1) % Math.floor(batches / 10) !== 0 || held.length === 10) continue
         held.push(await heldNow(folder))
         context.note(`${lives} lives: ${spoken(held.at(-1))}`)
       }
-      await judge(context, stage, held)
+      await judge(context, testbed, held)
       const { last } = compared(context, held)
       return {
         runs: lives,
@@ -63,8 +64,8 @@ const spoken = (held: Held | undefined): string =>
   held ? `${(held.bytes / 1024 / 1024).toFixed(1)} MiB, ${held.descriptors} descriptors, ${held.scratchFiles} files in scratch` : 'nothing'
 
 /** Two calls of a hundred to every port. */
-const troubleAt = (stage: Stage, random: Random): { readonly trouble: Trouble; count(): number } => {
-  const options = () => ({ seed: random.int(2 ** 31), rate: faultRate, slowMs: 5_000, clock: stage.patience.clock })
+const troubleAt = ({ clock }: Testbed, random: Random): { readonly trouble: Trouble; count(): number } => {
+  const options = () => ({ seed: random.int(2 ** 31), rate: faultRate, slowMs: 5_000, clock })
   const [carrier, queue, jail] = [
     faultyCarrier(options()),
     faultyQueue(options()),
@@ -88,11 +89,11 @@ const troubleAt = (stage: Stage, random: Random): { readonly trouble: Trouble; c
 
 const liveAll = async (
   { random, breach }: ProofContext,
-  stage: Stage,
+  testbed: Testbed,
   { batch, together }: { readonly batch: number; readonly together: number },
 ): Promise<number> => {
   const worldOf = (name: string): PlayedWorld =>
-    createWorld(stage, { random: random.fork(name), label: name, undisturbed: false, breach: (text) => breach(`${name}: ${text}`) })
+    createWorld(testbed, { random: random.fork(name), label: name, undisturbed: false, breach: (text) => breach(`${name}: ${text}`) })
   const worlds = Array.from({ length: together }, (_, index) => worldOf(`life ${batch} ${index}`))
   const common = worldOf(`batch ${batch}`)
   const each = (run: (world: PlayedWorld, index: number) => Promise<void>): Promise<unknown> =>
@@ -116,6 +117,8 @@ const liveAll = async (
     world.expect(left === null, `nothing holds the picture any more, and it is ${left?.state}`)
   })
   await common.quiesce()
+  await testbed.witness.check()
+  testbed.witness.forget()
   return together
 }
 
@@ -124,15 +127,12 @@ const orNothing = (err: unknown): null => {
   throw err
 }
 
-const judge = async ({ breach, random }: ProofContext, stage: Stage, held: readonly Held[]): Promise<void> => {
-  stage.calm()
+const judge = async ({ breach, random }: ProofContext, testbed: Testbed, held: readonly Held[]): Promise<void> => {
+  testbed.calm()
   if (held.length < 2) breach('too little was measured')
-  const world = createWorld(stage, { random, label: 'the end', undisturbed: false, breach })
-  await world.quiesce()
-  await judgeLedger(stage, breach)
-  await world.reconcile()
-  await judgeInvariants(stage, breach)
-  await stage.close()
+  const world = createWorld(testbed, { random, label: 'the end', undisturbed: false, breach })
+  await endAndJudge(testbed, world, breach)
+  await testbed.close()
 }
 
 /** The first tenth warms up; what the second holds, the last must not much exceed. */

@@ -2,9 +2,9 @@ import { backoffSeconds } from '../src/core/trouble.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { runScenario } from './nth/run.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import { openLanes, share } from './scenarios/lanes.ts'
-import type { Stage } from './scenarios/stage.ts'
 import { scenarios } from './scenarios/table.ts'
+import type { Testbed } from './scenarios/testbed.ts'
+import { openTestbeds, share } from './scenarios/testbeds.ts'
 import { storm as stormOn } from './storm/weather.ts'
 import { withOneServer } from './database.ts'
 
@@ -25,16 +25,16 @@ export const storm: Proof = {
   shows: { requests: 'requests', mostTimes: 'times the usual at most' },
   async run(context) {
     return withOneServer(async () => {
-      const lanes = await openLanes(context)
+      const testbeds = await openTestbeds(context)
       const figures = { requests: 0, failed: 0, undisturbed: 0, mostTimes: 0 }
       const rounds = roundsOf(context)
-      const calm = await countUndisturbed(context, lanes, [...new Set(rounds.map(({ scenario }) => scenario))])
-      await share(lanes, rounds, context.signal, async (stage, { scenario, seed }) => {
+      const calm = await countUndisturbed(context, testbeds, [...new Set(rounds.map(({ scenario }) => scenario))])
+      await share(testbeds, rounds, context.signal, async (testbed, { scenario, seed }) => {
         const random = context.random.fork(`${scenario.name} ${seed}`)
         const seconds = 60 * (minutes.least + random.int(minutes.most - minutes.least))
-        const weather = stormOn(stage, { share: shareOfCalls, seconds, random })
+        const weather = stormOn(testbed, { share: shareOfCalls, seconds, random })
         const breach = (text: string) => context.breach(`${scenario.name}, ${seconds} s of storm, seed ${seed}: ${text}`)
-        const ended = await runScenario({ stage, scenario, seed, trouble: weather.trouble, undisturbed: false, breach })
+        const ended = await runScenario({ testbed, scenario, seed, trouble: weather.trouble, undisturbed: false, breach })
         const { requests, failed } = weather.counts()
         const usual = calm.get(scenario) ?? 0
         const times = requests / Math.max(usual, 1)
@@ -71,14 +71,14 @@ const roundsOf = ({ amount, random }: ProofContext): readonly Round[] => {
 /** How many requests each of them makes when nothing goes wrong. */
 const countUndisturbed = async (
   { breach, signal, seed, random }: ProofContext,
-  lanes: readonly Stage[],
+  testbeds: readonly Testbed[],
   played: readonly Scenario[],
 ): Promise<ReadonlyMap<Scenario, number>> => {
   const counts = new Map<Scenario, number>()
-  await share(lanes, played, signal, async (stage, scenario) => {
-    const weather = stormOn(stage, { share: 0, seconds: 0, random })
+  await share(testbeds, played, signal, async (testbed, scenario) => {
+    const weather = stormOn(testbed, { share: 0, seconds: 0, random })
     const told = (text: string) => breach(`${scenario.name} undisturbed: ${text}`)
-    const ended = await runScenario({ stage, scenario, seed, trouble: weather.trouble, undisturbed: true, breach: told })
+    const ended = await runScenario({ testbed, scenario, seed, trouble: weather.trouble, undisturbed: true, breach: told })
     counts.set(scenario, weather.counts().requests)
     return ended
   })

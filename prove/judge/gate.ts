@@ -9,8 +9,12 @@ export interface GateWitness {
   read(key: string, sha256: string): void
   /** Whether these bytes were seen by the jail and passed, or were made by it. */
   hasSeen(sha256: string): boolean
-  /** Whether the first whole read of that key, which is the gate's, gave these bytes: what is only recognised does not come before the jail as a whole. */
-  hasRead(key: string, sha256: string): boolean
+  /**
+   * Whether what lies at the key was judged by these bytes: seen by the jail or, as what is only recognised does not come before it as a whole,
+   * read from there first, which the gate does.
+   */
+  hasJudged(key: string, sha256: string): boolean
+  forget(): void
 }
 
 export const createGateWitness = (): GateWitness => {
@@ -31,7 +35,11 @@ export const createGateWitness = (): GateWitness => {
       if (!reads.has(key)) reads.set(key, sha256)
     },
     hasSeen: (sha256) => seen.has(sha256),
-    hasRead: (key, sha256) => reads.get(key) === sha256,
+    hasJudged: (key, sha256) => seen.has(sha256) || reads.get(key) === sha256,
+    forget() {
+      seen.clear()
+      reads.clear()
+    },
   }
 }
 

@@ -11,6 +11,7 @@ export interface StorageWitness {
   wrap(adapter: StorageAdapter): StorageAdapter
   landing(key: string): Promise<void>
   calls(): number
+  forget(): void
 }
 
 /** Holds every call of storage that changes something against the rows, at its instant, and remembers what was read. */
@@ -96,7 +97,15 @@ export const createStorageWitness = ({ query, breach, read }: Options): StorageW
         : {}),
     }
   }
-  return { wrap, landing: (key) => landing('a client writes to', key), calls: () => calls }
+  return {
+    wrap,
+    landing: (key) => landing('something lands at', key),
+    calls: () => calls,
+    forget() {
+      written.clear()
+      calls = 0
+    },
+  }
 }
 
 const rowText = `
@@ -107,14 +116,17 @@ const rowText = `
     from rindle.media_objects o
    where o.key = $1`
 
+/** A body that was cut tells nothing. */
 const hashed = (found: ObjectBody, tell: (sha256: string) => void): ObjectBody => {
   const hash = createHash('sha256')
+  let left = found.sizeBytes
   const through = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       hash.update(chunk)
+      left -= chunk.byteLength
       controller.enqueue(chunk)
     },
-    flush: () => tell(hash.digest('hex')),
+    flush: () => void (left === 0 && tell(hash.digest('hex'))),
   })
   return { ...found, body: found.body.pipeThrough(through) }
 }

@@ -11,6 +11,7 @@ export interface UrlWitness {
   delivered(url: string, sha256: string): Promise<void>
   count(): number
   bodies(): number
+  forget(): void
 }
 
 /** No URL before the gate or after the doom, and what one leads to is what was judged. */
@@ -38,7 +39,7 @@ export const createUrlWitness = ({ query, breach, gate }: Options): UrlWitness =
       bodies += 1
       const id = assets.get(url)
       const rows = id === undefined ? [] : await query(objectsText, [id])
-      const seen = gate.hasSeen(sha256) || rows.some(({ key }) => gate.hasRead(String(key), sha256))
+      const seen = gate.hasSeen(sha256) || rows.some(({ key }) => gate.hasJudged(String(key), sha256))
       if (id !== undefined && rows.length > 0 && !rows.some((row) => row['sha256'] === sha256))
         breach(`a URL of ${id} led to bytes that are none of that asset's`)
       else if (!seen && (id === undefined || rows.length > 0))
@@ -46,6 +47,10 @@ export const createUrlWitness = ({ query, breach, gate }: Options): UrlWitness =
     },
     count: () => assets.size,
     bodies: () => bodies,
+    forget() {
+      assets.clear()
+      bodies = 0
+    },
   }
 }
 

@@ -3,8 +3,11 @@ import { contextOf, type AnyRindle } from '../../src/context.ts'
 import { ownerOf } from '../../src/core/owner.ts'
 import type { WitnessOptions } from '../judge.ts'
 
+/** Whether a wish took effect: `no` for what was refused or rolled back, `maybe` where nobody was told. */
+export type Outcome = 'yes' | 'no' | 'maybe'
+
 /** What somebody wants to stand in a slot that holds one. */
-export interface Wish {
+interface Wish {
   readonly owner: { readonly type: string; readonly id: string }
   readonly slot: string
   /** Null: nothing. */
@@ -12,10 +15,11 @@ export interface Wish {
 }
 
 interface Recorded extends Wish {
+  /** It does nothing where another asset stands. */
+  readonly isConditional: boolean
   readonly began: number
   ended: number
-  /** Whether it took effect: `no` for what was refused or rolled back, `maybe` where nobody was told. */
-  outcome: 'open' | 'yes' | 'no' | 'maybe'
+  outcome: Outcome | 'open'
 }
 
 export interface Given {
@@ -25,41 +29,45 @@ export interface Given {
   readonly options: unknown
 }
 
-export interface Wishes {
-  /** Before the call is made. The answer is to be told once the transaction has ended, one way or the other. */
-  begin(wish: Wish): (outcome: 'yes' | 'no' | 'maybe') => void
-}
-
-export interface WishWitness extends Wishes {
+export interface WishWitness {
   watch(rindle: object, call: () => Promise<unknown>, given: Given): Promise<unknown>
+  /** To be told how a transaction of the app's own ended, and with it what was wished in it. */
+  ended(tx: object, outcome: Outcome): void
   /** @returns how many slots were judged. */
   check(): Promise<number>
   count(): number
+  forget(): void
 }
 
 /** The last committed wish that was not refused wins. */
 export const createWishWitness = ({ query, breach }: WitnessOptions): WishWitness => {
   const wishes: Recorded[] = []
+  const within = new Map<object, Recorded[]>()
   let instant = 0
-  const begin: Wishes['begin'] = (wish) => {
-    const recorded: Recorded = { ...wish, began: (instant += 1), ended: Infinity, outcome: 'open' }
-    wishes.push(recorded)
-    return (outcome) => Object.assign(recorded, { ended: (instant += 1), outcome })
+  const end = (wish: Recorded, outcome: Outcome): void => {
+    wish.ended = instant += 1
+    wish.outcome = outcome === 'yes' && wish.isConditional ? 'maybe' : outcome
   }
   return {
-    begin,
     async watch(rindle, call, given) {
       const wish = wishOf(rindle, given)
       if (!wish) return call()
-      const end = begin(wish)
+      const recorded: Recorded = { ...wish, began: (instant += 1), ended: Infinity, outcome: 'open' }
+      wishes.push(recorded)
+      const tx = transactionOf(given)
       try {
         const answer = await call()
-        end(isConditional(given) ? 'maybe' : 'yes')
+        if (tx) within.set(tx, [...(within.get(tx) ?? []), recorded])
+        else end(recorded, 'yes')
         return answer
       } catch (err) {
-        end(isRindleError(err) && !err.retryable ? 'no' : 'maybe')
+        end(recorded, isRindleError(err) && !err.retryable ? 'no' : 'maybe')
         throw err
       }
+    },
+    ended(tx, outcome) {
+      for (const wish of within.get(tx) ?? []) end(wish, outcome)
+      within.delete(tx)
     },
     async check() {
       const slots = Map.groupBy(
@@ -70,45 +78,57 @@ export const createWishWitness = ({ query, breach }: WitnessOptions): WishWitnes
         const [type, id, slot] = JSON.parse(name) as readonly string[]
         const rows = await query(standingText, [type, id, slot])
         const stands = rows[0] ? String(rows[0]['asset_id']) : null
-        const passed = new Set((await query(passedText, [given.map(({ assetId }) => assetId)])).map((row) => String(row['id'])))
-        const wanted = candidates(given, (assetId) => passed.has(assetId))
+        const verdicts = await query(verdictsText, [given.map(({ assetId }) => assetId)])
+        const wanted = candidates(given, new Map(verdicts.map((row) => [String(row['id']), row['verdict'] as Verdict])))
         if (!wanted.includes(stands))
           breach(`in ${name} stands ${stands ?? 'nothing'}, and the last wish was ${wanted.map((one) => one ?? 'nothing').join(' or ')}`)
       }
       return slots.size
     },
     count: () => wishes.length,
+    forget() {
+      wishes.length = 0
+      within.clear()
+    },
   }
 }
 
+/** What the gate said, if anything yet; or somebody after it had refused it. What is not there was refused. */
+type Verdict = 'passed' | 'released'
+
 /** What may stand there in the end: every wish after which no other surely took effect. */
-const candidates = (wishes: readonly Recorded[], hasPassed: (assetId: string) => boolean): readonly (string | null)[] => {
-  const isRefused = ({ assetId }: Recorded): boolean => assetId !== null && !hasPassed(assetId)
-  const kept = wishes.filter((wish) => !isRefused(wish))
-  // A wish that still waited for the gate gave way to the next one, even if that was refused then.
-  const gaveWay = (wish: Recorded): boolean => wishes.some((other) => isRefused(other) && other.ended > wish.began)
-  const deciding = kept.filter((wish) => wish.outcome === 'yes' && !gaveWay(wish))
+const candidates = (wishes: readonly Recorded[], verdicts: ReadonlyMap<string, Verdict>): readonly (string | null)[] => {
+  const verdictOf = ({ assetId }: Recorded): Verdict | 'refused' => (assetId === null ? 'passed' : (verdicts.get(assetId) ?? 'refused'))
+  const kept = wishes.filter((wish) => verdictOf(wish) !== 'refused')
+  // A wish that still waited for the gate gave way to the next one, even if that was refused then, for good or not.
+  const mayBeRefused = (wish: Recorded): boolean => ['refused', 'released'].includes(verdictOf(wish))
+  const gaveWay = (wish: Recorded): boolean => wishes.some((other) => mayBeRefused(other) && other.ended > wish.began)
+  const deciding = kept.filter((wish) => wish.outcome === 'yes' && verdictOf(wish) !== 'released' && !gaveWay(wish))
   const last = kept.filter((wish) => !deciding.some((other) => other.began > wish.ended))
   return [...new Set([...last.map(({ assetId }) => assetId), ...(deciding.length === 0 ? [null] : [])])]
 }
 
-const wishOf = (rindle: object, { asset, owner, slot, options }: Given): Wish | null => {
+const wishOf = (rindle: object, { asset, owner, slot, options }: Given): (Wish & Pick<Recorded, 'isConditional'>) | null => {
   if (typeof slot !== 'string' || contextOf(rindle as AnyRindle).slots[slot]?.many !== false) return null
-  if (typeof options === 'object' && options !== null && 'tx' in options && options.tx !== undefined) return null
   const assetId = asset === null ? null : typeof asset === 'object' && 'id' in asset ? String(asset.id) : String(asset)
-  return { owner: ownerOf(owner as Parameters<typeof ownerOf>[0]), slot, assetId }
+  const isConditional =
+    asset === null && typeof options === 'object' && options !== null && 'asset' in options && options.asset !== undefined
+  return { owner: ownerOf(owner as Parameters<typeof ownerOf>[0]), slot, assetId, isConditional }
 }
 
-/** A detach of a certain asset does nothing where another stands. */
-const isConditional = ({ asset, options }: Given): boolean =>
-  asset === null && typeof options === 'object' && options !== null && 'asset' in options && options.asset !== undefined
+const transactionOf = ({ options }: Given): object | null =>
+  typeof options === 'object' && options !== null && 'tx' in options && typeof options.tx === 'object' ? options.tx : null
 
 const standingText = `
   select asset_id from rindle.media_attachments
    where owner_type = $1 and owner_id = $2 and slot = $3 and standing <> 'released'
    order by standing desc limit 1`
 
-/** Passed, or still in the gate. */
-const passedText = `
-  select m.entity_id as id from rindle.state_moves m where m.entity = 'asset' and m.move = 'promote' and m.entity_id = any($1::uuid[])
-  union select a.id from rindle.media_assets a where a.id = any($1::uuid[]) and a.state in ('validating', 'analyzing')`
+const verdictsText = `
+  select id, case when bool_or(refused) then 'released' else 'passed' end as verdict
+    from (select m.entity_id as id, m.to_state = 'quarantined' as refused, m.move = 'promote' as passed
+            from rindle.state_moves m where m.entity = 'asset' and m.entity_id = any($1::uuid[])
+          union all
+          select a.id, false, a.passed_at is not null or a.state in ('validating', 'analyzing')
+            from rindle.media_assets a where a.id = any($1::uuid[])) told
+   group by id having bool_or(passed)`

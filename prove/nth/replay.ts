@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chosenEngine, withOneServer } from '../database.ts'
-import { openStage } from '../scenarios/stage.ts'
 import { scenarios } from '../scenarios/table.ts'
+import { openTestbed } from '../scenarios/testbed.ts'
 import { runScenario } from './run.ts'
 import { striking, type Way } from './ways.ts'
 
@@ -19,14 +19,14 @@ const logger = { debug() {}, info() {}, warn: say('warn'), error: say('error') }
 
 await withOneServer(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rindle-replay-'))
-  const stage = await openStage({ engine: chosenEngine(), folder, ...(port ? { logger } : {}) })
+  const testbed = await openTestbed({ engine: chosenEngine(), folder, ...(port ? { logger } : {}) })
   for (const scenario of scenarios.filter((one) => name === undefined || one.name === name)) {
     const way = port ? ({ port, operation: operation ?? '', nth: Number(nth), kind: kind ?? '' } as Way) : null
-    const struck = way && striking(way, stage.patience.clock)
+    const struck = way && striking(way, testbed.clock)
     const began = performance.now()
     let breaches = 0
     await runScenario({
-      ...{ stage, scenario, seed: Number(values.seed), trouble: struck?.trouble ?? {}, undisturbed: !struck },
+      ...{ testbed, scenario, seed: Number(values.seed), trouble: struck?.trouble ?? {}, undisturbed: !struck },
       breach: (text) => {
         breaches += 1
         console.log(`BREACH ${scenario.name}: ${text}`)
@@ -35,6 +35,6 @@ await withOneServer(async () => {
     const ms = (performance.now() - began).toFixed(0)
     console.log(`${scenario.name}: ${breaches} breaches, ${ms} ms${struck ? (struck.hasStruck() ? ', struck' : ', never struck') : ''}`)
   }
-  await stage.close()
+  await testbed.close()
 })
 process.exit()

@@ -1,11 +1,12 @@
 import { createRandom } from '../harness.ts'
-import { judgeInvariants, judgeLedger } from '../scenarios/end.ts'
+import { judgeInvariants, judgeStores } from '../judge/end.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
-import { type Stage, told, type Trouble } from '../scenarios/stage.ts'
-import { createWorld } from '../scenarios/world.ts'
+import type { Testbed, Trouble } from '../scenarios/testbed.ts'
+import { createWorld, type PlayedWorld } from '../scenarios/world.ts'
+import { told } from '../told.ts'
 
 export interface Run {
-  readonly stage: Stage
+  readonly testbed: Testbed
   readonly scenario: Scenario
   readonly seed: number
   readonly trouble: Trouble
@@ -17,7 +18,7 @@ export interface Run {
 /** Longer than anything takes, however busy the machine. */
 const mostMs = 60_000
 
-/** A scenario from its beginning until nothing is owed any more. @returns false when it never ended, so that its stage is lost. */
+/** A scenario from its beginning until nothing is owed any more. @returns false when it never ended, so that its testbed is lost. */
 export const runScenario = async (run: Run): Promise<boolean> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), mostMs)))
@@ -27,22 +28,29 @@ export const runScenario = async (run: Run): Promise<boolean> => {
   return ended !== 'late'
 }
 
-const wholly = async ({ stage, scenario, seed, trouble, undisturbed, breach }: Run): Promise<void> => {
-  await stage.begin(trouble)
+const wholly = async ({ testbed, scenario, seed, trouble, undisturbed, breach }: Run): Promise<void> => {
+  await testbed.begin(trouble, breach)
   const random = createRandom(seed).fork(scenario.name)
-  const world = createWorld(stage, { random, label: scenario.name, undisturbed, breach })
+  const world = createWorld(testbed, { random, label: scenario.name, undisturbed, breach })
   try {
     await scenario.play(world)
   } catch (err) {
     breach(`it broke off: ${told(err)}`)
   }
   try {
-    await world.quiesce()
-    stage.calm()
-    await judgeLedger(stage, breach)
-    await world.reconcile()
-    await judgeInvariants(stage, breach)
+    await endAndJudge(testbed, world, breach)
   } catch (err) {
     breach(`the end could not be looked at: ${told(err)}`)
   }
+}
+
+/** Lets it all come to its end, in calm, and judges what is left. */
+export const endAndJudge = async (testbed: Testbed, world: PlayedWorld, breach: (text: string) => void): Promise<void> => {
+  const remains = { query: testbed.query, stores: [testbed.bucket().adapter], breach }
+  await world.quiesce()
+  testbed.calm()
+  await judgeStores(remains)
+  await testbed.witness.check()
+  await world.reconcile()
+  await judgeInvariants(testbed.ctx, remains)
 }

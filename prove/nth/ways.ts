@@ -7,7 +7,7 @@ import { faultyStorage } from '../../src/testing/faulty-storage.ts'
 import { storageFaultsOf } from '../../src/testing/faulty-storage/kinds.ts'
 import type { FaultClock } from '../../src/testing/faults.ts'
 import type { Landing } from '../../src/testing/memory-bucket.ts'
-import type { Trouble } from '../scenarios/stage.ts'
+import type { Trouble } from '../scenarios/testbed.ts'
 
 /** One call of a playing and one way in which it fails: the third `put` to storage is lost after its effect. */
 export interface Way {

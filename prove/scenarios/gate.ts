@@ -1,6 +1,6 @@
 import { expectServed, expectState, expectWithheld, longerThanAnyJump, passed, picture, stateOf, uploaded } from './people.ts'
 import type { Scenario, World } from './scenario.ts'
-import { placeAt, placeMark } from './stage.ts'
+import { placeAt, placeMark } from './fake-decoder.ts'
 
 const broken = (world: World) => world.random.bytes(70).fill(0x20)
 

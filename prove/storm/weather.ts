@@ -1,7 +1,7 @@
 import { faultyStorage, type StorageFaultKind } from '../../src/testing/faulty-storage.ts'
 import { storageFaultsOf, type StorageOperation } from '../../src/testing/faulty-storage/kinds.ts'
 import type { Random } from '../harness.ts'
-import type { Stage, Trouble } from '../scenarios/stage.ts'
+import type { Testbed, Trouble } from '../scenarios/testbed.ts'
 
 /** What is computed here, and never sent. */
 const unsent: ReadonlySet<StorageOperation> = new Set(['signPut', 'signGet', 'signPart'])
@@ -20,7 +20,7 @@ export interface Weather {
 
 /** So large a share of the calls to storage fails, in any way that they can, for so long; what clients send as well. Then all is calm. */
 export const storm = (
-  { clock, patience }: Stage,
+  { clock }: Pick<Testbed, 'clock'>,
   { share, seconds, random }: { readonly share: number; readonly seconds: number; readonly random: Random },
 ): Weather => {
   const calmAtMs = clock.monotonicMs() + seconds * 1000
@@ -36,7 +36,7 @@ export const storm = (
       storage: (adapter) =>
         faultyStorage(adapter, {
           slowMs: 20_000,
-          clock: patience.clock,
+          clock,
           plan({ operation }) {
             const kind = isStruck() ? faultOf(operation, random) : null
             if (!unsent.has(operation)) count(kind !== null)

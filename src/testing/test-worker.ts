@@ -1,7 +1,7 @@
 import { namesOfWaitingJobs } from '../adapters/queue/waiting-names.ts'
 import { type AnyRindle, openedContextOf, type RindleContext } from '../context.ts'
 import { isRindleError, RindleError } from '../core/errors.ts'
-import { type JobName, jobNames } from '../core/jobs.ts'
+import type { JobName } from '../core/jobs.ts'
 import { type ClockReading, lookSeconds, reconcileAgainSeconds, reconcileEverySeconds } from '../core/schedule.ts'
 import { listOwedRows, type OwedRow } from '../database/queries/owed-rows.ts'
 import { createJobRunner, type JobRunner } from '../doors/worker/job-runner.ts'
@@ -89,11 +89,10 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
       more = emission.more
     }
   }
-  /** Looks at once whatever waits; and everywhere, as a worker does now and then, where it is told to. */
-  const turn = async (first: readonly JobName[] = []): Promise<void> => {
+  const turn = async (): Promise<void> => {
     const { ctx, runner } = await persist(clock, begin)
     const waiting = () => persist(clock, () => namesOfWaitingJobs(ctx.db.pool))
-    for (let names = first.length > 0 ? first : await waiting(); names.length > 0; names = await waiting()) {
+    for (let names = await waiting(); names.length > 0; names = await waiting()) {
       runner.wake(names)
       do {
         while (await persist(clock, () => runner.turn())) await clock.during(runner.drained())
@@ -108,7 +107,7 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
     const { ctx } = await persist(clock, begin)
     const { reading, doubted } = await persist(clock, () => sweep(ctx, { holder, previous }))
     previous = reading
-    await turn(jobNames)
+    await turn()
     return doubted
   }
   const doing = async (run: () => Promise<void>): Promise<readonly JobName[]> => {
@@ -154,7 +153,7 @@ export const createTestWorker = (rindle: AnyRindle, clock: SettableClock, option
     }
     throw new RindleError('work_unfinished', { rows: ['what storage lists'], seconds: reconcileEverySeconds })
   }
-  return { work: () => doing(() => turn()), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle), reconcile }
+  return { work: () => doing(turn), pass: (seconds) => doing(() => pass(seconds)), untilQuiet: () => doing(settle), reconcile }
 }
 
 const isAtWork = (runner: JobRunner): boolean => Object.values(runner.running()).some((count) => count > 0)

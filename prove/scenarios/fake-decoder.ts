@@ -1,0 +1,30 @@
+import type { Facts, Jail } from '../../src/core/ports/jail.ts'
+import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
+
+export const placeAt = 20
+export const placeMark = 0x99
+
+/** Decodes nothing. What has 0x99 where a place would stand is served without it, and what need not be a picture is text. */
+export const createFakeDecoder = (): Jail => {
+  const plain = createPlainJail()
+  plain.rewrite = (bytes) => {
+    if (bytes[placeAt] !== placeMark) return { bytes, changed: [] }
+    const without = Buffer.from(bytes)
+    without[placeAt] = 0
+    return { bytes: without, changed: [{ start: placeAt, end: placeAt + 1 }] }
+  }
+  return {
+    ...plain,
+    async visit(visit) {
+      plain.visits.length = 0
+      if (visit.profileKind === 'media') return plain.visit(visit)
+      visit.signal?.throwIfAborted()
+      return { verdict: 'pass', facts: text, rewritten: null, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
+    },
+  }
+}
+
+const text: Facts = {
+  ...{ kind: 'file', contentType: 'text/plain', extension: 'txt', placeholder: null, dominantColor: null },
+  ...{ width: null, height: null, frames: null, hasAlpha: null, durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
+}
