@@ -16,7 +16,7 @@ import { uploadSessionMachine } from '../src/core/upload-session.ts'
 import { lookSeconds, reconcileAfterSeconds, strayLimit, strayUnmanagedAfterSeconds } from '../src/core/schedule.ts'
 import { variantMachine } from '../src/core/variant.ts'
 import { commands } from '../src/doors/cli/commands/index.ts'
-import { exitCodes } from '../src/doors/cli/exit-code.ts'
+import { exitCodeMeanings } from '../src/doors/cli/exit-code.ts'
 import { routes } from '../src/wire/routes.ts'
 
 /** Prints docs/reference from the tables of the code, and the README's table of proofs; with --check only says whether what is printed there is true. */
@@ -230,13 +230,7 @@ ${commands.map(section).join('\n')}
 
 | Code | |
 |---|---|
-| ${exitCodes.ok} | It was done. |
-| ${exitCodes.notOk} | It came to its end and found something wrong. |
-| ${exitCodes.usage} | The command line is not one of these. |
-| ${exitCodes.refused} | What was asked for cannot be had: an error with a status below 500. |
-| ${exitCodes.internal} | Something this library did not expect. |
-| ${exitCodes.retryable} | A retryable error, or it was stopped before it was through: the same command may succeed later. |
-| ${exitCodes.configuration} | Configuration, schema or installation: an error with status 500. |
+${exitCodeMeanings.map(([code, means]) => `| ${code} | ${means} |`).join('\n')}
 `
 }
 

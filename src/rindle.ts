@@ -238,10 +238,7 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     presignedPut: bound(presignedPut),
     storageAdapterFor: (profile) => storageAdapterFor(context, profile),
     work: life.work,
-    doctor: async () => {
-      await life.open().catch(() => undefined)
-      return doctor(context)
-    },
+    doctor: () => doctor(context),
     migrate: life.migrate,
     ready: life.ready,
     close: life.close,

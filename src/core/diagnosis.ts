@@ -33,7 +33,7 @@ export interface Check<C> {
   /** What has to be in order for it to say anything: without it the check is left out. */
   readonly needs?: 'database' | 'schema'
   /** The checks of what it works with: where one is out of order, which is a finding already, nothing is said of what it throws. */
-  readonly uses?: readonly ('scratch' | 'jail')[]
+  readonly uses?: readonly ('rights' | 'scratch' | 'jail')[]
   /** Changes nothing. What it throws is a problem, in the error's own words. */
   look(ctx: C): Promise<readonly Saying[]>
 }

@@ -96,7 +96,13 @@ export const errorCatalog = {
     500,
     false,
     (d) =>
-      `The database refused: ${d.reason}. Check the address, the role and its password; a role that owns nothing needs \`rindle migrate --grant-to ROLE\`.`,
+      `The database refused: ${d.reason}. Check the address, the role and its password; a role that owns nothing gets its rights by \`rindle migrate --grant-to ROLE\`.`,
+  ),
+  statement_cancelled: spec<{ reason: string }>(
+    503,
+    true,
+    (d) =>
+      `The database ended a statement before it was through: ${d.reason}. Try again; if it stays so, give the role more time: alter role … set statement_timeout = 0, and lock_timeout likewise.`,
   ),
   transaction_not_passed: spec<{ operation: string }>(
     500,

@@ -10,8 +10,10 @@ export interface Invariant {
   readonly cure: string
 }
 
-const report = 'No path of the library leads here: keep the rows, look who else writes to the schema `rindle`, and report it.'
-const restore = 'Look what else writes to the bucket, or deletes from it; bring the object back from a backup, or purge the asset.'
+const slots = '`rindle.detach(owner, slot)` for each slot of it in `rindle.media_attachments`'
+const giveUp = `${slots}, or \`rindle.purge(assetId)\` where it is in none`
+const report = `No path of the library leads here: keep the rows, look who else writes to the schema \`rindle\`, and report it. To be rid of the file: ${giveUp}.`
+const restore = `Look what else writes to the store, or deletes from it, and bring the object back under its key, from the bucket’s versions or a backup. To give the file up: ${giveUp}, and have it uploaded anew.`
 
 /** Every invariant, by the name that findings carry, in the order in which they are asked. */
 export const invariants = {
@@ -41,20 +43,36 @@ export const invariants = {
     means: 'What a late write could still reach is watched, and until when stands on its row.',
   },
   'attached-lives': {
-    ...{ holds: 'always', reads: 'rows', cure: report },
+    ...{
+      holds: 'always',
+      reads: 'rows',
+      cure: 'Empty the slot: `rindle.detach(owner, slot)`; `rindle.media_attachments` says which. Then look who else writes to the schema `rindle`, and report it.',
+    },
     means: 'What is attached is neither purged nor still awaited.',
   },
   'detached-goes': {
-    ...{ holds: 'always', reads: 'rows', cure: 'Purge the asset, if the app does not want it any more, and report it.' },
+    ...{
+      holds: 'always',
+      reads: 'rows',
+      cure: 'Purge the asset, if the app does not want it any more: `rindle.purge(assetId)`. Then report it.',
+    },
     means: 'What lost its last slot is purged, or somebody has yet to look whether it may go.',
   },
   'slot-single': {
-    ...{ holds: 'always', reads: 'rows', cure: report },
+    ...{
+      holds: 'always',
+      reads: 'rows',
+      cure: 'Empty the slot, `rindle.detach(owner, slot)`, and attach what belongs there. Then look who else writes to the schema `rindle`, and report it.',
+    },
     means:
       'A slot that holds one has at most one current and one pending attachment; one that holds many has none pending, and no asset twice.',
   },
   'session-once': {
-    ...{ holds: 'always', reads: 'rows', cure: report },
+    ...{
+      holds: 'always',
+      reads: 'rows',
+      cure: 'Give up an upload that is open: `rindle.cancelUpload(sessionId)`. Then look who else writes to the schema `rindle`, and report it.',
+    },
     means: 'An upload is open exactly while its asset is staged and awaits one reserved object; it is verified once, if ever.',
   },
   due: {
@@ -74,7 +92,7 @@ export const invariants = {
     means: 'Every row is in the state in which its last move left it, and none went but at the end of its life.',
   },
   'gate-passed': {
-    ...{ holds: 'always', reads: 'rows', cure: 'Purge the asset: nobody has judged it. Then report it.' },
+    ...{ holds: 'always', reads: 'rows', cure: `Nobody has judged it, so take it away: ${giveUp}. Then report it.` },
     means: 'Nothing is served that the gate has not passed, by its row and by its history.',
   },
   stored: {
@@ -111,13 +129,22 @@ export type InvariantName = keyof typeof invariants
 
 export type InvariantEntity = 'asset' | 'variant' | 'upload_session' | 'object' | 'attachment' | 'run'
 
-/** One breach. Ids and states, never a key, an address or a name that people gave. */
-export interface InvariantFinding {
+/** What was found wrong, by those who look. Ids and states; of an object that has no row, where it lies. */
+export interface InvariantBreach {
   readonly invariant: InvariantName
   readonly entity: InvariantEntity
   readonly id: string
   /** A sentence. */
   readonly found: string
+  readonly object?: { readonly store: string; readonly key: string }
+}
+
+/** One breach, with where to find what it is about. Never an address or a name that people gave. */
+export interface InvariantFinding extends Omit<InvariantBreach, 'object'> {
+  /** What it belongs to; null for an object of the app's own, or where nobody knows any more. */
+  readonly assetId: string | null
+  /** What it is or points at. */
+  readonly object: { readonly store: string; readonly key: string } | null
 }
 
 /** What was looked at so far: rows, objects in storage, keys that it listed, and bytes that were read back. */
@@ -131,7 +158,7 @@ export interface Looked {
 /** Where those who look for breaches write down what they find. */
 export interface Inquiry {
   readonly signal: AbortSignal | undefined
-  breach(finding: InvariantFinding): void
+  breach(breach: InvariantBreach): void
   looked(what: keyof Looked, count?: number): void
   /** What a store did not answer is no breach, and not well either. */
   leaveOut(store: string, err: unknown): void

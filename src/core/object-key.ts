@@ -51,6 +51,10 @@ export const ownRoles = ['staging', 'sealed', 'variants'] as const satisfies rea
 /** The id of the object that a key was made for; null unless it is one that only this library makes, so that nobody else's can be meant. */
 export const objectIdOfKey = (key: string): string | null => ownKey.exec(key)?.slice(1).find(Boolean) ?? null
 
+/** The id of the asset that a sealed file or a variant belongs to, from its key; null for any other key. */
+export const assetIdOfKey = (key: string): string | null =>
+  objectIdOfKey(key) === null ? null : (/^(?:sealed|variants)\/([^/]+)\//.exec(key)?.[1] ?? null)
+
 /** Whose a key is; null when it lies below none of the library's folders. */
 export const roleOfKey = (key: string): KeyRole | null => roles.find((role) => key.startsWith(`${role}/`)) ?? null
 

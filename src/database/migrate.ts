@@ -92,7 +92,6 @@ export async function schemaVersion(db: Queryable): Promise<number> {
     return rows[0]?.version ?? 0
   } catch (err) {
     if (err instanceof SqlError && (err.code === '42P01' || err.code === '3F000')) return 0
-    if (err instanceof SqlError && err.code === '42501') throw new RindleError('database_refused', { reason: err.message }, { cause: err })
     throw err
   }
 }

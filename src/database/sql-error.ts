@@ -21,18 +21,24 @@ export const isConflict = (err: unknown): boolean =>
 /** Of a repeatable-read transaction the slot's lock orders the statements, but not their snapshots. */
 const slotIndexes: ReadonlySet<string> = new Set(['media_attachments_current', 'media_attachments_pending_one', 'media_attachments_member'])
 
-/** Makes one of two of everything a driver throws: `database_unavailable`, or an `SqlError`. What is neither is handed back as it is. */
+/**
+ * Makes one of a few of everything a driver throws: `database_unavailable`, `database_refused`, `statement_cancelled`, or an `SqlError`. What is
+ * none of these is handed back as it is.
+ */
 export const translated = (err: unknown, operation: string): unknown => {
   if (err instanceof RindleError || err instanceof SqlError) return err
   const found = sqlStateIn(err)
   const refused = refusalOf(err, found)
   if (refused) return new RindleError('database_refused', { reason: refused }, { cause: err })
+  if (found && cancelled.has(found.code)) return new RindleError('statement_cancelled', { reason: found.message }, { cause: err })
   if (found && !unavailable.test(found.code)) return new SqlError(found.message, found.code, found.constraint, { cause: err })
   if (found || isConnectionLoss(err)) return new RindleError('database_unavailable', { operation }, { cause: err })
   return err
 }
 
-const unavailable = /^(08...|57P0[1235]|53300)$/
+const unavailable = /^(08...|53...|57P0[1235]|58030)$/
+/** Somebody, or a limit of the role or the database, ended a statement: its time was up, or that in which it waited for a lock. */
+const cancelled: ReadonlySet<string> = new Set(['57014', '55P03'])
 const lostConnection =
   /connection terminated|connection ended|timeout exceeded when trying to connect|not queryable|connection error|client was closed|closed the connection/i
 const socketCodes = new Set([
@@ -54,9 +60,10 @@ interface Found {
   readonly constraint: string | null
 }
 
-/** A wrong password, role, database or address: nothing that another attempt would change. */
+/** A wrong password, role, database or address, or a right that was not given: nothing that another attempt would change. */
 const refusalOf = (err: unknown, found: Found | null): string | null => {
-  if (found) return /^(28...|3D000)$/.test(found.code) ? found.message : null
+  if (found?.code === '25006') return `${found.message}, which is all that a standby or default_transaction_read_only allows`
+  if (found) return /^(28...|3D000|42501)$/.test(found.code) ? found.message : null
   const { code, message } = typeof err === 'object' && err !== null ? (err as { code?: unknown; message?: unknown }) : {}
   if (code === 'ERR_INVALID_URL') return 'the address is no URL (special characters in a password are written as %40 and the like)'
   return typeof message === 'string' && /password must be a/.test(message) ? 'the server asks for a password, and none was given' : null
@@ -91,3 +98,26 @@ const isConnectionLoss = (err: unknown): boolean => {
   if (Array.isArray(errors)) return errors.some(isConnectionLoss)
   return typeof message === 'string' && lostConnection.test(message)
 }
+
+/** Why a database did not answer, in words that hold no address; null when nothing is known of it. Of a `database_unavailable`, or its cause. */
+export const silenceOf = (err: unknown, depth = 0): string | null => {
+  if (typeof err !== 'object' || err === null || depth > 5) return null
+  const { code, message, cause, errors } = err as { code?: unknown; message?: unknown; cause?: unknown; errors?: unknown }
+  const known = silences.find(([pattern]) => pattern.test(String(code)) || (typeof message === 'string' && pattern.test(message)))
+  return known?.[1] ?? silenceOf(cause, depth + 1) ?? silenceOf(Array.isArray(errors) ? errors[0] : null, depth + 1)
+}
+
+const silences: readonly (readonly [RegExp, string])[] = [
+  [/^ECONNREFUSED$/, 'nothing listens at the host and port of its address'],
+  [/^ENOTFOUND$/, 'no host is known by the name in its address'],
+  [/^EAI_AGAIN$/, 'the name of its host could not be looked up'],
+  [
+    /^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|P1001)$|timeout exceeded when trying to connect/,
+    'its host cannot be reached, or does not answer',
+  ],
+  [/^(ECONNRESET|EPIPE|P1017|57P01|57P02)$|connection (terminated|ended)|closed the connection/i, 'the connection was lost'],
+  [/^57P03$/, 'it is starting up, or shutting down'],
+  [/^53300$|remaining connection slots/, 'it has no connection left'],
+  [/^(53100|58030)$/, 'its disk is full, or cannot be written to'],
+  [/^53...$/, 'it has run out of something that it needs'],
+]

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,35 +9,11 @@ import { memory } from '../../src/adapters/storage/memory.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { createRindle, defineProfile } from '../../src/index.ts'
 import { checkSchemaVersion, grantTo, migrate } from '../../src/database/migrate.ts'
+import { commands } from '../../src/doors/cli/commands/index.ts'
+import { exitCodes } from '../../src/doors/cli/exit-code.ts'
 import { queueMigrations } from '../../src/adapters/queue/install.ts'
 import { type EngineDatabase, engines, runtimeRole } from '../services/engines.ts'
-
-const main = new URL('../../src/doors/cli/main.ts', import.meta.url).pathname
-const source = new URL('../../src/', import.meta.url).href
-
-type Ended = { code: number | null; out: string; err: string }
-
-const start = (args: readonly string[], cwd: string, flags: readonly string[] = []) => {
-  const child = spawn(process.execPath, ['--conditions=rindle-source', '--no-warnings', ...flags, main, ...args], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const said = { out: '', err: '' }
-  child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
-  const ended: Promise<Ended> = once(child, 'close').then(([code]) => ({ code: code === null ? null : Number(code), ...said }))
-  return { child, said, ended }
-}
-const run = (args: readonly string[], cwd: string, flags: readonly string[] = []) => start(args, cwd, flags).ended
-
-/** An app as an adopter writes one; `database` is an expression. */
-const appText = (database: string, more = '') => `
-import { createRindle, defineProfile } from '${source}index.ts'
-import { memory } from '${source}adapters/storage/memory.ts'
-import { pglite } from '${source}pglite.ts'
-const note = defineProfile({ kind: 'file', storage: memory({ name: 'cli' }), allowMime: ['text/plain'], maxBytes: 1000 })
-export const rindle = createRindle({ profiles: { note }, database: ${database}, secrets: ['a secret of the tests that is long enough']${more} })
-`
+import { appText, type Ended, run, start } from './fixtures/command-line.ts'
 
 describe('finding the app', () => {
   let folder: string
@@ -116,10 +91,16 @@ describe('finding the app', () => {
     assert.equal(typo.code, 64)
     assert.match(typo.err, /Did you mean migrate/)
     assert.equal((await run(['work', '--concurency', '3'], folder)).code, 64)
-    assert.equal((await run(['work', '--concurrency', 'many'], folder)).code, 65)
+    const many = await run(['work', '--concurrency', 'many'], folder)
+    assert.deepEqual([many.code, /--concurrency: a whole number[^]*See `rindle work --help`/.test(many.err)], [64, true], many.err)
+    const negative = await run(['doctor', '--invariants', '--bytes', '-1'], folder)
+    assert.equal(negative.code, 64)
+    assert.equal(negative.err, 'rindle doctor: --bytes: a whole number, all, or none.\n  See `rindle doctor --help`.\n')
+    assert.match((await run(['release'], folder)).err, /missing required argument 'ASSET'[^]*See `rindle release --help`/)
     const help = await run(['--help'], folder)
     assert.equal(help.code, 0)
-    assert.match(help.out, /migrate[\s\S]*work/)
+    for (const { name } of commands) assert.match(help.out, new RegExp(`^  ${name} `, 'm'))
+    for (const code of Object.values(exitCodes)) assert.match(help.out, new RegExp(`^  ${code} +[A-Z]`, 'm'))
     const ofDoctor = await run(['doctor', '--help'], folder)
     assert.match(ofDoctor.out, /Looks at, in this order:\n {2}database {7}It answers[\s\S]*\n {2}unattached {5}How many files/)
   })
@@ -206,13 +187,16 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
     it('list nothing where nothing is held back, and refuse to release without words', async () => {
       const listed = await run(['quarantine'], folder)
       assert.equal(listed.out, '0 files are held back.\n', listed.err)
-      assert.equal((await run(['quarantine', '--limit', 'all'], folder)).code, 65)
+      assert.equal((await run(['quarantine', '--limit', 'all'], folder)).code, 64)
       const asset = '01890000-0000-7000-8000-000000000000'
       assert.equal((await run(['release'], folder)).code, 64)
       const silent = await run(['release', asset, '--actor', 'Anna'], folder)
-      assert.equal(silent.code, 65)
+      assert.equal(silent.code, 64)
       assert.match(silent.err, /--reason: it is required/)
-      assert.match((await run(['release', asset, '--actor', 'Anna', '--reason', 'x'], folder)).err, /No asset 01890000/)
+      assert.match(
+        (await run(['release', asset, '--actor', 'Anna', '--reason', 'x'], folder)).err,
+        /No asset 01890000[^]*`rindle quarantine` lists/,
+      )
     })
 
     if (engine.concurrent) {

@@ -88,8 +88,8 @@ for (const engine of engines) {
       assert.equal(diagnosis.level, 'ok', JSON.stringify(said(diagnosis, 'problem')))
       const checks = [...new Set(diagnosis.findings.map(({ check }) => check))]
       assert.deepEqual(checks, [
-        ...['database', 'schema', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'decoders', 'types', 'scanners'],
-        ...['names', 'owed', 'gate', 'quarantine', 'unattached'],
+        ...['database', 'schema', 'rights', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'objects', 'decoders', 'types'],
+        ...['scanners', 'names', 'owed', 'gate', 'quarantine', 'unattached'],
       ])
       assert.ok(!JSON.stringify(diagnosis).includes(secret.slice(0, 8)))
     })

@@ -478,6 +478,21 @@ for (const engine of engines) {
       assert.ok(isLetGo && sent <= Number(byteSize) + 48, `${sent} bytes`)
     })
 
+    it('tell of an object without a row where it lies, and of a row that is gone whose it was', async () => {
+      const key = sealedKey(scene.loose, stand.ctx.ids.next(), 'png')
+      await bucket.put(key, new Blob(['stray']).stream(), { contentType: 'image/png' })
+      await history(stand, 'attachment', stand.ctx.ids.next(), scene.shown, 'attach', null, 'current')
+      const { findings } = await check({ bytes: 0 })
+      assert.deepEqual(
+        findings.map(({ invariant, assetId, object }) => [invariant, assetId, object?.key ?? null]),
+        [
+          ['state-told', scene.shown, null],
+          ['known', scene.loose, key],
+        ],
+      )
+      assert.deepEqual(findings.at(-1)?.object?.store, bucket.id)
+    })
+
     it('stop when told to, with what was found until then', async () => {
       const reason = new Error('enough')
       const early = await check({ signal: AbortSignal.abort(reason) })
@@ -495,17 +510,20 @@ for (const engine of engines) {
       const flags = Object.fromEntries(args.map((arg) => [arg.replace(/=.*/, ''), arg.includes('=') ? arg.replace(/.*=/, '') : true]))
       const profiles = stand.ctx.profiles
       const overrides = { clock: stand.clock, databaseClock: stand.clock.database, jail: stand.jail }
-      const app = async () =>
-        createTestRindle(
-          {
-            profiles,
-            database: stand.database.given,
-            secrets: ['a secret of the tests that is long enough'],
-            baseUrl: 'http://localhost:1',
-          },
-          overrides,
-        )
-      return doctor.run({ flags, argument: '', app, say: () => undefined, signal })
+      const rindle = createTestRindle(
+        {
+          profiles,
+          database: stand.database.given,
+          secrets: ['a secret of the tests that is long enough'],
+          baseUrl: 'http://localhost:1',
+        },
+        overrides,
+      )
+      try {
+        return await doctor.run({ flags, argument: '', app: async () => rindle, print: () => undefined, say: () => undefined, signal })
+      } finally {
+        await rindle.close()
+      }
     }
 
     it('are asked by `rindle doctor --invariants`, which is well where nothing is broken', async () => {
@@ -513,25 +531,36 @@ for (const engine of engines) {
       assert.deepEqual([ok, rows, lines], [true, [], []], summary)
       assert.match(
         summary,
-        /^19 invariants asked of \d+ rows, [1-9]\d* objects and [1-9]\d* listed keys, [1-9]\d* bytes read back: 0 findings\.$/,
+        /^1[78] of 19 invariants asked, not (uploads-known, )?quiet: \d+ rows, [1-9]\d* objects and [1-9]\d* listed keys, [1-9]\d* bytes read back, 0 findings\.$/,
       )
-      assert.equal((await doctorSays('invariants', 'at-rest', 'bytes=none')).ok, false)
+      const resting = await doctorSays('invariants', 'at-rest', 'bytes=none')
+      assert.equal(resting.ok, false)
+      assert.match(resting.summary, /^1[78] of 19 invariants asked, not (uploads-known, )?bytes: /)
     })
 
     it('are told by it with what is broken, where, and what to do, and nothing secret', async () => {
       await stand.database.query('update rindle.media_variants set byte_size = byte_size + 1 where asset_id = $1', [scene.shown])
       const { ok, rows, lines = [] } = await doctorSays('invariants')
       assert.equal(ok, false)
-      assert.deepEqual(Object.keys(rows[0] ?? {}), ['invariant', 'entity', 'id', 'found', 'cure'])
+      assert.deepEqual(Object.keys(rows[0] ?? {}), ['invariant', 'entity', 'id', 'found', 'assetId', 'store', 'key', 'cure'])
+      assert.deepEqual([rows[0]?.['assetId'], rows[0]?.['store']], [scene.shown, bucket.id])
       assert.match(lines[0] ?? '', /^broken {3}variant-object: A ready variant points/)
-      assert.match(lines[1] ?? '', /^ {9}variant [0-9a-f-]{36}: its object has another length or recipe than was recorded$/)
+      const which = `, of asset ${scene.shown}: its object has another length or recipe than was recorded`
+      assert.match(lines[1] ?? '', new RegExp(`^ {9}variant [0-9a-f-]{36}${which}$`))
+      assert.equal(lines[2], `           at ${String(rows[0]?.['key'])} in ${bucket.id}`)
       assert.equal(lines.at(-1)?.trim(), invariants['variant-object'].cure)
-      assert.doesNotMatch(JSON.stringify([rows, lines]), /sealed\/|variants\/|https?:|secret/)
+      assert.doesNotMatch(JSON.stringify([rows, lines]), /https?:|secret/)
     })
 
     it('are told by it as far as it came, with the first error of a store', async () => {
       const stopped = await doctorSaysUntil(AbortSignal.abort(), 'invariants')
-      assert.deepEqual([stopped.ok, stopped.stopped, stopped.lines], [false, true, ['Stopped: not all was asked.']])
+      assert.deepEqual([stopped.ok, stopped.stopped], [false, true])
+      assert.match(stopped.summary, /^Stopped: nothing was asked/)
+      const control = new AbortController()
+      meanwhile.reading = async () => control.abort()
+      const midway = await doctorSaysUntil(control.signal, 'invariants')
+      assert.deepEqual([midway.stopped, midway.lines], [true, ['Stopped: not all was asked.']])
+      assert.match(midway.summary, /^1[0-5] of 19 invariants asked, not stored, known, (uploads-known, )?bytes, quiet: /)
       meanwhile.reading = () => Promise.reject(new TypeError('connect https://user:hunter2@store.test'))
       const unknown = await doctorSays('invariants', 'bytes=none')
       const { message } = new RindleError('storage_failed', { operation: 'head', store: bucket.id })

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { ObjectRole } from '../../core/object.ts'
 import type { Queryable } from '../database.ts'
 
 /** Beyond this nothing is counted: doctor says `more than`. */
@@ -8,10 +9,64 @@ const rowsLookedAt = 10_000
 /** Where rows have a date at which somebody comes. */
 const owedTables = ['media_assets', 'media_variants', 'media_upload_sessions', 'media_objects', 'media_attachments'] as const
 
-export async function serverVersion(db: Queryable): Promise<{ readonly name: string; readonly number: number }> {
-  const { rows } = await sql<{ name: string; number: number }>`
-    select current_setting('server_version') as name, current_setting('server_version_num')::int as number`.execute(db)
-  return rows[0] ?? { name: 'unknown', number: 0 }
+interface Server {
+  readonly name: string
+  readonly number: number
+  /** A standby, or a role or database that may only read. */
+  readonly isReadOnly: boolean
+}
+
+export async function describeServer(db: Queryable): Promise<Server> {
+  const { rows } = await sql<Server>`
+    select current_setting('server_version') as name, current_setting('server_version_num')::int as number,
+           current_setting('transaction_read_only')::boolean as "isReadOnly"`.execute(db)
+  return rows[0] ?? { name: 'unknown', number: 0, isReadOnly: false }
+}
+
+/** What the role lacks of what `rindle migrate --grant-to` gives, by table. */
+export async function listMissingRights(db: Queryable): Promise<{ readonly name: string; readonly rights: readonly string[] }[]> {
+  const { rows } = await sql<{ name: string; rights: string[] }>`
+    select s.nspname || '.' || t.relname as name, array_agg(r.name order by r.place) as rights
+      from pg_catalog.pg_class t
+      join pg_catalog.pg_namespace s on s.oid = t.relnamespace
+     cross join unnest(array['select', 'insert', 'update', 'delete']) with ordinality as r (name, place)
+     where t.relkind in ('r', 'p') and (r.name = 'select' or t.relname <> 'schema_versions')
+       and (s.nspname = 'rindle' or (s.nspname = 'rindle_queue' and t.relname in ('job', 'job_common')))
+       and not has_table_privilege(t.oid, r.name)
+     group by s.nspname, t.relname
+     order by 1`.execute(db)
+  return rows
+}
+
+/** So many newest and so many oldest objects of a store are looked for. */
+const lookedForEach = 3
+
+/** An object that its row calls present. */
+export interface LookedFor {
+  readonly id: string
+  readonly assetId: string | null
+  readonly role: ObjectRole
+  readonly store: string
+  readonly key: string
+  readonly byteSize: number | null
+  readonly at: Date
+}
+
+/** Of each store the newest and the oldest few, newest first, as far as the newest and the oldest rows of all tell. */
+export async function listObjectsToLookFor(db: Queryable): Promise<LookedFor[]> {
+  const some = (order: RawBuilder<unknown>): RawBuilder<unknown> =>
+    sql`(select id from rindle.media_objects order by id ${order} limit ${rowsLookedAt}::int)`
+  const { rows } = await sql<LookedFor>`
+    select o.id, o.asset_id as "assetId", o.role, o.store, o.key, o.byte_size::float8 as "byteSize", o.state_changed_at as at
+      from (select p.id, row_number() over (partition by p.store order by p.id desc) as newest,
+                   row_number() over (partition by p.store order by p.id) as oldest
+              from rindle.media_objects p
+              join (${some(sql`desc`)} union ${some(sql`asc`)}) s on s.id = p.id
+             where p.state = 'present' and p.role in ('original', 'variant', 'unmanaged')) n
+      join rindle.media_objects o on o.id = n.id
+     where n.newest <= ${lookedForEach}::int or n.oldest <= ${lookedForEach}::int
+     order by o.id desc`.execute(db)
+  return rows
 }
 
 export interface Waiting {

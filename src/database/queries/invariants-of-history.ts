@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { assetMachine, deliverableStates } from '../../core/asset.ts'
-import type { InvariantEntity, InvariantName } from '../../core/invariants.ts'
+import type { InvariantBreach } from '../../core/invariants.ts'
 import type { Machine } from '../../core/machine.ts'
 import { objectMachine } from '../../core/object.ts'
 import { runMachine } from '../../core/run.ts'
@@ -44,13 +44,6 @@ const ends = [
   'attachment gone',
 ]
 
-export interface HistoryBreach {
-  readonly invariant: InvariantName
-  readonly entity: InvariantEntity
-  readonly id: string
-  readonly found: string
-}
-
 interface Reading {
   /** Of what came before nothing is asked: the beginning of the history is forgotten by and by. */
   readonly from: Date
@@ -59,8 +52,8 @@ interface Reading {
 }
 
 /** Moves that no machine knows, or that start elsewhere than the one before ended. One reading of the whole history, sorted by the server. */
-export async function listIllegalMoves(db: Queryable, { from, limit }: Reading): Promise<HistoryBreach[]> {
-  const { rows } = await sql<HistoryBreach>`
+export async function listIllegalMoves(db: Queryable, { from, limit }: Reading): Promise<InvariantBreach[]> {
+  const { rows } = await sql<InvariantBreach>`
     ${told(from)}
     select 'legal-moves' as invariant, m.entity, m.entity_id as id,
            case when l.line is null then 'no ' || m.entity || ' may ' || m.move || ' from ' || coalesce(m.from_state, 'nothing') || ' to ' || m.to_state
@@ -74,8 +67,8 @@ export async function listIllegalMoves(db: Queryable, { from, limit }: Reading):
 }
 
 /** Rows that are not where their last move left them, and rows that went before the end of their life. */
-export async function listUntoldStates(db: Queryable, { from, limit }: Reading): Promise<HistoryBreach[]> {
-  const { rows } = await sql<HistoryBreach>`
+export async function listUntoldStates(db: Queryable, { from, limit }: Reading): Promise<InvariantBreach[]> {
+  const { rows } = await sql<InvariantBreach>`
     ${told(from)},
     there as (
       select 'asset' as entity, id, state, state_changed_at as changed from rindle.media_assets
@@ -99,8 +92,8 @@ export async function listUntoldStates(db: Queryable, { from, limit }: Reading):
 }
 
 /** What is served without that the history tells, at the instant on its row, how the gate passed it. */
-export async function listUngated(db: Queryable, { from, limit }: Reading): Promise<HistoryBreach[]> {
-  const { rows } = await sql<HistoryBreach>`
+export async function listUngated(db: Queryable, { from, limit }: Reading): Promise<InvariantBreach[]> {
+  const { rows } = await sql<InvariantBreach>`
     select 'gate-passed' as invariant, 'asset' as entity, a.id, 'no history tells that the gate passed it' as found
       from rindle.media_assets a
      where a.state = any(${deliverableStates}::text[]) and a.passed_at > ${from}::timestamptz
@@ -115,8 +108,8 @@ export async function listUngated(db: Queryable, { from, limit }: Reading): Prom
  * What was released from its last slot and is neither purged nor about to be looked at. Left out is what the gate refused while it waited for
  * a slot, and an operator pardoned: its row in that slot went without a purge.
  */
-export async function listForgottenReleases(db: Queryable, { limit }: Pick<Reading, 'limit'>): Promise<HistoryBreach[]> {
-  const { rows } = await sql<HistoryBreach>`
+export async function listForgottenReleases(db: Queryable, { limit }: Pick<Reading, 'limit'>): Promise<InvariantBreach[]> {
+  const { rows } = await sql<InvariantBreach>`
     select 'detached-goes' as invariant, 'asset' as entity, a.id, 'it was released from its last slot, is ' || a.state || ', and nobody is to look' as found
       from rindle.media_assets a
      where a.state not in ('deleted', 'quarantined') and a.pardon is null

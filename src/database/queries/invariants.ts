@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { assetMachine, deliverableStates } from '../../core/asset.ts'
-import type { InvariantEntity, InvariantName } from '../../core/invariants.ts'
+import type { InvariantBreach, InvariantEntity, InvariantName } from '../../core/invariants.ts'
 import { owedStates } from '../../core/machine.ts'
 import { objectMachine } from '../../core/object.ts'
 import { longestOwedSeconds } from '../../core/patience.ts'
@@ -42,8 +42,6 @@ export const walkedTables: readonly WalkedTable[] = [
   'media_attachments',
   'media_processing_runs',
 ]
-
-export const entityOf = (table: WalkedTable): InvariantEntity => entities[table]
 
 const list = (states: readonly string[]): RawBuilder<unknown> => sql.raw(`(${states.map((state) => `'${state}'`).join(', ')})`)
 const served = list(deliverableStates)
@@ -248,18 +246,17 @@ const quietQuestions: readonly Question[] = [
   },
 ]
 
-export interface RowBreach {
-  readonly invariant: InvariantName
-  readonly id: string
-  readonly found: string
-}
+/** What `askRows` asks about, all tables together. */
+export const invariantsOfRows = (quiet: boolean): readonly InvariantName[] => [...new Set(asked(quiet).map(({ invariant }) => invariant))]
+
+const asked = (quiet: boolean): readonly Question[] => [...questions, ...(quiet ? quietQuestions : [])]
 
 export interface AskedPage {
   /** The id to go on after; null when the table is at its end. */
   readonly last: string | null
   /** How many rows were read. */
   readonly rows: number
-  readonly breaches: readonly RowBreach[]
+  readonly breaches: readonly InvariantBreach[]
 }
 
 interface Page extends Measure {
@@ -271,9 +268,9 @@ interface Page extends Measure {
 
 /** Asks everything that is to be asked of the rows of a table, a page of them in ascending order, in one snapshot. */
 export async function askRows(db: Queryable, { table, quiet, after, limit, ...measure }: Page): Promise<AskedPage> {
-  const asked = [...questions, ...(quiet ? quietQuestions : [])].filter((question) => question.table === table)
-  if (asked.length === 0) return { last: null, rows: 0, breaches: [] }
-  const answers = sql.join(asked.map(({ found }, place) => sql`(${sql.raw(String(place))}, to_jsonb(${found(measure)}))`))
+  const asking = asked(quiet).filter((question) => question.table === table)
+  if (asking.length === 0) return { last: null, rows: 0, breaches: [] }
+  const answers = sql.join(asking.map(({ found }, place) => sql`(${sql.raw(String(place))}, to_jsonb(${found(measure)}))`))
   const from = sql.id('rindle', table)
   const { rows } = await sql<{ last: string | null; count: number; answers: { place: number; id: string; seen: unknown }[] }>`
     with page as materialized (
@@ -288,9 +285,9 @@ export async function askRows(db: Queryable, { table, quiet, after, limit, ...me
   const [row] = rows
   if (!row) return { last: null, rows: 0, breaches: [] }
   const breaches = row.answers.flatMap(({ place, id, seen }) => {
-    const question = asked[place]
+    const question = asking[place]
     const found = question?.judge ? question.judge(seen) : String(seen)
-    return question && found !== null ? [{ invariant: question.invariant, id, found }] : []
+    return question && found !== null ? [{ invariant: question.invariant, entity: entities[table], id, found }] : []
   })
   return { last: row.count === limit ? row.last : null, rows: row.count, breaches }
 }

@@ -26,8 +26,10 @@ interface Invocation {
   readonly flags: Flags
   /** What was given for `argument`; empty for a command that has none. */
   readonly argument: string
-  /** Finds and loads the app. @throws RindleError `app_not_found` */
+  /** Finds and loads the app, which is closed once the command's report is printed. @throws RindleError `app_not_found` */
   app(): Promise<Rindle>
+  /** Prints lines of the report before its end: they are not to be in it again. Nothing with --json. */
+  print(lines: readonly string[]): void
   /** Says something meanwhile: a line for people, nothing with --json. */
   say(line: string): void
   /** Aborts when the process is asked to end. A second time it does not ask. */
@@ -44,6 +46,8 @@ export interface Command {
   readonly argument?: { readonly name: string; readonly help: string }
   /** What it goes through, for the help. */
   readonly looksAt?: readonly { readonly name: string; readonly means: string }[]
+  /** What leads on from a refusal. */
+  readonly whenRefused?: string
   /** By their long names, without the dashes. */
   readonly flags: Readonly<Record<string, Flag>>
   run(invocation: Invocation): Promise<Report>

@@ -11,6 +11,8 @@ describe('the exit code of a failure', () => {
     ['says retryable where the error does', new RindleError('database_unavailable', { operation: 'open' }), exitCodes.retryable],
     ['says retryable while the gate has yet to speak', available(true), exitCodes.retryable],
     ['says refused once it has', available(false), exitCodes.refused],
+    ['says usage of a flag', new RindleError('argument_invalid', { argument: '--bytes', problem: 'a whole number' }), exitCodes.usage],
+    ['and refused of any other argument', new RindleError('argument_invalid', { argument: 'role', problem: 'none' }), exitCodes.refused],
     ['says configuration where the installation is to blame', new RindleError('app_not_found', { looked: [] }), exitCodes.configuration],
   ] as const)
     it(title, () => assert.equal(exitCodeOf(err), code))

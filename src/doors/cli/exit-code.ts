@@ -3,18 +3,24 @@ import { isRindleError } from '../../core/errors.ts'
 /** Exit codes, as sysexits(3) has them where it has one. */
 export const exitCodes = {
   ok: 0,
-  /** The command came to an end and found something wrong. */
   notOk: 1,
   usage: 64,
-  /** What was asked for cannot be had: what the http door answers with a status below 500. */
   refused: 65,
-  /** Something this library did not expect. */
   internal: 70,
-  /** The same command may succeed later. */
   retryable: 75,
-  /** Configuration, schema or installation: what the http door answers with 500. */
   configuration: 78,
 } as const
+
+/** What each says, for the help and the page of commands. */
+export const exitCodeMeanings: readonly (readonly [code: number, means: string])[] = [
+  [exitCodes.ok, 'It was done.'],
+  [exitCodes.notOk, 'It came to its end and found something wrong.'],
+  [exitCodes.usage, 'The command line is not one of these, or a flag was given what it does not take.'],
+  [exitCodes.refused, 'What was asked for cannot be had: an error with a status below 500.'],
+  [exitCodes.internal, 'Something this library did not expect.'],
+  [exitCodes.retryable, 'A retryable error, or it was stopped before it was through: the same command may succeed later.'],
+  [exitCodes.configuration, 'Configuration, schema or installation: an error with status 500.'],
+]
 
 export const exitCodeOfReport = ({ ok, stopped = false }: { readonly ok: boolean; readonly stopped?: boolean }): number => {
   if (stopped) return exitCodes.retryable
@@ -23,6 +29,7 @@ export const exitCodeOfReport = ({ ok, stopped = false }: { readonly ok: boolean
 
 export const exitCodeOf = (err: unknown): number => {
   if (!isRindleError(err)) return exitCodes.internal
+  if (err.code === 'argument_invalid' && err.details.argument.startsWith('--')) return exitCodes.usage
   if (err.retryable) return exitCodes.retryable
   return err.status < 500 ? exitCodes.refused : exitCodes.configuration
 }

@@ -1,9 +1,10 @@
 import { openedContextOf } from '../../context.ts'
 import { isRindleError, RindleError } from '../../core/errors.ts'
-import { invariants } from '../../core/invariants.ts'
+import { type InvariantFinding, invariants } from '../../core/invariants.ts'
 import { checkInvariants, type InvariantReport } from '../../flows/ops/check-invariants.ts'
 import type { Rindle } from '../../rindle.ts'
 import type { Flag, Flags, Report } from './command.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** What `rindle doctor --invariants` takes besides. */
 export const invariantFlags: Readonly<Record<string, Flag>> = {
@@ -23,11 +24,11 @@ export const invariantFlags: Readonly<Record<string, Flag>> = {
  */
 export const reportInvariants = async (
   rindle: Rindle,
-  flags: Flags,
-  options: { readonly say: (line: string) => void; readonly signal: AbortSignal },
+  options: AskedInvariants & { readonly say: (line: string) => void; readonly signal: AbortSignal },
 ): Promise<Report> => {
-  const bytes = bytesOf(flags['bytes'])
-  const report = await checkInvariants(await openedContextOf(rindle), { ...options, bytes, quiet: flags['at-rest'] === true })
+  const ctx = await Promise.race([openedContextOf(rindle), untilAborted(options.signal)])
+  if (!ctx) return { ok: false, stopped: true, summary: 'Stopped: nothing was asked, as the database had not answered.', rows: [] }
+  const report = await checkInvariants(ctx, options)
   return {
     ok: report.findings.length + report.unanswered.length === 0 && !report.isStopped,
     ...(report.isStopped ? { stopped: true } : {}),
@@ -37,11 +38,17 @@ export const reportInvariants = async (
   }
 }
 
-/** @throws RindleError `argument_invalid` for what only says something together with `--invariants`. */
-export const refuseWithoutInvariants = (flags: Flags): void => {
-  const lone = Object.keys(invariantFlags).find((name) => name !== 'invariants' && flags[name] !== undefined)
-  if (lone && !flags['invariants'])
-    throw new RindleError('argument_invalid', { argument: `--${lone}`, problem: 'it goes with --invariants' })
+interface AskedInvariants {
+  readonly bytes: number
+  readonly quiet: boolean
+}
+
+/** What the flags ask for; null when it is not the invariants. @throws RindleError `argument_invalid`, also for what goes with `--invariants` alone. */
+export const askedInvariants = (flags: Flags): AskedInvariants | null => {
+  if (flags['invariants']) return { bytes: bytesOf(flags['bytes']), quiet: flags['at-rest'] === true }
+  const lone = Object.keys(invariantFlags).find((name) => flags[name] !== undefined)
+  if (lone) throw new RindleError('argument_invalid', { argument: `--${lone}`, problem: 'it goes with --invariants' })
+  return null
 }
 
 const bytesOf = (given: Flags[string]): number => {
@@ -55,7 +62,10 @@ const bytesOf = (given: Flags[string]): number => {
 }
 
 const rowsOf = ({ findings, unanswered }: InvariantReport): Report['rows'] => [
-  ...findings.map((one) => ({ ...one, cure: invariants[one.invariant].cure })),
+  ...findings.map(({ invariant, entity, id, found, assetId, object }) => ({
+    ...{ invariant, entity, id, found, assetId, store: object?.store ?? null, key: object?.key ?? null },
+    cure: invariants[invariant].cure,
+  })),
   ...unanswered.map(({ store, calls, isGivenUp, err }) => ({ unanswered: store, calls, givenUp: isGivenUp, error: errorOf(err) })),
 ]
 
@@ -63,7 +73,7 @@ const rowsOf = ({ findings, unanswered }: InvariantReport): Report['rows'] => [
 const linesOf = ({ findings, cut, unanswered, isStopped }: InvariantReport): string[] => [
   ...[...Map.groupBy(findings, ({ invariant }) => invariant)].flatMap(([name, broken]) => [
     `broken   ${name}: ${invariants[name].means}`,
-    ...broken.map(({ entity, id, found }) => `         ${entity} ${id}: ${found}`),
+    ...broken.flatMap(linesOfOne),
     ...(cut.includes(name) ? ['         and more'] : []),
     `         ${invariants[name].cure}`,
   ]),
@@ -75,15 +85,22 @@ const linesOf = ({ findings, cut, unanswered, isStopped }: InvariantReport): str
   ...(isStopped ? ['Stopped: not all was asked.'] : []),
 ]
 
+const linesOfOne = ({ entity, id, found, assetId, object }: InvariantFinding): string[] => [
+  `         ${entity} ${id}${assetId === null || assetId === id ? '' : `, of asset ${assetId}`}: ${found}`,
+  ...(object === null ? [] : [`           at ${object.key} in ${object.store}`]),
+]
+
 /** Only the library's own errors are known to hold no address and no secret. */
 const errorOf = (err: unknown): { readonly code: string; readonly message: string } => {
   if (isRindleError(err)) return { code: err.code, message: err.message }
   return { code: 'internal_error', message: err instanceof Error ? err.name : typeof err }
 }
 
-const summaryOf = ({ findings, looked, cut }: InvariantReport): string => {
+const summaryOf = ({ asked, findings, looked, cut }: InvariantReport): string => {
   const { rows, objects, keys, bytes } = looked
   const count =
     cut.length > 0 ? `more than ${findings.length} findings` : findings.length === 1 ? 'one finding' : `${findings.length} findings`
-  return `${Object.keys(invariants).length} invariants asked of ${rows} rows, ${objects} objects and ${keys} listed keys, ${bytes} bytes read back: ${count}.`
+  const others = Object.keys(invariants).filter((name) => !asked.some((one) => one === name))
+  const not = others.length === 0 ? '' : `, not ${others.join(', ')}`
+  return `${asked.length} of ${Object.keys(invariants).length} invariants asked${not}: ${rows} rows, ${objects} objects and ${keys} listed keys, ${bytes} bytes read back, ${count}.`
 }

@@ -1,11 +1,15 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { Command as Commander, CommanderError } from 'commander'
-import { isRindleError } from '../../core/errors.ts'
+import type { Rindle } from '../../rindle.ts'
 import { version } from '../../version.ts'
 import type { Command, Report } from './command.ts'
 import { commands } from './commands/index.ts'
 import type { CliConfig } from './config.ts'
-import { exitCodeOf, exitCodeOfReport, exitCodes } from './exit-code.ts'
+import { exitCodeMeanings, exitCodeOf, exitCodeOfReport, exitCodes } from './exit-code.ts'
+import { errorOf, messageOf, seeHelp } from './failure.ts'
 import { findApp } from './find-app.ts'
+
+const goodbyeMs = 1_000
 
 interface CliStreams {
   out(text: string): void
@@ -21,6 +25,8 @@ export async function runCli(args: readonly string[], config: CliConfig, streams
     .exitOverride()
     .configureOutput({ writeOut: streams.out, writeErr: streams.err })
     .showSuggestionAfterError()
+    .showHelpAfterError('See `rindle --help`.')
+    .addHelpText('after', `\nExit codes:\n${listed(exitCodeMeanings.map(([number, means]) => ({ name: String(number), means })))}`)
   for (const command of commands) {
     addCommand(program, command, async (given) => {
       code = await runCommand(command, given, config, streams, signal)
@@ -43,7 +49,7 @@ interface Given {
 }
 
 const addCommand = (program: Commander, command: Command, run: (given: Given) => Promise<void>): void => {
-  const sub = program.command(command.name).description(command.summary).exitOverride()
+  const sub = program.command(command.name).description(command.summary).exitOverride().showHelpAfterError(seeHelp(command))
   if (command.argument) sub.argument(`<${command.argument.name}>`, command.argument.help)
   for (const [name, { help, value }] of Object.entries(command.flags))
     sub.option(value === undefined ? `--${name}` : `--${name} <${value}>`, help)
@@ -76,41 +82,38 @@ const runCommand = async (
   signal: AbortSignal,
 ): Promise<number> => {
   const json = flags['json'] === true
+  const apps: Rindle[] = []
+  const lines = (all: readonly string[]): void => out(all.map((line) => `${line}\n`).join(''))
   try {
     const file = flags['app']
     const report = await command.run({
       flags,
       argument,
       signal,
-      app: () => findApp(config, typeof file === 'string' ? file : null),
+      async app() {
+        const rindle = await findApp(config, typeof file === 'string' ? file : null)
+        apps.push(rindle)
+        return rindle
+      },
+      print: (some) => json || lines(some),
       say: (line) => json || err(`${line}\n`),
     })
     const { lines: _, ...forPrograms } = report
-    out(json ? `${JSON.stringify({ command: command.name, ...forPrograms })}\n` : linesOf(report))
+    if (json) out(`${JSON.stringify({ command: command.name, ...forPrograms })}\n`)
+    else if (report.text === undefined) lines(linesOf(report))
+    else out(report.text)
     return exitCodeOfReport(report)
   } catch (problem) {
-    if (json) out(`${JSON.stringify({ command: command.name, ok: false, error: errorOf(problem) })}\n`)
-    else err(`rindle ${command.name}: ${messageOf(problem)}\n`)
+    if (json) out(`${JSON.stringify({ command: command.name, ok: false, error: errorOf(command, problem) })}\n`)
+    else err(`rindle ${command.name}: ${messageOf(command, problem)}\n`)
     return exitCodeOf(problem)
+  } finally {
+    const closing = Promise.all(apps.map((rindle) => rindle.close())).catch((problem: unknown) =>
+      err(`rindle ${command.name}: ${messageOf(command, problem)}\n`),
+    )
+    // Who was told to stop reading has nothing to end, and a database that does not answer must not keep it.
+    await Promise.race([closing, ...(signal.aborted && command.effect === 'reads' ? [wait(goodbyeMs)] : [])])
   }
 }
 
-const linesOf = ({ summary, rows, lines = rows.map((row) => Object.values(row).join('  ')), text }: Report): string =>
-  text ?? `${[...lines, summary].join('\n')}\n`
-
-const errorOf = (problem: unknown): object => {
-  if (!isRindleError(problem)) return { code: 'internal_error', message: messageOf(problem), details: {}, retryable: false }
-  return problem.toJSON()
-}
-
-const messageOf = (problem: unknown): string => {
-  if (isRindleError(problem)) return [problem.message, ...reasonsOf(problem.cause)].join('\n  because: ')
-  return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)
-}
-
-/** What lies behind a failure, in its own words, the nearest first: what a database or a file system said. */
-const reasonsOf = (cause: unknown): string[] => {
-  if (!(cause instanceof Error)) return []
-  const inner: unknown = cause instanceof AggregateError ? cause.errors[0] : cause.cause
-  return [...(cause.message === '' ? [] : [cause.message]), ...reasonsOf(inner)]
-}
+const linesOf = ({ summary, rows, lines = rows.map((row) => Object.values(row).join('  ')) }: Report): string[] => [...lines, summary]

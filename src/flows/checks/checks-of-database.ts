@@ -3,9 +3,10 @@ import type { RindleContext } from '../../context.ts'
 import { type Check, fine, problem, warning } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
 import { checkSchemaVersion } from '../../database/migrate.ts'
-import { serverVersion } from '../../database/queries/diagnosis.ts'
+import { describeServer, listMissingRights } from '../../database/queries/diagnosis.ts'
 
 const oldestServer = 150_000
+const toWrite = 'Give createRindle({ database }) the address of the primary, or take the setting away: no file can be taken in.'
 const channel = 'rindle_doctor'
 const hearWithinMs = 3_000
 
@@ -16,7 +17,7 @@ export const checksOfDatabase: readonly Check<RindleContext>[] = [
     means: 'It answers, and is PostgreSQL 15 or newer.',
     async look({ db }) {
       await db.open()
-      const { name, number } = await serverVersion(db.pool)
+      const { name, number } = await describeServer(db.pool)
       if (db.engine === 'pglite') return [fine(`The embedded database answers (PostgreSQL ${name}); it serves one process.`)]
       if (number < oldestServer) return [problem(`PostgreSQL ${name} answers, which is too old.`, 'Move to PostgreSQL 15 or newer.')]
       return [fine(`PostgreSQL ${name} answers.`)]
@@ -36,6 +37,20 @@ export const checksOfDatabase: readonly Check<RindleContext>[] = [
         return [problem(err.message, cure)]
       }
       return [fine('The schema is what this version needs.')]
+    },
+  },
+  {
+    name: 'rights',
+    means: 'The server can be written to, and the role that Rindle connects as may read and write its tables; it needs to own nothing.',
+    needs: 'schema',
+    async look({ db }) {
+      if ((await describeServer(db.pool)).isReadOnly)
+        return [problem('The server answers and can only be read: it is a standby, or default_transaction_read_only is on.', toWrite)]
+      const missing = await listMissingRights(db.pool)
+      const cure = 'Give them, as the owner of the tables: `rindle migrate --grant-to ROLE`.'
+      return missing.length === 0
+        ? [fine('The role may read and write every table.')]
+        : missing.map(({ name, rights }) => problem(`The role may not ${rights.join(', ')}.`, cure, name))
     },
   },
   {

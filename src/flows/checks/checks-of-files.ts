@@ -14,13 +14,14 @@ import {
 
 const stuckAfterSeconds = 600
 const looseAfterSeconds = 86_400
+const ofRows = { needs: 'schema', uses: ['rights'] } as const
 
 /** What rows tell about files, counted so far and no further. */
 export const checksOfFiles: readonly Check<RindleContext>[] = [
   {
     name: 'names',
     means: 'The profiles and stores that rows name are still declared; of large tables the oldest and newest rows are looked at.',
-    needs: 'schema',
+    ...ofRows,
     async look({ db, profiles, stores }) {
       const used = await listNamesInUse(db.pool)
       const known = new Set(stores.all().map(({ id }) => id))
@@ -40,7 +41,7 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
   {
     name: 'owed',
     means: 'No row of any table waits for a worker two hours after it was due: longer than any attempt, and any pause after one.',
-    needs: 'schema',
+    ...ofRows,
     async look({ db }) {
       const owed = await countOwedSince(db.pool, secondsAfter(await db.clock.read(), -longestOwedSeconds))
       if (!owed) return [fine('Somebody comes for every row that is due.')]
@@ -52,7 +53,7 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
   {
     name: 'gate',
     means: 'No file has waited at the gate for ten minutes, or was put off; of those that do, why and since when.',
-    needs: 'schema',
+    ...ofRows,
     async look({ db }) {
       const waiting = await countWaitingAtGate(db.pool, secondsAfter(await db.clock.read(), -stuckAfterSeconds))
       return waiting.length === 0 ? [fine('No file is stuck at the gate.')] : waiting.map(stuck)
@@ -61,7 +62,7 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
   {
     name: 'quarantine',
     means: 'How many files are held back and kept, by why; those that ended workers or decoders want to be looked at.',
-    needs: 'schema',
+    ...ofRows,
     async look({ db }) {
       const kept = await countQuarantined(db.pool)
       const look = 'Look at them with `rindle quarantine`.'
@@ -77,7 +78,7 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
   {
     name: 'unattached',
     means: 'How many files passed the gate more than a day ago and were never put into a slot.',
-    needs: 'schema',
+    ...ofRows,
     async look({ db, slots }) {
       if (Object.keys(slots).length === 0) return [fine('The app declares no slots.')]
       const count = await countNeverAttached(db.pool, secondsAfter(await db.clock.read(), -looseAfterSeconds))

@@ -1,11 +1,9 @@
 import { mkdtemp, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
-import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
-import { isRindleError } from '../../core/errors.ts'
+import { type Check, fine, problem, warning } from '../../core/diagnosis.ts'
 
 const mebibyte = 1024 * 1024
-const headWithinMs = 15_000
 
 /** What this process was given and can reach, rows apart. */
 export const checksOfMachine: readonly Check<RindleContext>[] = [
@@ -47,23 +45,9 @@ export const checksOfMachine: readonly Check<RindleContext>[] = [
       return [fine(`The scratch folder can be written to; ${room}.`)]
     },
   },
-  {
-    name: 'stores',
-    means: 'Each answers when it is asked for an object that is not there.',
-    look: ({ stores, ids }) => Promise.all(stores.all().map((store) => lookAtStore(store, `unmanaged/rindle-doctor-${ids.next()}`))),
-  },
 ]
 
-const spoken = (bytes: number): string => (Number.isFinite(bytes) ? `${Math.floor(bytes / mebibyte)} MiB` : 'any number of bytes')
-
-type Store = ReturnType<RindleContext['stores']['all']>[number]
-
-const lookAtStore = async (store: Store, key: string): Promise<Saying> => {
-  const cure = 'Look whether its address, credentials, bucket and rights are those of docs/guides/storage.md.'
-  try {
-    const found = await store.head(key, { signal: AbortSignal.timeout(headWithinMs) })
-    return found ? problem('It says that there is an object where none was ever written.', cure, store.id) : fine('It answers.', store.id)
-  } catch (err) {
-    return problem(isRindleError(err) ? err.message : `It did not answer within ${headWithinMs / 1000} s.`, cure, store.id)
-  }
+const spoken = (bytes: number): string => {
+  if (!Number.isFinite(bytes)) return 'any number of bytes'
+  return bytes < mebibyte ? `${bytes} bytes` : `${Math.floor(bytes / mebibyte)} MiB`
 }

@@ -1,9 +1,18 @@
 import type { RindleContext } from '../../context.ts'
-import { type Inquiry, type InvariantFinding, type InvariantName, invariants, type Looked } from '../../core/invariants.ts'
+import {
+  type Inquiry,
+  type InvariantBreach,
+  type InvariantFinding,
+  type InvariantName,
+  invariants,
+  type Looked,
+} from '../../core/invariants.ts'
+import { assetIdOfKey } from '../../core/object-key.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { clockDoubtSeconds, historySeconds } from '../../core/schedule.ts'
-import { askRows, entityOf, walkedTables } from '../../database/queries/invariants.ts'
+import { askRows, invariantsOfRows, walkedTables } from '../../database/queries/invariants.ts'
 import { listForgottenReleases, listIllegalMoves, listUngated, listUntoldStates } from '../../database/queries/invariants-of-history.ts'
+import { listPlaces } from '../../database/queries/invariants-places.ts'
 import { lookForObjects } from '../steps/look-for-objects.ts'
 import { lookForStrays } from '../steps/look-for-strays.ts'
 
@@ -24,6 +33,8 @@ export interface InvariantOptions {
 }
 
 export interface InvariantReport {
+  /** Those that were asked to the end, of all rows and of every store that answered. */
+  readonly asked: readonly InvariantName[]
   readonly findings: readonly InvariantFinding[]
   /** Of which there are more than the limit. */
   readonly cut: readonly InvariantName[]
@@ -64,42 +75,98 @@ export async function checkInvariants(
 ): Promise<InvariantReport> {
   const { limit = 100, say, signal } = options
   const { report, inquiry } = openInquiry(ctx, { limit, ...(say ? { say } : {}), ...(signal ? { signal } : {}) })
+  const steps = stepsOf(ctx, inquiry, options)
+  const done = new Set<Step>()
   try {
-    await askAll(ctx, inquiry, options, limit)
-    return report(false)
+    for (const step of steps) {
+      signal?.throwIfAborted()
+      await step.ask()
+      done.add(step)
+    }
   } catch (err) {
     if (!signal?.aborted) throw err
-    return report(true)
+  }
+  const { breaches, ...rest } = report()
+  const missed = new Set(steps.filter((step) => !done.has(step) || (step.asksStorage && rest.unanswered.length > 0)).flatMap(aboutOf))
+  const asked = [...new Set(steps.flatMap(aboutOf))].filter((name) => !missed.has(name))
+  return { ...rest, asked, isStopped: done.size < steps.length, findings: await placed(ctx, breaches) }
+}
+
+/** One reading of all of something, and what it is to tell about. */
+interface Step {
+  readonly about: readonly InvariantName[]
+  readonly asksStorage?: boolean
+  ask(): Promise<void>
+}
+
+const aboutOf = ({ about }: Step): readonly InvariantName[] => about
+
+const stepsOf = (
+  ctx: Pick<RindleContext, 'db' | 'stores' | 'clock' | 'leaseSeconds'>,
+  inquiry: Inquiry,
+  {
+    quiet = false,
+    bytes = 1_000,
+    storage = true,
+    limit = 100,
+    overdueSeconds = clockDoubtSeconds + 3 * ctx.leaseSeconds,
+  }: InvariantOptions,
+): readonly Step[] => {
+  const reading = { from: secondsAfter(ctx.clock.now(), goingSeconds - historySeconds), limit: limit + 1 }
+  const hasUploads = ctx.stores.all().some((store) => store.supports('multipart_upload'))
+  const ofHistory = (name: InvariantName, list: typeof listIllegalMoves): Step => ({
+    about: [name],
+    async ask() {
+      for (const breach of await list(ctx.db.pool, reading)) inquiry.breach(breach)
+    },
+  })
+  return [
+    { about: invariantsOfRows(quiet), ask: () => askAllRows(ctx, inquiry, { quiet, overdueSeconds }) },
+    ofHistory('legal-moves', listIllegalMoves),
+    ofHistory('state-told', listUntoldStates),
+    ofHistory('gate-passed', listUngated),
+    ofHistory('detached-goes', listForgottenReleases),
+    ...(storage
+      ? ([
+          { about: bytes > 0 ? ['stored', 'bytes'] : ['stored'], asksStorage: true, ask: () => lookForObjects(ctx, inquiry, { bytes }) },
+          {
+            about: ['known', ...(hasUploads ? (['uploads-known'] as const) : []), ...(quiet ? (['quiet'] as const) : [])],
+            asksStorage: true,
+            ask: () => lookForStrays(ctx, inquiry, { quiet }),
+          },
+        ] satisfies Step[])
+      : []),
+  ]
+}
+
+const askAllRows = async (
+  ctx: Pick<RindleContext, 'db' | 'clock'>,
+  inquiry: Inquiry,
+  asking: { readonly quiet: boolean; readonly overdueSeconds: number },
+): Promise<void> => {
+  for (const table of walkedTables) {
+    for (let after: string | null = null, more = true; more; more = after !== null) {
+      inquiry.signal?.throwIfAborted()
+      const page = await askRows(ctx.db.pool, { ...asking, table, after, limit: pageSize, at: ctx.clock.now() })
+      for (const breach of page.breaches) inquiry.breach(breach)
+      inquiry.looked('rows', page.rows)
+      after = page.last
+    }
   }
 }
 
-const askAll = async (
-  ctx: Pick<RindleContext, 'db' | 'stores' | 'clock' | 'leaseSeconds'>,
-  inquiry: Inquiry,
-  options: InvariantOptions,
-  limit: number,
-): Promise<void> => {
-  const { quiet = false, bytes = 1_000, storage = true, signal } = options
-  const overdueSeconds = options.overdueSeconds ?? clockDoubtSeconds + 3 * ctx.leaseSeconds
-  for (const table of walkedTables) {
-    for (let after: string | null = null, more = true; more;) {
-      signal?.throwIfAborted()
-      const page = await askRows(ctx.db.pool, { table, quiet, after, limit: pageSize, at: ctx.clock.now(), overdueSeconds })
-      for (const { invariant, id, found } of page.breaches) inquiry.breach({ invariant, entity: entityOf(table), id, found })
-      inquiry.looked('rows', page.rows)
-      after = page.last
-      more = after !== null
-    }
-  }
-  const reading = { from: secondsAfter(ctx.clock.now(), goingSeconds - historySeconds), limit: limit + 1 }
-  for (const list of [listIllegalMoves, listUntoldStates, listUngated, listForgottenReleases]) {
-    signal?.throwIfAborted()
-    for (const breach of await list(ctx.db.pool, reading)) inquiry.breach(breach)
-  }
-  if (storage) {
-    await lookForObjects(ctx, inquiry, { bytes })
-    await lookForStrays(ctx, inquiry, { quiet })
-  }
+/** With the asset and the object that each is about. */
+const placed = async (ctx: Pick<RindleContext, 'db'>, breaches: readonly InvariantBreach[]): Promise<readonly InvariantFinding[]> => {
+  const places = await listPlaces(ctx.db.pool, breaches)
+  return breaches.map((breach, index) => {
+    const { assetId = null, object = null } = places[index] ?? {}
+    const stray = breach.object ?? null
+    return { ...breach, assetId: assetId ?? (stray && assetIdOfKey(stray.key)), object: object ?? stray }
+  })
+}
+
+interface Heard extends Pick<InvariantReport, 'cut' | 'unanswered' | 'looked'> {
+  readonly breaches: readonly InvariantBreach[]
 }
 
 interface Opening {
@@ -111,15 +178,15 @@ interface Opening {
 const openInquiry = (
   ctx: Pick<RindleContext, 'clock'>,
   { limit, say, signal }: Opening,
-): { readonly report: (isStopped: boolean) => InvariantReport; readonly inquiry: Inquiry } => {
-  const findings = new Map<InvariantName, Map<string, InvariantFinding>>()
+): { readonly report: () => Heard; readonly inquiry: Inquiry } => {
+  const breaches = new Map<InvariantName, Map<string, InvariantBreach>>()
   const cut = new Set<InvariantName>()
   const unanswered = new Map<string, { calls: number; inARow: number; readonly err: unknown; isGivenUp: boolean }>()
   const looked: Looked = { rows: 0, objects: 0, keys: 0, bytes: 0 }
   let saidAtMs = ctx.clock.monotonicMs()
-  const of = (invariant: InvariantName): Map<string, InvariantFinding> => {
-    const known = findings.get(invariant) ?? new Map<string, InvariantFinding>()
-    findings.set(invariant, known)
+  const of = (invariant: InvariantName): Map<string, InvariantBreach> => {
+    const known = breaches.get(invariant) ?? new Map<string, InvariantBreach>()
+    breaches.set(invariant, known)
     return known
   }
   const sayNowAndThen = (): void => {
@@ -132,21 +199,20 @@ const openInquiry = (
   }
   const names = Object.keys(invariants).filter(isInvariant)
   return {
-    report: (isStopped) => ({
-      findings: names.flatMap((name) => [...(findings.get(name)?.values() ?? [])]),
+    report: () => ({
+      breaches: names.flatMap((name) => [...(breaches.get(name)?.values() ?? [])]),
       cut: names.filter((name) => cut.has(name)),
       unanswered: [...unanswered].map(([store, { calls, err, isGivenUp }]) => ({ store, calls, err, isGivenUp })),
-      isStopped,
       looked,
     }),
     inquiry: {
       signal,
       room: (invariant) => limit + 1 - of(invariant).size - (cut.has(invariant) ? 1 : 0),
-      breach(finding) {
-        const known = of(finding.invariant)
-        if (known.has(finding.id)) return
-        if (known.size < limit) known.set(finding.id, finding)
-        else cut.add(finding.invariant)
+      breach(breach) {
+        const known = of(breach.invariant)
+        if (known.has(breach.id)) return
+        if (known.size < limit) known.set(breach.id, breach)
+        else cut.add(breach.invariant)
       },
       looked(what, count = 1) {
         looked[what] += count

@@ -6,6 +6,8 @@ import { secondsAfter } from '../../core/patience.ts'
 import { reconcileEverySeconds, strayAfterSeconds } from '../../core/schedule.ts'
 import { listKnownKeys, listOpenUploads, type NamedUpload } from '../../database/queries/drift.ts'
 import { listStatesOfKeys } from '../../database/queries/invariants-of-storage.ts'
+import { SqlError } from '../../database/sql-error.ts'
+import { pagesOf } from '../../files/pages-of.ts'
 
 type Context = Pick<RindleContext, 'db' | 'stores' | 'clock'>
 type Store = ReturnType<Context['stores']['at']>
@@ -24,7 +26,7 @@ export async function lookForStrays(ctx: Context, inquiry: Inquiry, options: { r
         await run()
         inquiry.hears(store.id)
       } catch (err) {
-        if (inquiry.signal?.aborted || isDatabaseGone(err)) throw err
+        if (inquiry.signal?.aborted || isOfDatabase(err)) throw err
         inquiry.leaveOut(store.id, err)
       }
     }
@@ -45,7 +47,7 @@ const lookAtObjects = async (
   inquiry: Inquiry,
   { store, prefix, quiet }: Place & { readonly quiet: boolean },
 ): Promise<void> => {
-  for await (const page of pagesOf(store.list(prefix, callOptions(inquiry)))) {
+  for await (const page of pagesOf(store.list(prefix, callOptions(inquiry)), pageSize)) {
     const own = page.flatMap(({ key }) => {
       const id = objectIdOfKey(key)
       return id === null ? [] : [{ key, id }]
@@ -55,7 +57,13 @@ const lookAtObjects = async (
     for (const { key, id } of own) {
       const state = states.get(key)
       if (state === undefined && inquiry.room('known') > 0 && (await store.head(key, callOptions(inquiry))))
-        inquiry.breach({ invariant: 'known', entity: 'object', id, found: 'it is in storage and has no row' })
+        inquiry.breach({
+          invariant: 'known',
+          entity: 'object',
+          id,
+          found: 'it is in storage and has no row',
+          object: { store: store.id, key },
+        })
       if (quiet && state !== undefined && state !== 'present')
         inquiry.breach({ invariant: 'quiet', entity: 'object', id, found: `it is in storage and ${state}` })
     }
@@ -64,30 +72,25 @@ const lookAtObjects = async (
 
 const lookAtUploads = async (ctx: Context, inquiry: Inquiry, { store, prefix }: Place): Promise<void> => {
   const before = secondsAfter(ctx.clock.now(), -(strayAfterSeconds + reconcileEverySeconds))
-  for await (const page of pagesOf(store.multipart.list(prefix, callOptions(inquiry)))) {
+  for await (const page of pagesOf(store.multipart.list(prefix, callOptions(inquiry)), pageSize)) {
     const old: NamedUpload[] = page.filter(({ key, startedAt }) => objectIdOfKey(key) !== null && startedAt < before)
     const open = await listOpenUploads(ctx.db.pool, { store: store.id, uploads: old })
     const known = await listKnownKeys(ctx.db.pool, { store: store.id, keys: old.map(({ key }) => key) })
     for (const { key, uploadId } of old) {
       if (open.has(uploadId)) continue
       const found = `an upload in parts to it was begun two days ago and no session awaits it${known.has(key) ? '' : '; it has no row'}`
-      inquiry.breach({ invariant: 'uploads-known', entity: 'object', id: objectIdOfKey(key) ?? '', found })
+      inquiry.breach({
+        invariant: 'uploads-known',
+        entity: 'object',
+        id: objectIdOfKey(key) ?? '',
+        found,
+        object: { store: store.id, key },
+      })
     }
   }
 }
 
 const callOptions = ({ signal }: Inquiry): { readonly signal?: AbortSignal } => (signal ? { signal } : {})
 
-async function* pagesOf<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
-  let page: T[] = []
-  for await (const item of items) {
-    page.push(item)
-    if (page.length < pageSize) continue
-    yield page
-    page = []
-  }
-  yield page
-}
-
-const isDatabaseGone = (err: unknown): boolean =>
-  isRindleError(err) && (err.code === 'database_unavailable' || err.code === 'rindle_closed')
+const isOfDatabase = (err: unknown): boolean =>
+  err instanceof SqlError || (isRindleError(err) && /^(database_|statement_|rindle_closed)/.test(err.code))

@@ -4,6 +4,7 @@ import { objectIdOfKey, ownRoles, problemOfKey } from '../../core/object-key.ts'
 import type { CallOptions } from '../../core/ports/storage.ts'
 import { strayLimit } from '../../core/schedule.ts'
 import { listForgottenObjects, listKnownKeys, listOpenUploads, type NamedUpload } from '../../database/queries/drift.ts'
+import { pagesOf } from '../../files/pages-of.ts'
 
 type Context = Pick<RindleContext, 'db' | 'stores'>
 export type Store = ReturnType<Context['stores']['at']>
@@ -131,22 +132,4 @@ const judge = async <T extends { readonly key: string }>(
 const keepIn = <T>(survey: Survey, list: T[], one: T): void => {
   if (list.length < strayLimit) list.push(one)
   else survey.over += 1
-}
-
-/** Where the list breaks off, what came before is a page as well. */
-async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<readonly T[]> {
-  let page: T[] = []
-  let failure: { readonly err: unknown } | null = null
-  try {
-    for await (const item of items) {
-      page.push(item)
-      if (page.length < size) continue
-      yield page
-      page = []
-    }
-  } catch (err) {
-    failure = { err }
-  }
-  yield page
-  if (failure) throw failure.err
 }

@@ -1,7 +1,9 @@
+import { contextOf } from '../../../context.ts'
 import type { Finding } from '../../../core/diagnosis.ts'
 import { checks } from '../../../flows/checks/checks.ts'
+import { doctor as diagnose } from '../../../flows/ops/doctor.ts'
 import type { Command } from '../command.ts'
-import { invariantFlags, refuseWithoutInvariants, reportInvariants } from '../invariants-report.ts'
+import { askedInvariants, invariantFlags, reportInvariants } from '../invariants-report.ts'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -10,20 +12,27 @@ export const doctor: Command = {
   effect: 'reads',
   looksAt: checks,
   flags: { quiet: { help: 'Print warnings and problems only.' }, ...invariantFlags },
-  async run({ flags, app, say, signal }) {
-    refuseWithoutInvariants(flags)
+  async run({ flags, app, say, print, signal }) {
+    const asked = askedInvariants(flags)
     const rindle = await app()
-    try {
-      if (flags['invariants']) return await reportInvariants(rindle, flags, { say, signal })
-      const { level, findings } = await rindle.doctor()
-      const count = (wanted: Finding['level']): number => findings.filter((one) => one.level === wanted).length
-      const summary = `${findings.length} looked at: ${count('problem')} problem${count('problem') === 1 ? '' : 's'}, ${count('warning')} warning${count('warning') === 1 ? '' : 's'}.`
-      const shown = flags['quiet'] ? findings.filter((one) => one.level !== 'ok') : findings
-      return { ok: level !== 'problem', summary, rows: shown.map((one) => ({ ...one })), lines: shown.flatMap(linesOf) }
-    } finally {
-      await rindle.close()
+    if (asked) return reportInvariants(rindle, { ...asked, say, signal })
+    const shows = ({ level }: Finding): boolean => level !== 'ok' || flags['quiet'] !== true
+    const hear = (findings: readonly Finding[]): void => print(findings.filter(shows).flatMap(linesOf))
+    const { level, findings } = await diagnose(contextOf(rindle), { hear, signal })
+    const stopped = signal.aborted
+    return {
+      ok: level !== 'problem' && !stopped,
+      ...(stopped ? { stopped } : {}),
+      summary: `${findings.length} looked at${stopped ? ' when it was stopped, and not all' : ''}: ${counted(findings, 'problem')}, ${counted(findings, 'warning')}.`,
+      rows: findings.filter(shows).map((one) => ({ ...one })),
+      lines: [],
     }
   },
+}
+
+const counted = (findings: readonly Finding[], wanted: 'problem' | 'warning'): string => {
+  const count = findings.filter(({ level }) => level === wanted).length
+  return `${count} ${wanted}${count === 1 ? '' : 's'}`
 }
 
 const linesOf = ({ check, level, subject, found, cure }: Finding): string[] => [

@@ -21,21 +21,17 @@ export const migrate: Command = {
       return { ok: true, summary: 'printed', rows: [], text: role === null ? script : `${script}\n${grantsFor(role, parts)}\n` }
     }
     const rindle = await app()
-    try {
-      const { applied, queueInstalled, version } = await rindle.migrate()
-      if (role !== null) await grantTo(contextOf(rindle).db, role, parts)
-      const rows = [
-        ...applied.map(({ number, name }) => ({ migration: `${number} ${name}`, done: 'applied' })),
-        ...(queueInstalled ? [{ migration: 'queue', done: 'installed' }] : []),
-        ...(role === null ? [] : [{ migration: `grants to ${role}`, done: 'given' }]),
-      ]
-      return {
-        ok: true,
-        summary: rows.length === 0 ? `Nothing to do: the schema is at version ${version}.` : `The schema is at version ${version}.`,
-        rows,
-      }
-    } finally {
-      await rindle.close()
+    const { applied, queueInstalled, version } = await rindle.migrate()
+    if (role !== null) await grantTo(contextOf(rindle).db, role, parts)
+    const rows = [
+      ...applied.map(({ number, name }) => ({ migration: `${number} ${name}`, done: 'applied' })),
+      ...(queueInstalled ? [{ migration: 'queue', done: 'installed' }] : []),
+      ...(role === null ? [] : [{ migration: `grants to ${role}`, done: 'given' }]),
+    ]
+    return {
+      ok: true,
+      summary: rows.length === 0 ? `Nothing to do: the schema is at version ${version}.` : `The schema is at version ${version}.`,
+      rows,
     }
   },
 }

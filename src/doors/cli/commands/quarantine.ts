@@ -15,24 +15,20 @@ export const quarantine: Command = {
   async run({ flags, app }) {
     const page = pageOf(flags)
     const rindle = await app()
-    try {
-      const held = await listQuarantined(await openedContextOf(rindle), page)
-      const rows = held.map(({ keptUntil, ...one }) => ({ ...one, keptUntil: keptUntil?.toISOString() ?? null }))
-      const last = held.length === page.limit ? held.at(-1) : undefined
-      return {
-        ok: true,
-        summary: last
-          ? `${held.length} files; go on with --before ${last.id}.`
-          : `${held.length} file${held.length === 1 ? ' is' : 's are'} held back.`,
-        rows,
-        lines: rows.flatMap((one) => [
-          `${one.id}  ${one.profile}  ${one.filename}`,
-          `  ${one.code}: ${one.message}`,
-          `  ${one.keptUntil === null ? 'Its bytes are not kept any more.' : `Kept until ${one.keptUntil}${one.isReleasable ? '; `rindle release` may let it through.' : '; it cannot be let through.'}`}`,
-        ]),
-      }
-    } finally {
-      await rindle.close()
+    const held = await listQuarantined(await openedContextOf(rindle), page)
+    const rows = held.map(({ keptUntil, ...one }) => ({ ...one, keptUntil: keptUntil?.toISOString() ?? null }))
+    const last = held.length === page.limit ? held.at(-1) : undefined
+    return {
+      ok: true,
+      summary: last
+        ? `${held.length} files; go on with --before ${last.id}.`
+        : `${held.length} file${held.length === 1 ? ' is' : 's are'} held back.`,
+      rows,
+      lines: rows.flatMap((one) => [
+        `${one.id}  ${one.profile}  ${one.filename}`,
+        `  ${one.code}: ${one.message}`,
+        `  ${one.keptUntil === null ? 'Its bytes are not kept any more.' : `Kept until ${one.keptUntil}${one.isReleasable ? '; `rindle release` may let it through.' : '; it cannot be let through.'}`}`,
+      ]),
     }
   },
 }

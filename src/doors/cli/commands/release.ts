@@ -6,6 +6,7 @@ export const release: Command = {
   summary: 'Send a file that is held back to the gate once more, with who decided it and why on record. Broken files are not released.',
   effect: 'changes',
   argument: { name: 'ASSET', help: 'Its id, as `rindle quarantine` lists it.' },
+  whenRefused: '`rindle quarantine` lists what is held back, why, and what may be let through.',
   flags: {
     reason: { help: 'Why the file may be let through. Required.', value: 'TEXT' },
     actor: { help: 'Who decides it. Required.', value: 'NAME' },
@@ -13,12 +14,8 @@ export const release: Command = {
   async run({ flags, argument, app }) {
     const words = { reason: required(flags, 'reason'), actor: required(flags, 'actor') }
     const rindle = await app()
-    try {
-      await rindle.releaseQuarantine(argument, words)
-      return { ok: true, summary: `Asset ${argument} is looked at once more; a worker takes it up.`, rows: [] }
-    } finally {
-      await rindle.close()
-    }
+    await rindle.releaseQuarantine(argument, words)
+    return { ok: true, summary: `Asset ${argument} is looked at once more; a worker takes it up.`, rows: [] }
   },
 }
 

@@ -1,6 +1,7 @@
 import { contextOf } from '../../../context.ts'
 import { RindleError } from '../../../core/errors.ts'
 import type { Command, Flags } from '../command.ts'
+import { untilAborted } from '../until-aborted.ts'
 
 export const work: Command = {
   name: 'work',
@@ -10,25 +11,15 @@ export const work: Command = {
   async run({ flags, app, say, signal }) {
     const concurrency = concurrencyOf(flags)
     const rindle = await app()
-    try {
-      await rindle.ready()
-      const worker = rindle.work(concurrency === null ? {} : { concurrency })
-      say(`${contextOf(rindle).host.workerName} works; stop it with SIGTERM or Ctrl-C.`)
-      await Promise.race([worker.failed, untilAborted(signal)])
-      say('Stopping: what has begun is brought to an end first.')
-      await worker.stop()
-      return { ok: true, summary: 'The worker has stopped.', rows: [] }
-    } finally {
-      await rindle.close()
-    }
+    await rindle.ready()
+    const worker = rindle.work(concurrency === null ? {} : { concurrency })
+    say(`${contextOf(rindle).host.workerName} works; stop it with SIGTERM or Ctrl-C.`)
+    await Promise.race([worker.failed, untilAborted(signal)])
+    say('Stopping: what has begun is brought to an end first.')
+    await worker.stop()
+    return { ok: true, summary: 'The worker has stopped.', rows: [] }
   },
 }
-
-const untilAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 
 const concurrencyOf = (flags: Flags): number | null => {
   const given = flags['concurrency']
