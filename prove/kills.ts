@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import sharp from 'sharp'
@@ -188,7 +188,9 @@ const asking = (app: ChildProcess, signal: AbortSignal): Query => {
   }
 }
 
-const unsettled = `select a.state, coalesce(a.error_code, '') as code from rindle.media_assets a
+const unsettled = `select a.state,
+    coalesce((select string_agg(coalesce(r.error_code, r.state), ', ' order by r.started_at) from rindle.media_processing_runs r where r.asset_id = a.id), '') as attempts
+  from rindle.media_assets a
   where a.state <> 'ready' or exists (select from rindle.media_processing_runs r where r.asset_id = a.id and r.state = 'processing')`
 
 async function untilDone(proof: ProofContext, query: Query): Promise<void> {
@@ -197,8 +199,8 @@ async function untilDone(proof: ProofContext, query: Query): Promise<void> {
     if ((await query(unsettled)).length === 0) return
     await pause(50)
   }
-  for (const { state, code } of await query(unsettled))
-    proof.breach(`an asset is ${String(state)} ${String(code)}, not ready, ${limitMs / 1000} s after the kill`)
+  for (const { state, attempts } of await query(unsettled))
+    proof.breach(`an asset is ${String(state)}, not ready, ${limitMs / 1000} s after the kill; attempts: ${String(attempts)}`)
 }
 
 /** From the kill to the next attempt, or to the readiness that the killed worker had reached without saying so. */
@@ -229,7 +231,9 @@ async function check(proof: ProofContext, query: Query, { directory }: Scene): P
     if (state === 'reserved') proof.breach(`${String(key)} is still reserved although nobody writes it`)
   }
   for (const file of files) {
-    if (!known.has(file) && !unfinished.some((folder) => file.startsWith(folder))) proof.breach(`${file} has no row`)
+    const isKnown = known.has(file) || unfinished.some((folder) => file.startsWith(folder))
+    // One that was deleted since the files were listed had its row when rows were.
+    if (!isKnown && existsSync(file)) proof.breach(`${file} has no row`)
   }
 }
 
