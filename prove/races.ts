@@ -1,7 +1,10 @@
 import { withOneServer } from './database.ts'
 import type { Proof } from './harness.ts'
 import { openGround } from './races/ground.ts'
-import { playRound, setSeats } from './races/round.ts'
+import { judgeRound, race, setSeats } from './races/round.ts'
+
+/** While one is raced, the next is set and the last comes to rest. */
+const roundsUnderWay = 3
 
 /**
  * Everybody at once puts files into the same few slots, takes them out, verifies, cancels and purges them, some within transactions of the
@@ -18,24 +21,26 @@ export const races: Proof = {
   run: (proof) =>
     withOneServer(async () => {
       const ground = await openGround(proof)
-      let deeds = 0
-      let rounds = 0
-      try {
-        const setting = (round: number) => setSeats(ground, proof.random.fork(`seats ${round}`), round)
-        let next = setting(0)
-        for (let round = 0; round < proof.amount && !proof.signal.aborted; round += 1) {
-          const seats = await next
-          if (round + 1 < proof.amount) next = setting(round + 1)
-          next.catch(() => undefined)
-          deeds += await playRound({ ground, proof, seats }, proof.random.fork(`round ${round}`))
+      let [next, rounds, deeds] = [0, 0, 0]
+      let racing: Promise<void> = Promise.resolve()
+      const lane = async (): Promise<void> => {
+        for (let number = next++; number < proof.amount && !proof.signal.aborted; number = next++) {
+          const seats = await setSeats(ground, proof.random.fork(`seats ${number}`), number)
+          const round = { ground, seats }
+          racing = racing.then(() => race(round, proof.random.fork(`round ${number}`)))
+          await racing
+          const calls = await judgeRound(round)
+          deeds += calls
           rounds += 1
           if (rounds % 100 === 0) proof.note(`${rounds} rounds, ${deeds} calls`)
         }
-        await next
+      }
+      try {
+        await Promise.all(Array.from({ length: roundsUnderWay }, lane))
         const deadlocks = await ground.deadlocks()
-        if (deadlocks > 0) proof.breach(`the server ended ${deadlocks} deadlocks`)
+        if (deadlocks > 0) ground.breach(`the server ended ${deadlocks} deadlocks`)
         const { undecided, ...counts } = ground.counts
-        if (undecided > 0) proof.breach(`of ${undecided} owners no answer was found: raise the bound of the search`)
+        if (undecided > 0) ground.breach(`of ${undecided} owners no answer was found: raise the bound of the search`)
         return { runs: rounds, figures: { calls: deeds, callers: 64, deadlocks, ...counts } }
       } finally {
         await ground.close()

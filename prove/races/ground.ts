@@ -9,13 +9,13 @@ import { runWorker } from '../../src/doors/worker/worker.ts'
 import { settleSlots } from '../../src/flows/assets/settle-slots.ts'
 import { sweep } from '../../src/flows/ops/sweep.ts'
 import { createTestRindle } from '../../src/rindle.ts'
-import { createMemoryBucket, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
+import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { createClock } from '../../src/database/clock.ts'
 import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { EngineDatabase } from '../../test/services/engines.ts'
 import { engineNamed } from '../database.ts'
-import type { ProofContext, Random } from '../harness.ts'
-import type { File } from './model.ts'
+import { breachIn } from '../everything/crew.ts'
+import type { ProofContext } from '../harness.ts'
 
 /** Where the races are held: one app on PostgreSQL with a worker, and a bucket that somebody watches. */
 export interface Ground {
@@ -23,10 +23,11 @@ export interface Ground {
   readonly ctx: RindleContext
   readonly pool: pg.Pool
   readonly database: EngineDatabase
-  readonly bucket: MemoryBucket
   readonly counts: Record<'explained' | 'unexplained' | 'undecided' | 'committed' | 'rolledBack' | 'swept', number>
   /** Makes something of the asset due, and looks for what is due, as a worker does. */
   sweep(assetId: string): Promise<void>
+  /** Counts a broken promise, and tells what became of the asset that is named first in the text. */
+  breach(text: string): void
   settle(assetId: string): Promise<void>
   /** Deadlocks that the server has ended, whoever was told. */
   deadlocks(): Promise<number>
@@ -36,14 +37,27 @@ export interface Ground {
 const slots = { one: { profile: 'file' }, two: { profile: 'file' }, many: { profile: 'file', many: true } } as const
 const connections = 70
 
+/**
+ * Whenever tables are analyzed every connection plans all of its statements anew, which was most of what a round cost. For the same reason
+ * nobody plans a statement for its values.
+ */
+const unanalyzed = `
+  do $$ declare t record; begin
+    for t in select c.oid::regclass as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+              where n.nspname in ('rindle', 'rindle_queue') and c.relkind = 'r'
+    loop execute format('alter table %s set (autovacuum_enabled = false)', t.name); end loop;
+  end $$`
+
 const openApp = (pool: pg.Pool, file: ReturnType<typeof defineProfile>) =>
   createTestRindle({ database: pool, secrets: ['a secret of the proof that is long enough'], profiles: { file }, slots }, { jail: judge })
 
 export const openGround = async (proof: ProofContext): Promise<Ground> => {
   const database = await engineNamed('postgres').open()
-  const pool = new pg.Pool({ connectionString: database.place, max: connections })
-  const bucket = createMemoryBucket({ name: 'races', clock: createClock() })
-  const file = defineProfile({ kind: 'file', storage: watched(bucket.adapter, database, proof), allowMime: ['text/plain'], maxBytes: 1000 })
+  await database.query(unanalyzed)
+  const pool = new pg.Pool({ connectionString: database.place, max: connections, options: '-c plan_cache_mode=force_generic_plan' })
+  const { adapter } = createMemoryBucket({ name: 'races', clock: createClock() })
+  const breach = breachIn(proof, database, 'the races')
+  const file = defineProfile({ kind: 'file', storage: watched(adapter, database, breach.say), allowMime: ['text/plain'], maxBytes: 1000 })
   const rindle = openApp(pool, file)
   await rindle.ready()
   const ctx = contextOf(rindle)
@@ -58,7 +72,7 @@ export const openGround = async (proof: ProofContext): Promise<Ground> => {
   await look()
   const worker = runWorker(ctx, jobs, { concurrency: 4 })
   return {
-    ...{ rindle, ctx, pool, database, bucket, counts },
+    ...{ rindle, ctx, pool, database, counts, breach: breach.say },
     async sweep(assetId) {
       for (const text of dueNow) await database.query(text, [assetId])
       await look()
@@ -71,6 +85,7 @@ export const openGround = async (proof: ProofContext): Promise<Ground> => {
     },
     async close() {
       await worker.stop()
+      await breach.told()
       await rindle.close()
       await pool.end()
       await database.close()
@@ -86,7 +101,7 @@ const dueNow = [
 ]
 
 /** At the moment of its deletion no original may belong to an asset that a slot shows or will. */
-const watched = (store: StorageAdapter, database: EngineDatabase, { breach }: ProofContext): StorageAdapter => ({
+const watched = (store: StorageAdapter, database: EngineDatabase, breach: (text: string) => void): StorageAdapter => ({
   ...store,
   async delete(key, options) {
     const assetId = /^sealed\/([^/]+)\//.exec(key)?.[1]
@@ -107,32 +122,4 @@ const judge: Jail = {
     const shape = { width: null, height: null, frames: null, hasAlpha: null, durationMs: null, hasVideoTrack: null, hasAudioTrack: null }
     return { verdict: 'pass', facts: { ...facts, ...shape }, rewritten: null, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
   },
-}
-
-interface Files {
-  readonly assets: string[]
-  readonly sessions: (string | null)[]
-  readonly files: File[]
-}
-
-/** Three files: one that landed and was not verified, two that were, of which the gate may have spoken by the time somebody asks. */
-export const filesOf = async (ground: Ground, random: Random, label: string): Promise<Files> => {
-  const kinds = ['staged', 'gate', 'gate'] as const
-  const made = await Promise.all(
-    kinds.map(async (phase, index) => {
-      const good = random.chance(0.8)
-      const filename = `${good ? 'good' : 'bad'}-${label}-${index}.txt`
-      const bytes = Buffer.from(`the bytes of ${filename}`)
-      if (phase === 'gate') {
-        const { id } = await ground.rindle.upload('file', bytes, { filename })
-        return { asset: id, session: null, file: { phase, session: 'completed', released: false, good, spokeBy: null } satisfies File }
-      }
-      const session = await ground.rindle.initiateUpload('file', { filename, byteSize: bytes.byteLength })
-      const { presigned } = await ground.rindle.signUpload(session.id)
-      await ground.bucket.send({ ...presigned, body: bytes })
-      const file: File = { phase, session: 'open', released: false, good, spokeBy: null }
-      return { asset: session.assetId, session: session.id, file }
-    }),
-  )
-  return { assets: made.map(({ asset }) => asset), sessions: made.map(({ session }) => session), files: made.map(({ file }) => file) }
 }

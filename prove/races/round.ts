@@ -1,9 +1,10 @@
 import type { PoolClient } from 'pg'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Attachment } from '../../src/core/attachment.ts'
-import type { ProofContext, Random } from '../harness.ts'
+import type { Random } from '../harness.ts'
 import { type Call, type Deed, explain, type File, type Shown, type Slot, type Table } from './model.ts'
-import { filesOf, type Ground } from './ground.ts'
+import { bringFiles } from './files.ts'
+import type { Ground } from './ground.ts'
 
 /** One owner with two slots for one and one for many, and files that nobody else has. */
 export interface Seat {
@@ -17,7 +18,6 @@ export interface Seat {
 
 export interface Round {
   readonly ground: Ground
-  readonly proof: ProofContext
   readonly seats: readonly Seat[]
 }
 
@@ -26,25 +26,25 @@ const singles = ['one', 'two'] as const
 /** What the search for an order takes on with ease. */
 const mostDeeds = 14
 const quietMs = 30_000
+const longestPauseMs = 120
+/** By then workers have been to every slot that was free. */
+const busyPauseMs = 60
 
 type SlotName = (typeof singles)[number] | 'many'
 const nameOf = (slot: Slot): SlotName => (slot === 'many' ? slot : (singles[slot] ?? 'one'))
 
 /** Sets so many seats, each with files of its own: some to be verified yet, some in the gate, some that passed it. */
-export const setSeats = (ground: Ground, random: Random, round: number): Promise<Seat[]> => {
-  const amount = random.pick([5, 6, 8])
-  return Promise.all(
-    Array.from({ length: amount }, async (_, index) => {
-      const { assets, sessions, files } = await filesOf(ground, random.fork(index), `${round}-${index}`)
-      const start = { files, singles: singles.map(() => ({ current: null, pending: null })), many: [] }
-      return { owner: { type: 'Racer', id: round * 100 + index }, assets, sessions, start, deeds: [] }
-    }),
-  )
+export const setSeats = async ({ ctx }: Ground, random: Random, round: number): Promise<Seat[]> => {
+  const brought = await bringFiles(ctx, random.fork('files'), random.pick([5, 6, 8]))
+  return brought.map(({ assets, sessions, files }, index) => {
+    const start = { files, singles: singles.map(() => ({ current: null, pending: null })), many: [] }
+    return { owner: { type: 'Racer', id: round * 100 + index }, assets, sessions, start, deeds: [] }
+  })
 }
 
-/** All callers at once, then quiet, then the judge. Returns how many deeds each order explained. */
-export const playRound = async (round: Round, random: Random): Promise<number> => {
-  const { ground, seats } = round
+/** All callers at once. */
+export const race = async (round: Round, random: Random): Promise<void> => {
+  const { seats } = round
   await Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
       const seat = seats[caller % seats.length]
@@ -54,30 +54,31 @@ export const playRound = async (round: Round, random: Random): Promise<number> =
       if (own.chance(0.2) && seat.deeds.length < mostDeeds) await act(round, seat, own)
     }),
   )
-  await untilQuiet(round)
-  const ends = await endsOf(ground, seats)
-  let deeds = 0
-  for (const [index, seat] of seats.entries()) {
-    deeds += seat.deeds.length
-    judge(round, seat, ends[index] ?? null)
-  }
-  return deeds
 }
 
-const judge = ({ proof, ground }: Round, seat: Seat, end: Extract<Call, { do: 'end' }> | null): void => {
+/** Quiet, then the judge. @returns of how many deeds. */
+export const judgeRound = async (round: Round): Promise<number> => {
+  const { ground, seats } = round
+  await untilQuiet(round)
+  const ends = await endsOf(ground, seats)
+  for (const [index, seat] of seats.entries()) judge(round, seat, ends[index] ?? null)
+  return seats.reduce((sum, { deeds }) => sum + deeds.length, 0)
+}
+
+const judge = ({ ground }: Round, seat: Seat, end: Extract<Call, { do: 'end' }> | null): void => {
   const last: Deed[] = end ? [{ calls: [end], from: Infinity, to: Infinity }] : []
   const outcome = explain(seat.start, [...seat.deeds, ...last])
   ground.counts[outcome] += 1
   if (outcome !== 'unexplained') return
   const story = [...seat.deeds, ...last].map(({ from, to, calls }) => `  ${from.toFixed(2)}–${to.toFixed(2)} ${JSON.stringify(calls)}`)
   const files = seat.assets.map((id, file) => `${file} is ${id}`).join(', ')
-  proof.breach(
+  ground.breach(
     `no order explains what happened to owner ${seat.owner.id} (${files}):\n  ${JSON.stringify(seat.start)}\n${story.join('\n')}`,
   )
 }
 
 const act = async (round: Round, seat: Seat, random: Random): Promise<void> => {
-  const { ground, proof } = round
+  const { ground } = round
   const from = performance.now()
   try {
     const calls = await draw(random)(ground, seat, random)
@@ -87,7 +88,7 @@ const act = async (round: Round, seat: Seat, random: Random): Promise<void> => {
     for (const call of refused) seat.deeds.push({ calls: [call], from, to })
     if (done.length > 0) seat.deeds.push({ calls: done, from, to })
   } catch (err) {
-    proof.breach(`a caller was told ${isRindleError(err) ? err.code : ''} ${err instanceof Error ? err.stack : String(err)}`)
+    ground.breach(`a caller was told ${isRindleError(err) ? err.code : ''} ${err instanceof Error ? err.stack : String(err)}`)
   }
 }
 
@@ -230,20 +231,21 @@ const owedText = `
   union all select 'released', t.asset_id from rindle.media_attachments t join rindle.media_assets a on a.id = t.asset_id
              where t.asset_id = any($1) and t.standing = 'released' and not (a.state = 'quarantined' and t.due_at = a.due_at)`
 
-/** Waits until nothing is owed to these files any more. What a worker would come back to in some seconds is asked for at once. */
-const untilQuiet = async ({ ground, proof, seats }: Round): Promise<void> => {
+/** Waits until nothing is owed to these files any more. What a worker would come back to in some seconds is soon asked for. */
+const untilQuiet = async ({ ground, seats }: Round): Promise<void> => {
   const assets = seats.flatMap((seat) => seat.assets)
   const patience = performance.now() + quietMs
-  for (;;) {
+  for (let pauseMs = 15; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const owed = await ground.database.query(owedText, [assets])
     if (owed.length === 0) return
     if (performance.now() > patience) {
       const left = owed.map(({ what, id }) => `${String(what)} ${String(id)}`).join(', ')
-      return proof.breach(`${quietMs} ms after the last call still owed: ${left}`)
+      return ground.breach(`${quietMs} ms after the last call still owed: ${left}`)
     }
     ground.ctx.queue.notify()
-    for (const { what, id } of owed) if (what === 'slot') await ground.settle(String(id))
-    await new Promise((resolve) => setTimeout(resolve, 15))
+    const busy = pauseMs >= busyPauseMs ? owed.filter(({ what }) => what === 'slot') : []
+    for (const { id } of busy) await ground.settle(String(id))
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }
 
