@@ -2,13 +2,16 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { engineNamed, withOneServer } from './database.ts'
 import { breachIn, loggerOf, startCrew } from './everything/crew.ts'
-import { openHouse } from './everything/house.ts'
-import { judgeEnd, judgeInvariants, judgeNow } from './everything/judge.ts'
-import { type Machine, type Shares, startMachine } from './everything/machine.ts'
+import { judgeAll, judgeNow } from './everything/judge.ts'
 import { type Board, live } from './everything/people.ts'
 import { untilNothingIsDue } from './everything/quiet.ts'
+import { type Shares, startSimulatedProcess } from './everything/simulated-process.ts'
 import { startTime } from './everything/time.ts'
+import { openUnreliablePorts, type UnreliablePorts } from './everything/unreliable-ports.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
+import { judgeInvariants } from './judge/end.ts'
+import { openQuery } from './judge/query.ts'
+import { createWitness } from './judge.ts'
 
 const factor = 20
 const leaseSeconds = 10
@@ -59,74 +62,81 @@ const sizeOf = ({ size }: ProofContext, random: Random) =>
 const rage = async (proof: ProofContext, random: Random, storm: number): Promise<Figures> => {
   const began = performance.now()
   const { people, turns } = sizeOf(proof, random)
-  const database = await engineNamed('postgres').open()
-  await database.query('create table if not exists public.app_rows (words text)')
-  const time = await startTime(database, factor)
-  const breach = breachIn(proof, database, `storm ${storm}`)
-  const house = openHouse({ database, time, random: random.fork('house'), faults: storageFaults, breach: breach.say })
-  const scratchFolder = join(proof.folder, `storm-${storm}`)
-  mkdirSync(scratchFolder, { recursive: true })
-  const common = { url: database.place, time, leaseSeconds, scratchFolder, storages: house.storages, jail: house.jail }
-  const luck = random.fork('queue')
-  const machine = (name: string, shares: Shares, connections: number): Promise<Machine> =>
-    startMachine({
-      ...common,
-      name: `${name} of ${storm}`,
-      shares,
-      connections,
-      random: random.fork(name),
-      logger: loggerOf(breach.say),
-      deliveries: shares === unharmed && name !== 'web' ? () => 1 : () => luck.pick(deliveries),
-    })
-
-  const web = await machine('web', unharmed, people + 4)
+  const ground = await openGround(proof, random, `storm ${storm}`)
+  const { time, ports, witness, court, crewed, start } = ground
+  const web = await start('web', { shares: unharmed, connections: people + 4 })
+  const observer = await start('observer', { shares: unharmed, connections: 2 })
   const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
-  const crew = await startCrew({ workers, filesAtOnce }, (name) => machine(name, atWork, 8))
-  const witness = await machine('witness', unharmed, 2)
-  const court = { database, house, breach: breach.say }
-  const sky = weather(random.fork('sky'), time, house, async (turn) => {
+  const crew = await startCrew(crewed, (name) => start(name, { shares: atWork, connections: 8 }))
+  const sky = weather(random.fork('sky'), time, ports, async (turn) => {
     await judgeNow(court)
-    if (turn % 8 === 0) await judgeInvariants(court, witness.ctx, { storage: false, overdueSeconds: longerThanAnyStorm })
+    if (turn % 8 === 0) await judgeInvariants(observer.ctx, court.breach, { storage: false, overdueSeconds: longerThanAnyStorm })
   })
-  const owners = Math.ceil(people / 3)
-  try {
-    const stage = { web, house, board, owners, breach: breach.say }
-    await Promise.all(Array.from({ length: people }, (_, person) => live(stage, random.fork(`person ${person}`), turns)))
+  const end = async () => {
     await sky.clear()
-    const { killed, slept } = await crew.dismiss()
-    await Promise.all([web.kill(), witness.kill()])
-    const stormed = performance.now()
+    const counts = await crew.dismiss()
+    await Promise.all([web.kill(), observer.kill()])
     await time.halt()
-    house.calm()
-    const last = await machine('last', unharmed, 12)
-    const rounds = await untilNothingIsDue({
-      database,
-      time,
-      house,
-      machine: last,
-      signal: proof.signal,
-      watch: () => judgeNow(court),
-      breach: breach.say,
-    })
-    if (rounds === null) breach.say(`storm ${storm} has not come to an end`)
-    await judgeEnd(court, board)
-    await judgeInvariants(court, last.ctx, { quiet: true, bytes: Infinity })
-    await last.kill()
+    return counts
+  }
+  try {
+    const surroundings = { web, ports, witness, board, owners: Math.ceil(people / 3), breach: court.breach }
+    await Promise.all(Array.from({ length: people }, (_, person) => live(surroundings, random.fork(`person ${person}`), turns)))
+    const { killed, slept } = await end()
+    const stormed = performance.now()
+    const rounds = await ground.untilQuiet(board)
     const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1)
     proof.note(
       `storm ${storm}: ${people} people, ${board.assets.length} files, ${killed} killed, ${slept} slept, ${seconds(began, stormed)} s, then ${rounds} rounds in ${seconds(stormed, performance.now())} s ${JSON.stringify(board.counts)}`,
     )
     return {
-      ...{ people, files: board.assets.length, killed, slept, rounds: rounds ?? 0, looks: sky.looks(), ...house.counts },
+      ...{ people, files: board.assets.length, killed, slept, rounds, looks: sky.looks(), ...ports.counts },
       virtualHours: Math.round(time.seconds() / 3600),
     }
   } finally {
-    await sky.clear()
-    await crew.dismiss()
-    await Promise.all([web.kill(), witness.kill()])
-    await time.halt()
-    await breach.told()
-    await database.close()
+    await end()
+    await ground.close()
+  }
+}
+
+/** The database, the time and the ports of one storm, and who judges it. */
+const openGround = async (proof: ProofContext, random: Random, name: string) => {
+  const database = await engineNamed('postgres').open()
+  await database.query('create table if not exists public.app_rows (words text)')
+  const time = await startTime(database, factor)
+  const breaches = breachIn(proof, database, name)
+  const breach = (text: string): void => breaches.say(text)
+  const { query, close } = openQuery(database)
+  const witness = createWitness({ query, breach })
+  const ports = openUnreliablePorts({ time, random: random.fork('ports'), faults: storageFaults, witness })
+  const scratchFolder = join(proof.folder, name.replaceAll(' ', '-'))
+  mkdirSync(scratchFolder, { recursive: true })
+  const luck = random.fork('queue')
+  const court = { query, buckets: Object.values(ports.buckets), breach }
+  const start = (who: string, { shares, connections }: { readonly shares: Shares; readonly connections: number }) =>
+    startSimulatedProcess({
+      ...{ url: database.place, time, leaseSeconds, scratchFolder, storages: ports.storages, jail: ports.jail, witness },
+      ...{ name: `${who} of ${name}`, shares, connections, random: random.fork(who), logger: loggerOf(breach) },
+      deliveries: shares === unharmed && who !== 'web' ? () => 1 : () => luck.pick(deliveries),
+    })
+  return {
+    ...{ time, ports, witness, court, start, crewed: { workers, filesAtOnce } },
+    /** Lets calm come, and all to its end, and judges what is left. @returns the rounds that it took. */
+    async untilQuiet(board: Board): Promise<number> {
+      ports.calm()
+      const last = await start('last', { shares: unharmed, connections: 12 })
+      const watch = () => judgeNow(court)
+      const rounds = await untilNothingIsDue({ query, breach, time, ports, process: last, signal: proof.signal, watch })
+      if (rounds === null) breach(`${name} has not come to an end`)
+      await judgeAll(last.ctx, court, { witness, attached: board.attached })
+      await last.kill()
+      return rounds ?? 0
+    },
+    async close(): Promise<void> {
+      await breaches.told()
+      await close()
+      await database.close()
+    },
   }
 }
 
@@ -134,14 +144,14 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
 const weather = (
   random: Random,
   time: Awaited<ReturnType<typeof startTime>>,
-  house: ReturnType<typeof openHouse>,
+  ports: UnreliablePorts,
   look: (turn: number) => Promise<void>,
 ) => {
   let isOver = false
   let looks = 0
   const turning = (async () => {
     for (let turn = 1; !isOver; turn += 1) {
-      house.landDue()
+      await ports.landDue()
       await look(turn)
       looks += 1
       if (turn % 10 === 0) await time.jump(random.pick(jumps) * random.next())

@@ -5,13 +5,15 @@ import { plainPicture } from '../test/journeys/fixtures/plain-jail.ts'
 import type { EngineDatabase } from '../test/services/engines.ts'
 import { engineNamed, withOneServer } from './database.ts'
 import { breachIn, loggerOf, startCrew } from './everything/crew.ts'
-import { openHouse, poison } from './everything/house.ts'
-import { judgeEnd, judgeInvariants, judgeNow } from './everything/judge.ts'
-import { type Machine, type Shares, startMachine } from './everything/machine.ts'
+import { judgeAll, judgeNow } from './everything/judge.ts'
 import type { Board } from './everything/people.ts'
 import { roundsUntil, untilNothingIsDue } from './everything/quiet.ts'
+import { type Shares, type SimulatedProcess, startSimulatedProcess } from './everything/simulated-process.ts'
 import { startTime } from './everything/time.ts'
+import { openUnreliablePorts, poison } from './everything/unreliable-ports.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
+import { openQuery } from './judge/query.ts'
+import { createWitness } from './judge.ts'
 
 const factor = 30
 const leaseSeconds = 10
@@ -31,7 +33,7 @@ type Kind = 'good' | 'deadly' | 'refused'
 const first: readonly Kind[] = ['deadly', 'refused']
 
 interface Fleet {
-  readonly web: Machine
+  readonly web: SimulatedProcess
   readonly send: (ticket: SignedRequest, body: Uint8Array<ArrayBuffer>) => Promise<unknown>
   readonly files: Map<string, Kind>
   /** Assets of which storage takes nothing. */
@@ -56,15 +58,17 @@ const run = async (proof: ProofContext) => {
   const database = await engineNamed('postgres').open()
   const time = await startTime(database, factor)
   const breach = breachIn(proof, database, 'the fleet')
-  const house = openHouse({ database, time, random: random.fork('house'), faults: storageFaults, breach: breach.say })
+  const { query, close } = openQuery(database)
+  const witness = createWitness({ query, breach: breach.say })
+  const ports = openUnreliablePorts({ time, random: random.fork('ports'), faults: storageFaults, witness })
   const refused = new Set<string>()
-  const storages = { strict: refusing(house.storages.strict, refused), heedless: refusing(house.storages.heedless, refused) }
+  const storages = { strict: refusing(ports.storages.strict, refused), heedless: refusing(ports.storages.heedless, refused) }
   const asked = { jobs: 0, deliveries: 0 }
   const luck = random.fork('queue')
   mkdirSync(folder, { recursive: true })
-  const machine = (name: string, shares: Shares, connections: number): Promise<Machine> =>
-    startMachine({
-      ...{ name, shares, connections, url: database.place, time, leaseSeconds, scratchFolder: folder, storages, jail: house.jail },
+  const machine = (name: string, shares: Shares, connections: number): Promise<SimulatedProcess> =>
+    startSimulatedProcess({
+      ...{ name, shares, connections, url: database.place, time, leaseSeconds, scratchFolder: folder, storages, jail: ports.jail, witness },
       ...{ random: random.fork(name), logger: loggerOf(breach.say) },
       deliveries() {
         const times = 1 + luck.int(5)
@@ -76,7 +80,7 @@ const run = async (proof: ProofContext) => {
 
   const web = await machine('web', unharmed, clients + 4)
   const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
-  const send = (ticket: SignedRequest, body: Uint8Array<ArrayBuffer>) => house.buckets.strict.send({ ...ticket, body })
+  const send = (ticket: SignedRequest, body: Uint8Array<ArrayBuffer>) => ports.buckets.strict.send({ ...ticket, body })
   const fleet: Fleet = { web, send, files: new Map(), refused, purged: new Set(), board }
   const crew = await startCrew(crewOf, (name) => machine(name, zombies, 8))
   const emptier = emptyQueue(database, time)
@@ -93,11 +97,11 @@ const run = async (proof: ProofContext) => {
     const emptied = await emptier.stop()
     await web.kill()
     await time.halt()
-    house.calm()
+    ports.calm()
 
     const last = await machine('last', unharmed, 12)
-    const court = { database, house, breach: breach.say }
-    const calm = { database, time, house, machine: last, signal: proof.signal, watch: () => judgeNow(court), breach: breach.say }
+    const court = { query, buckets: Object.values(ports.buckets), breach: breach.say }
+    const calm = { query, time, ports, process: last, signal: proof.signal, watch: () => judgeNow(court), breach: breach.say }
     const rounds = await roundsUntil(calm, mostRounds, async () => {
       await pardon(last, database)
       return (await unfinished(database, fleet)).length === 0
@@ -107,8 +111,7 @@ const run = async (proof: ProofContext) => {
     refused.clear()
     if ((await untilNothingIsDue(calm)) === null) breach.say('jobs are left without end')
     await judgeEffects(database, fleet, breach.say)
-    await judgeEnd(court, board)
-    await judgeInvariants(court, last.ctx, { quiet: true, bytes: Infinity })
+    await judgeAll(last.ctx, court, { witness, attached: board.attached })
     await last.kill()
     const kinds = Object.groupBy(fleet.files.values(), (kind) => kind)
     const bad = { deadly: kinds.deadly?.length ?? 0, refused: kinds.refused?.length ?? 0 }
@@ -122,6 +125,7 @@ const run = async (proof: ProofContext) => {
     await web.kill()
     await time.halt()
     await breach.told()
+    await close()
     await database.close()
   }
 }
@@ -235,7 +239,7 @@ const drained = async (database: EngineDatabase, { size, signal }: ProofContext)
 }
 
 /** Whoever lost five leases in a row is held back until somebody says otherwise: here somebody does. */
-const pardon = async (machine: Machine, database: EngineDatabase): Promise<void> => {
+const pardon = async (machine: SimulatedProcess, database: EngineDatabase): Promise<void> => {
   const held = await database.query(`select id from rindle.media_assets where state = 'quarantined' and error_code = 'worker_lost'`)
   for (const { id } of held) await machine.app.releaseQuarantine(String(id), { reason: 'it was the fleet', actor: 'an operator' })
 }

@@ -1,8 +1,8 @@
 import type { Logger } from '../../src/core/ports/logger.ts'
 import type { EngineDatabase } from '../../test/services/engines.ts'
 import type { ProofContext } from '../harness.ts'
-import { storyOf } from './judge.ts'
-import type { Machine } from './machine.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import { storyOf } from './story.ts'
 
 /** Counts a breach, and tells the story of what it is about. Each of them once. */
 export const breachIn = (proof: ProofContext, database: EngineDatabase, where: string) => {
@@ -12,7 +12,7 @@ export const breachIn = (proof: ProofContext, database: EngineDatabase, where: s
     say(text: string, about?: string): void {
       if (told.has(text)) return
       told.add(text)
-      const story = told.size <= 5 ? storyOf({ database }, about ?? text) : Promise.resolve('')
+      const story = told.size <= 5 ? storyOf(database, about ?? text) : Promise.resolve('')
       stories.push(story.then((lines) => proof.breach(`in ${where}: ${text}\n${lines}`)))
     },
     told: () => Promise.all(stories),
@@ -22,30 +22,30 @@ export const breachIn = (proof: ProofContext, database: EngineDatabase, where: s
 /** Workers that are killed are replaced after a while, by new processes. */
 export const startCrew = async (
   { workers, filesAtOnce }: { readonly workers: number; readonly filesAtOnce: number },
-  start: (name: string) => Promise<Machine>,
+  start: (name: string) => Promise<SimulatedProcess>,
 ) => {
   const count = { killed: 0, slept: 0 }
   let isOver = false
   let number = 0
   const post = async (): Promise<void> => {
     while (!isOver) {
-      const machine = await start(`worker ${number++}`)
-      machine.work(filesAtOnce)
-      members.add(machine)
-      await machine.ended
-      members.delete(machine)
-      count.slept += machine.state.slept
+      const process = await start(`worker ${number++}`)
+      process.work(filesAtOnce)
+      members.add(process)
+      await process.ended
+      members.delete(process)
+      count.slept += process.state.slept
       if (isOver) return
       count.killed += 1
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
-  const members = new Set<Machine>()
+  const members = new Set<SimulatedProcess>()
   const posts = Array.from({ length: workers }, post)
   return {
     async dismiss() {
       isOver = true
-      while (members.size > 0) await Promise.all([...members].map((machine) => machine.kill()))
+      while (members.size > 0) await Promise.all([...members].map((process) => process.kill()))
       await Promise.all(posts)
       return count
     },

@@ -3,9 +3,10 @@ import type { SignedRequest } from '../../src/core/ports/storage.ts'
 import type { MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { plainPicture } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { Random } from '../harness.ts'
+import type { Witness } from '../judge.ts'
 import { type App, type ProfileOfApp, profilesOfApp, type SlotOfApp, slotsOfApp } from './app.ts'
-import { type House, poison, sha256Of } from './house.ts'
-import type { Machine } from './machine.ts'
+import type { SimulatedProcess } from './simulated-process.ts'
+import { poison, sha256Of, type UnreliablePorts } from './unreliable-ports.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
@@ -18,9 +19,11 @@ export interface Board {
   readonly counts: Record<string, number>
 }
 
-export interface Stage {
-  readonly web: Machine
-  readonly house: House
+/** What people of a storm meet with. */
+export interface Surroundings {
+  readonly web: SimulatedProcess
+  readonly ports: UnreliablePorts
+  readonly witness: Witness
   readonly board: Board
   readonly owners: number
   readonly breach: (text: string, assetId?: string) => void
@@ -47,20 +50,20 @@ const refusals: ReadonlySet<string> = new Set([
 ])
 
 /** One person, or the app for them: does so many things one after another, whatever comes of them. */
-export const live = async (stage: Stage, random: Random, turns: number): Promise<void> => {
+export const live = async (around: Surroundings, random: Random, turns: number): Promise<void> => {
   for (let turn = 0; turn < turns; turn += 1) {
     const [name, act] = drawn(random)
-    stage.board.counts[name] = (stage.board.counts[name] ?? 0) + 1
+    around.board.counts[name] = (around.board.counts[name] ?? 0) + 1
     try {
-      await act(stage, random)
+      await act(around, random)
     } catch (err) {
-      judgeAnswer(stage, name, err)
+      judgeAnswer(around, name, err)
     }
     if (random.chance(0.5)) await rest(random.int(500))
   }
 }
 
-const judgeAnswer = ({ board, breach }: Stage, name: string, err: unknown): void => {
+const judgeAnswer = ({ board, breach }: Surroundings, name: string, err: unknown): void => {
   if (err instanceof DOMException && err.name === 'NetworkError') return
   const code = isRindleError(err) ? err.code : 'none'
   board.counts[code] = (board.counts[code] ?? 0) + 1
@@ -71,23 +74,23 @@ const judgeAnswer = ({ board, breach }: Stage, name: string, err: unknown): void
   breach(`${name} was told ${code}: ${told}`)
 }
 
-type Act = (stage: Stage, random: Random) => Promise<void>
+type Act = (around: Surroundings, random: Random) => Promise<void>
 
-const uploadInOne: Act = async (stage, random) => {
-  const { app } = stage.web
+const uploadInOne: Act = async (around, random) => {
+  const { app } = around.web
   const { profile, good, bad, isPoisoned } = papers(random)
   const bytes = random.pick([good, good, good, bad])
   const declared = random.chance(0.2) ? { sha256: sha256Of(good) } : {}
   const expiry = random.chance(0.3) ? { expiresInSeconds: 60 + random.int(600) } : {}
   const session = await app.initiateUpload(profile, { filename: 'a.png', byteSize: good.byteLength, ...declared, ...expiry })
-  known(stage, session.assetId, profile, isPoisoned, session.id)
+  known(around, session.assetId, profile, isPoisoned, session.id)
   if (random.chance(0.05)) return
   const { presigned } = await app.signUpload(session.id)
-  if (random.chance(0.05)) await landWrongLength(stage, session.id, profile, bytes)
-  await sent(stage, profile, presigned, bytes)
-  if (random.chance(0.15)) await sent(stage, profile, presigned, random.pick([good, bad]))
+  if (random.chance(0.05)) await landWrongLength(around, session.id, profile, bytes)
+  await sent(around, profile, presigned, bytes)
+  if (random.chance(0.15)) await sent(around, profile, presigned, random.pick([good, bad]))
   if (random.chance(0.05)) return
-  const swap = random.chance(0.3) ? rest(random.int(40)).then(() => sent(stage, profile, presigned, bad)) : null
+  const swap = random.chance(0.3) ? rest(random.int(40)).then(() => sent(around, profile, presigned, bad)) : null
   await verified(random, () => app.verifyCompletion(session.id))
   await swap
 }
@@ -104,7 +107,12 @@ const verified = async (random: Random, verify: () => Promise<unknown>): Promise
 }
 
 /** A server that does not look at the length of what it is sent. */
-const landWrongLength = async ({ web, house }: Stage, sessionId: string, profile: ProfileOfApp, bytes: Bytes): Promise<void> => {
+const landWrongLength = async (
+  { web, ports, witness }: Surroundings,
+  sessionId: string,
+  profile: ProfileOfApp,
+  bytes: Bytes,
+): Promise<void> => {
   const { rows } = await web.pool.query(
     'select o.key from rindle.media_upload_sessions s join rindle.media_objects o on o.id = s.object_id where s.id = $1',
     [sessionId],
@@ -112,37 +120,38 @@ const landWrongLength = async ({ web, house }: Stage, sessionId: string, profile
   const key = rows[0]?.key
   if (typeof key !== 'string') return
   const body = new Blob([bytes, bytes]).stream()
-  await bucketOf(house, profile).adapter.put(key, body, { contentType: 'image/png' })
+  await witness.landing(key)
+  await bucketOf(ports, profile).adapter.put(key, body, { contentType: 'image/png' })
 }
 
-const uploadInParts: Act = async (stage, random) => {
-  const { app } = stage.web
+const uploadInParts: Act = async (around, random) => {
+  const { app } = around.web
   const { profile, good, bad, isPoisoned } = papers(random)
   const partBytes = 100
   const begun = await app.initiateMultipartUpload(profile, { filename: 'a.png', byteSize: good.byteLength, partBytes })
   const { session } = begun
-  known(stage, session.assetId, profile, isPoisoned, session.id)
+  known(around, session.assetId, profile, isPoisoned, session.id)
   for (let number = 1; (number - 1) * partBytes < good.byteLength; number += 1) {
     if (random.chance(0.02)) return
     const { presigned } = await app.signMultipartPart(session.id, number)
     const slice = (whole: Bytes): Bytes => whole.slice((number - 1) * partBytes, number * partBytes)
-    for (let attempt = 0; attempt < 2; attempt += 1) await sent(stage, profile, presigned, slice(random.chance(0.1) ? bad : good))
+    for (let attempt = 0; attempt < 2; attempt += 1) await sent(around, profile, presigned, slice(random.chance(0.1) ? bad : good))
   }
   await verified(random, () => app.completeMultipartUpload(session.id))
 }
 
-const uploadThroughApp: Act = async (stage, random) => {
+const uploadThroughApp: Act = async (around, random) => {
   const { profile, good, bad, isPoisoned } = papers(random)
-  const asset = await stage.web.app.upload(profile, random.chance(0.85) ? good : bad, { filename: 'a.png' })
-  known(stage, asset.id, profile, isPoisoned, null)
+  const asset = await around.web.app.upload(profile, random.chance(0.85) ? good : bad, { filename: 'a.png' })
+  known(around, asset.id, profile, isPoisoned, null)
 }
 
-const attachOne: Act = async (stage, random) => {
+const attachOne: Act = async (around, random) => {
   const { slot, profile } = random.pick(slotsOfApp)
-  const asset = anAsset(stage, random, profile)
+  const asset = anAsset(around, random, profile)
   if (!asset) return
-  await attachIn(stage.web.app, asset, aSlot(stage, random, slot))
-  stage.board.attached.add(asset)
+  await attachIn(around.web.app, asset, aSlot(around, random, slot))
+  around.board.attached.add(asset)
 }
 
 type Place = { readonly owner: { readonly type: string; readonly id: number }; readonly slot: SlotOfApp['slot'] }
@@ -150,17 +159,17 @@ type Place = { readonly owner: { readonly type: string; readonly id: number }; r
 const attachIn = (app: App, asset: string, { owner, slot }: Place, tx?: object): Promise<unknown> =>
   app.attach(asset, owner, slot, tx ? { tx } : {})
 
-const detachOne: Act = async (stage, random) => {
+const detachOne: Act = async (around, random) => {
   const { slot, profile, many } = random.pick(slotsOfApp)
-  const asset = anAsset(stage, random, profile)
-  const place = aSlot(stage, random, slot)
+  const asset = anAsset(around, random, profile)
+  const place = aSlot(around, random, slot)
   if (many && !asset) return
-  await stage.web.app.detach(place.owner, slot, many && asset ? { asset } : {})
+  await around.web.app.detach(place.owner, slot, many && asset ? { asset } : {})
 }
 
 /** An app's own transaction, which does something of its own, stays open for long, and ends as it likes. */
-const transaction: Act = async (stage, random) => {
-  const { web, board } = stage
+const transaction: Act = async (around, random) => {
+  const { web, board, witness } = around
   const tx = await web.pool.connect()
   const broken = (): void => undefined
   tx.on('error', broken)
@@ -169,12 +178,12 @@ const transaction: Act = async (stage, random) => {
   try {
     await tx.query(random.chance(0.15) ? 'begin isolation level repeatable read' : 'begin')
     await tx.query('insert into public.app_rows (words) values ($1)', ['some'])
-    const owner = random.int(stage.owners)
+    const owner = random.int(around.owners)
     const places = random.shuffle(slotsOfApp).slice(0, 1 + random.int(2))
     for (const { slot, profile, many } of [...places].sort((one, other) =>
       lockOf(owner, one.slot) < lockOf(owner, other.slot) ? -1 : 1,
     )) {
-      const asset = anAsset(stage, random, profile)
+      const asset = anAsset(around, random, profile)
       if (!asset) continue
       const place = { owner: { type: 'Person', id: owner }, slot }
       if (random.chance(0.7)) {
@@ -186,9 +195,13 @@ const transaction: Act = async (stage, random) => {
     const commits = random.chance(0.8)
     await tx.query(commits ? 'commit' : 'rollback')
     ended = true
+    witness.ended(tx, commits ? 'yes' : 'no')
     if (commits) for (const asset of attached) board.attached.add(asset)
   } finally {
-    if (!ended) await tx.query('rollback').catch(() => undefined)
+    if (!ended) {
+      await tx.query('rollback').catch(() => undefined)
+      witness.ended(tx, 'maybe')
+    }
     tx.off('error', broken)
     tx.release()
   }
@@ -196,9 +209,9 @@ const transaction: Act = async (stage, random) => {
 
 const lockOf = (owner: number, slot: string): string => `${owner} ${slot}`
 
-const purgeOne: Act = async (stage, random) => {
-  const asset = anAsset(stage, random)
-  if (asset) await stage.web.app.purge(asset)
+const purgeOne: Act = async (around, random) => {
+  const asset = anAsset(around, random)
+  if (asset) await around.web.app.purge(asset)
 }
 
 const cancelOne: Act = async ({ web, board }, random) => {
@@ -206,12 +219,12 @@ const cancelOne: Act = async ({ web, board }, random) => {
 }
 
 /** Anybody may wake anybody for anything: the row knows better. */
-const requeue: Act = async (stage, random) => {
-  const asset = anAsset(stage, random)
+const requeue: Act = async (around, random) => {
+  const asset = anAsset(around, random)
   if (!asset) return
   const name = random.pick(['promote_asset', 'build_variants', 'settle_slots', 'purge_asset'] as const)
-  const { text, values } = stage.web.ctx.queue.insertion([{ name, id: asset }])
-  await stage.web.pool.query(text, [...values])
+  const { text, values } = around.web.ctx.queue.insertion([{ name, id: asset }])
+  await around.web.pool.query(text, [...values])
 }
 
 const release: Act = async ({ web }, random) => {
@@ -219,23 +232,23 @@ const release: Act = async ({ web }, random) => {
   if (rows.length > 0) await web.app.releaseQuarantine(String(random.pick(rows).id), { reason: 'the storm', actor: 'an operator' })
 }
 
-/** What a visitor is given has passed the gate. */
-const visit: Act = async (stage, random) => {
-  const { web, house, board, breach } = stage
-  const asset = anAsset(stage, random)
+/** What a visitor is given is there, and is what was judged. */
+const visit: Act = async (around, random) => {
+  const { web, ports, witness, board, breach } = around
+  const asset = anAsset(around, random)
   const profile = board.assets.find(({ id }) => id === asset)?.profile
   if (!asset || !profile) return
   const url = await web.app.url(asset)
-  const { status, body } = await bucketOf(house, profile).send({ method: 'GET', url })
-  if (status === 200 && !house.passed.has(sha256Of(body))) breach(`the gate never passed what is delivered of asset ${asset}`, asset)
+  const { status, body } = await bucketOf(ports, profile).send({ method: 'GET', url })
+  if (status === 200) await witness.delivered(url, body)
   const state = (await web.app.asset(asset))?.state
   if (status === 404 && state !== undefined && state !== 'quarantined')
     breach(`asset ${asset} is ${state}, and nothing is at its URL`, asset)
 }
 
-const look: Act = async (stage, random) => {
-  const owners = Array.from({ length: 5 }, () => ({ type: 'Person', id: random.int(stage.owners) }))
-  await stage.web.app.attachmentsFor(owners, random.pick(slotsOfApp).slot)
+const look: Act = async (around, random) => {
+  const owners = Array.from({ length: 5 }, () => ({ type: 'Person', id: random.int(around.owners) }))
+  await around.web.app.attachmentsFor(owners, random.pick(slotsOfApp).slot)
 }
 
 const acts: readonly (readonly [name: string, weight: number, act: Act])[] = [
@@ -275,26 +288,27 @@ const papers = (random: Random) => {
   return { profile: random.pick(profilesOfApp), good, bad, isPoisoned }
 }
 
-const known = ({ board }: Stage, id: string, profile: ProfileOfApp, isPoisoned: boolean, sessionId: string | null): void => {
+const known = ({ board }: Surroundings, id: string, profile: ProfileOfApp, isPoisoned: boolean, sessionId: string | null): void => {
   board.assets.push({ id, profile, isPoisoned })
   if (sessionId) board.sessions.push(sessionId)
 }
 
 /** One of the last ones, so that people meet. */
-const anAsset = ({ board }: Stage, random: Random, profile?: ProfileOfApp): string | null => {
+const anAsset = ({ board }: Surroundings, random: Random, profile?: ProfileOfApp): string | null => {
   const near = board.assets.filter((asset) => profile === undefined || asset.profile === profile).slice(-40)
   return near.length > 0 ? random.pick(near).id : null
 }
 
-const aSlot = ({ owners }: Stage, random: Random, slot: SlotOfApp['slot']): Place => ({
+const aSlot = ({ owners }: Surroundings, random: Random, slot: SlotOfApp['slot']): Place => ({
   owner: { type: 'Person', id: random.int(owners) },
   slot,
 })
 
-const bucketOf = ({ buckets }: House, profile: ProfileOfApp): MemoryBucket => (profile === 'photo' ? buckets.strict : buckets.heedless)
+const bucketOf = ({ buckets }: UnreliablePorts, profile: ProfileOfApp): MemoryBucket =>
+  profile === 'photo' ? buckets.strict : buckets.heedless
 
-const sent = async ({ house }: Stage, profile: ProfileOfApp, ticket: SignedRequest, body: Bytes): Promise<void> => {
-  await bucketOf(house, profile)
+const sent = async ({ ports }: Surroundings, profile: ProfileOfApp, ticket: SignedRequest, body: Bytes): Promise<void> => {
+  await bucketOf(ports, profile)
     .send({ ...ticket, body })
     .catch((err: unknown) => {
       if (!(err instanceof DOMException)) throw err

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RindleContext } from '../../src/context.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
-import { checkInvariants } from '../../src/flows/ops/check-invariants.ts'
+import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
 import type { Query, WitnessOptions } from '../judge.ts'
 import { told } from '../told.ts'
 
@@ -22,14 +22,18 @@ export const judgeStores = async ({ query, stores, breach }: Remains): Promise<v
   for (const store of stores) await judgeStore(query, store, breach)
 }
 
-/** Asks every invariant, and what storage keeps of uploads in parts: that is taken away once storage was held against the rows. */
-export const judgeInvariants = async (ctx: RindleContext, { stores, breach }: Remains): Promise<void> => {
-  const { findings, cut, unanswered } = await checkInvariants(ctx, { quiet: true, bytes: Infinity })
+/** Asks every invariant once storage was held against the rows: only then uploads in parts are gone that nobody heard of. */
+export const judgeQuiet = async (ctx: RindleContext, { stores, breach }: Remains): Promise<void> => {
+  await judgeInvariants(ctx, breach, { quiet: true, bytes: Infinity })
+  for (const { multipart } of stores)
+    for await (const { key } of multipart?.list('') ?? []) breach(`an upload in parts to ${key} was left open`)
+}
+
+export const judgeInvariants = async (ctx: RindleContext, breach: (text: string) => void, options: InvariantOptions): Promise<void> => {
+  const { findings, cut, unanswered } = await checkInvariants(ctx, options)
   for (const { invariant, entity, id, found } of findings) breach(`${invariant}: ${entity} ${id}: ${found}`)
   for (const { err } of unanswered) breach(`storage did not answer: ${told(err)}`)
   if (cut.length > 0) breach(`there is more against ${cut.join(', ')}`)
-  for (const { multipart } of stores)
-    for await (const { key } of multipart?.list('') ?? []) breach(`an upload in parts to ${key} was left open`)
 }
 
 const judgeStore = async (query: Query, store: StorageAdapter, breach: (text: string) => void): Promise<void> => {

@@ -1,5 +1,5 @@
 import { createRandom } from '../harness.ts'
-import { judgeInvariants, judgeStores } from '../judge/end.ts'
+import { judgeQuiet, judgeStores } from '../judge/end.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 import type { Testbed, Trouble } from '../scenarios/testbed.ts'
 import { createWorld, type PlayedWorld } from '../scenarios/world.ts'
@@ -52,5 +52,5 @@ export const endAndJudge = async (testbed: Testbed, world: PlayedWorld, breach: 
   await judgeStores(remains)
   await testbed.witness.check()
   await world.reconcile()
-  await judgeInvariants(testbed.ctx, remains)
+  await judgeQuiet(testbed.ctx, remains)
 }

@@ -9,12 +9,12 @@ import type { Queue } from '../../src/core/ports/queue.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { Carrier } from '../../src/database/carriers/carrier.ts'
 import type { Queryable } from '../../src/database/database.ts'
-import { type GivenDatabase, openDatabase } from '../../src/database/open.ts'
-import { executorOf } from '../../src/database/queryable.ts'
+import type { GivenDatabase } from '../../src/database/open.ts'
 import type { SettableClock } from '../../src/testing/clock.ts'
 import { createMemoryBucket, type LandingHook, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { createWitness, type Query, type Witness } from '../judge.ts'
+import { openQuery } from '../judge/query.ts'
 import { openScenarioApp, type ScenarioRindle } from './app.ts'
 import { createFakeDecoder } from './fake-decoder.ts'
 import { createPatientClock, type PatientClock } from './patient-clock.ts'
@@ -71,9 +71,9 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
   const { engine, folder, logger = silentLogger, secrets, password } = options
   mkdirSync(folder, { recursive: true })
   const database = await engine.open()
-  const observer = openDatabase(database.given)
+  const observer = openQuery(database)
   const clock = createPatientClock()
-  const query: Query = async (text, values = []) => [...(await clock.working(executorOf(observer.pool).execute(text, values))).rows]
+  const query: Query = (text, values) => clock.working(observer.query(text, values))
   let tell = (_text: string): void => undefined
   const witness = createWitness({ query, breach: (text) => tell(text) })
   const ports = createPorts(clock, witness)
@@ -101,7 +101,7 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
     return value.value
   }
   return {
-    ...{ rindle, clock, witness, database, query, rows: observer.pool, ctx: contextOf(rindle) },
+    ...{ rindle, clock, witness, database, query, rows: observer.rows, ctx: contextOf(rindle) },
     bucket: ports.bucket,
     async landLate() {
       for (const call of ports.bucket().late.slice()) {

@@ -8,8 +8,9 @@ import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { Carrier, Executor } from '../../src/database/carriers/carrier.ts'
 import { jobs } from '../../src/doors/worker/jobs.ts'
 import { runWorker } from '../../src/doors/worker/worker.ts'
-import { createSettableClock } from '../../src/testing/clock.ts'
+import { createSettableClock, type SettableClock } from '../../src/testing/clock.ts'
 import type { Random } from '../harness.ts'
+import type { Witness } from '../judge.ts'
 import { type App, openApp } from './app.ts'
 import type { FastTime } from './time.ts'
 
@@ -21,7 +22,7 @@ export interface Shares {
   readonly asleep: number
 }
 
-export interface MachineOptions {
+export interface SimulatedProcessOptions {
   readonly name: string
   readonly url: string
   readonly connections: number
@@ -34,16 +35,19 @@ export interface MachineOptions {
   readonly scratchFolder: string
   readonly storages: { readonly strict: StorageAdapter; readonly heedless: StorageAdapter }
   readonly jail: Jail
+  /** Sees what the app is asked and answers. */
+  readonly witness: Pick<Witness, 'watch'>
   readonly logger: Logger
 }
 
 /** One process, as far as one can be had within another: what it does is nobody's any more when it is killed. */
-export interface Machine {
+export interface SimulatedProcess {
   readonly app: App
   readonly ctx: RindleContext
   readonly pool: pg.Pool
+  readonly clock: SettableClock
   readonly state: { dead: boolean; slept: number }
-  /** Takes jobs until the machine is killed. */
+  /** Takes jobs until the process is killed. */
   work(concurrency: number): void
   /** Resolves when it was killed. */
   readonly ended: Promise<void>
@@ -53,7 +57,7 @@ export interface Machine {
 const never = (): Promise<never> => new Promise(() => undefined)
 
 /** Opens a process of the storm: its own connections, its own clock, its own luck. */
-export const startMachine = async (options: MachineOptions): Promise<Machine> => {
+export const startSimulatedProcess = async (options: SimulatedProcessOptions): Promise<SimulatedProcess> => {
   const { name, url, time, random, shares, leaseSeconds } = options
   const clock = createSettableClock(time.now())
   const inJob = new AsyncLocalStorage<true>()
@@ -109,7 +113,7 @@ export const startMachine = async (options: MachineOptions): Promise<Machine> =>
     return outcome.value
   }
 
-  const app = openApp({
+  const opened = openApp({
     database: pool,
     scratchFolder: options.scratchFolder,
     logger: options.logger,
@@ -124,10 +128,11 @@ export const startMachine = async (options: MachineOptions): Promise<Machine> =>
       queue: (queue) => unreliableQueue(queue, options.deliveries),
     },
   })
+  const app = options.witness.watch(opened)
   await app.ready()
   const ctx = contextOf(app)
   return {
-    ...{ app, ctx, pool, state, ended, kill },
+    ...{ app, ctx, pool, clock, state, ended, kill },
     work(concurrency) {
       const table = jobs.map((job) => ({ ...job, run: (...given: Parameters<typeof job.run>) => inJob.run(true, () => job.run(...given)) }))
       const worker = runWorker(ctx, table, { concurrency })
