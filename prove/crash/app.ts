@@ -3,9 +3,10 @@ import { s3 } from '../../src/adapters/storage/s3.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { openScenarioApp } from '../scenarios/app.ts'
-import { decoding } from '../scenarios/stage.ts'
+import { createFakeDecoder } from '../scenarios/fake-decoder.ts'
 import type { FastTime } from './fast-time.ts'
 import type { Ports } from './ports.ts'
+import { createTrouble } from './trouble.ts'
 
 export type StoreGiven =
   | { readonly kind: 'local'; readonly directory: string }
@@ -37,13 +38,14 @@ export const adapterOf = (store: StoreGiven): StorageAdapter => (store.kind === 
 /** The app of the scenarios on a real server and a real store. */
 export const openCrashApp = (task: Task, time: FastTime, ports: Ports | null, logger: Logger) => {
   const adapter = adapterOf(task.store)
-  const plain = task.jail === 'plain' ? decoding() : null
+  const plain = task.jail === 'plain' ? createFakeDecoder() : null
+  const trouble = createTrouble(time.clock, process.pid)
   return openScenarioApp({
-    ...{ database: task.database, storage: ports?.storage(adapter) ?? adapter, scratchFolder: task.scratchFolder, logger },
+    ...{ database: task.database, storage: ports?.storage(trouble.storage(adapter)) ?? adapter, scratchFolder: task.scratchFolder, logger },
     overrides: {
       clock: time.clock,
       databaseClock: time.database,
-      jail: (own) => ports?.jail(plain ?? own) ?? plain ?? own,
+      jail: (own) => ports?.jail(trouble.jail(plain ?? own)) ?? plain ?? own,
       ...(ports ? { carrier: ports.carrier, queue: ports.queue } : {}),
     },
   })

@@ -1,16 +1,22 @@
 import { flushCompileCache } from 'node:module'
 import type { Logger } from '../../src/core/ports/logger.ts'
-import { silent } from '../scenarios/stage.ts'
+import { silentLogger as silent } from '../../src/adapters/telemetry/logger.ts'
 import type { Task } from './app.ts'
 import { createFastTime, type FastTime } from './fast-time.ts'
-import { createPassing, type Death, type Passing, type Passings } from './passing.ts'
+import { createPassing, type Death, type Passing, type Passings, type Point } from './passing.ts'
 
 /** From whoever started the process. */
 export type Order =
-  | { readonly order: 'begin'; readonly ahead: number; readonly death: Death | null; readonly number: number }
-  | { readonly order: 'arm'; readonly death: Death | null }
+  | { readonly order: 'begin'; readonly ahead: number; readonly arms: Arms; readonly number: number }
+  | { readonly order: 'arm'; readonly arms: Arms }
   | { readonly order: 'put forward'; readonly ahead: number }
   | { readonly order: 'rest' }
+
+/** How a process is to die, and what others and it are to come by most of all: people play what leads there. */
+export interface Arms {
+  readonly death: Death | null
+  readonly sought: readonly Point[]
+}
 
 /** What is left to wait for of what people play who begin nothing new. */
 export interface Evening {
@@ -56,6 +62,7 @@ export interface Child {
 interface Duty {
   /** Called once. */
   begin(number: number): void
+  seek?(points: readonly Point[]): void
   /** Comes to an end by itself. */
   rest(): Promise<void>
 }
@@ -71,7 +78,10 @@ export const serve = async (open: (child: Child) => Promise<Duty>): Promise<void
   const duty = await open({ task, time, passing, say, logger: silent })
   process.on('message', (order: Order) => {
     if (order.order === 'begin' || order.order === 'put forward') time.putForward(order.ahead)
-    if (order.order === 'begin' || order.order === 'arm') passing.arm(order.death)
+    if (order.order === 'begin' || order.order === 'arm') {
+      passing.arm(order.arms.death)
+      duty.seek?.(order.arms.sought)
+    }
     if (order.order === 'begin') duty.begin(order.number)
     if (order.order === 'rest') void duty.rest().then(() => say({ word: 'rested', passed: passing.passed() }))
   })

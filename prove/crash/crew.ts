@@ -2,15 +2,15 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Task } from './app.ts'
-import type { Order, Word } from './child.ts'
-import { type Death, type LastWords, lastWordsOf } from './passing.ts'
+import type { Arms, Order, Word } from './child.ts'
+import { type LastWords, lastWordsOf } from './passing.ts'
 
 export type Kind = 'worker' | 'web'
 
 /** One post of a lane that is never empty for long: who dies is followed by somebody who stood by. */
 export interface Post {
   /** Tells whoever is there, and whoever comes. */
-  arm(death: (() => Death | null) | null): void
+  arm(arms: () => Arms): void
   putForward(seconds: number): void
   /** Tells the one that is there to begin nothing new; nobody follows. @returns whether it came to its end by itself within that time. */
   rest(withinMs: number): Promise<boolean>
@@ -40,12 +40,14 @@ interface Member {
   readonly ended: Promise<void>
 }
 
+export const unarmed: Arms = { death: null, sought: [] }
+
 let numbers = 0
 
 export const openPost = (options: CrewOptions): Post => {
   const { kind, task } = options
   let ahead = 0
-  let deathOfNext: (() => Death | null) | null = null
+  let armsOf = (): Arms => unarmed
   let standby: Member | null = options.spare ? startMember(options) : null
   let active: Member | null = null
   let resting: Member | null = null
@@ -59,7 +61,7 @@ export const openPost = (options: CrewOptions): Post => {
     await member.ready
     void member.ended.then(() => after(member))
     numbers += 1
-    tell(member, { order: 'begin', ahead, death: deathOfNext?.() ?? null, number: numbers })
+    tell(member, { order: 'begin', ahead, arms: armsOf(), number: numbers })
     standby = isClosing || !options.spare ? null : startMember(options)
   }
   const after = (member: Member): void => {
@@ -78,9 +80,9 @@ export const openPost = (options: CrewOptions): Post => {
   }
   return {
     begin,
-    arm(death) {
-      deathOfNext = death
-      if (active) tell(active, { order: 'arm', death: death?.() ?? null })
+    arm(arms) {
+      armsOf = arms
+      if (active) tell(active, { order: 'arm', arms: arms() })
     },
     putForward(seconds) {
       ahead = seconds

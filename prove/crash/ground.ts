@@ -7,7 +7,7 @@ import type { EngineDatabase } from '../../test/services/engines.ts'
 import { createDatabase, type RestartingServer } from '../../test/services/postgres.ts'
 import { engineNamed } from '../database.ts'
 import type { ProofContext } from '../harness.ts'
-import { silent } from '../scenarios/stage.ts'
+import { silentLogger as silent } from '../../src/adapters/telemetry/logger.ts'
 import { adapterOf, openCrashApp, type StoreGiven, type Task } from './app.ts'
 import { createFastTime, type FastTime } from './fast-time.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Evening, Word } from './child.ts'
-import { type Kind, openPost } from './crew.ts'
+import { type Kind, openPost, unarmed } from './crew.ts'
 import { type GroundOptions, openGround } from './ground.ts'
 import { isTrulyLost } from './lost.ts'
 import { type Calm, evening, night } from './night.ts'
@@ -24,13 +24,14 @@ export interface LaneOptions extends GroundOptions {
 
 /** Who does not come by for so long is told other points. */
 const armAgainMs = 3_000
+const soughtAtOnce = 6
 /** Nobody dies in the app's own process any more, and people still begin something. */
 const duskMs = { ci: 600, tenth: 5_000, full: 5_000 } as const
 const playOutMs = { ci: 2_000, tenth: 10_000, full: 10_000 } as const
 /** Of the night, in which what waits for days comes to its end; who has no time for that goes home. */
 const restMs = { ci: 0, tenth: 150_000, full: 150_000 } as const
 const goOnMs = 40_000
-const uneasyNightMs = 30_000
+const uneasyNightMs = 15_000
 const deathsOfNight = 30
 
 export const openLane = async (options: LaneOptions): Promise<Lane> => {
@@ -67,7 +68,11 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     })
   const posts = { worker: post('worker'), web: post('web') }
   const both = [posts.worker, posts.web]
-  const deathFor = (kind: Kind) => () => deathOf(proof.random, tally.wanted(kind, store), tally.hits)
+  const armsOf = (kind: Kind) => () => ({
+    death: deathOf(proof.random, tally.wanted(kind, store), tally.hits),
+    sought: proof.random.shuffle(tally.wanted(null, store)).slice(0, soughtAtOnce),
+  })
+  const nobodyDies = () => unarmed
 
   const day = async (deaths: number, withinMs: number): Promise<void> => {
     const [began, before] = [performance.now(), dead.size]
@@ -75,8 +80,8 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       if (!tally.isWanting(store) || signal.aborted) return
       if (performance.now() - Math.max(armed, lastDeath) < armAgainMs) continue
       armed = performance.now()
-      posts.worker.arm(deathFor('worker'))
-      posts.web.arm(deathFor('web'))
+      posts.worker.arm(armsOf('worker'))
+      posts.web.arm(armsOf('web'))
     }
   }
   const outage = async (crash: () => Promise<void>): Promise<void> => {
@@ -99,7 +104,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       evening: () => seenOfEvening,
       areTheyGone: () => areGone,
       isUneasy: (nightMs) => nightMs < uneasyNightMs && dead.size < diedBefore + deathsOfNight,
-      becomeCalm: () => posts.worker.arm(null),
+      becomeCalm: () => posts.worker.arm(nobodyDies),
       async putForward(seconds) {
         const ahead = await ground.putForward(seconds)
         for (const one of both) one.putForward(ahead)
@@ -114,14 +119,14 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     await posts.web.begin()
     await live()
     took()
-    posts.web.arm(null)
+    posts.web.arm(nobodyDies)
     await pause(duskMs[proof.size])
     const calm = rest()
     await evening(calm, playOutMs[proof.size])
     tally.other.add('heldBack', (await judgeDusk(ground, { acknowledged, dead, breach })).length)
     acknowledged.clear()
     took()
-    if (!server) posts.worker.arm(deathFor('worker'))
+    if (!server) posts.worker.arm(armsOf('worker'))
     for (const text of await night(ground, calm)) breach(`after a night without any death there is still ${text}`)
     took()
     await judgeRest(ground, breach)

@@ -18,6 +18,8 @@ export interface Calm {
 const nightMs = 120_000
 const stepMs = 100
 const daySeconds = 90_000
+/** What looks every hour whether it may go need not be waited for by the hour. */
+const longestSleepSeconds = 21_600
 
 /** Until everybody has ended what they play, or waits. */
 export const evening = async ({ evening: seen, areTheyGone, signal }: Calm, withinMs: number): Promise<void> => {
@@ -41,7 +43,7 @@ export const night = async (ground: Ground, calm: Calm): Promise<readonly string
     const next = Math.min(due, (areGone ? null : seen?.until) ?? Infinity)
     isQuiet = areGone && next === Infinity
     const seconds = (next - ground.time.clock.now().getTime()) / 1000
-    if (seconds > 0 && next < Infinity) await calm.putForward(Math.max(seconds + 1, areGone ? 3_600 : 0))
+    if (seconds > 0 && next < Infinity) await calm.putForward(Math.max(seconds + 1, areGone ? longestSleepSeconds : 0))
   }
   calm.becomeCalm()
   if (!calm.areTheyGone()) return [`people wait: ${JSON.stringify(calm.evening())}`, ...(await ground.left())]

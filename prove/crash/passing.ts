@@ -6,13 +6,12 @@ import type { Random } from '../harness.ts'
 export type Point = string
 
 /**
- * Told to a process: at each of these points one who comes by stays, at that passing of it, from 1; and when `most` stay, or `withinMs` after
- * the first of them did, the process dies, with all of them where they are. What others in it do goes on until then.
+ * Told to a process: at each of these points one who comes by stays, at that passing of it, from 1; and when `most` stay, or a while after the
+ * first of them did, the process dies, with all of them where they are. What others in it do goes on until then.
  */
 export interface Death {
   readonly points: Readonly<Record<Point, number>>
   readonly most: number
-  readonly withinMs: number
 }
 
 /** How often each point was passed. */
@@ -29,8 +28,6 @@ export interface Passing {
   pass(point: Point): Promise<void>
   /** From now on it dies so; null: not at all, but where somebody stays already. */
   arm(death: Death | null): void
-  /** Where it would die now. */
-  armed(): readonly Point[]
   passed(): Passings
 }
 
@@ -62,8 +59,8 @@ export const createPassing = (folder: string): Passing => {
     process.kill(process.pid, 'SIGKILL')
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   }
-  const stay = ({ most, withinMs }: Death, point: Point): Promise<never> => {
-    if (staying.size === 0) setTimeout(die, withinMs)
+  const stay = ({ most }: Death, point: Point): Promise<never> => {
+    if (staying.size === 0) afterAWhile(die)
     staying.add(point)
     if (staying.size >= most) die()
     return new Promise(() => undefined)
@@ -85,13 +82,24 @@ export const createPassing = (folder: string): Passing => {
       left.clear()
       for (const [point, times] of Object.entries(death?.points ?? {})) left.set(point, times)
     },
-    armed: () => [...left.keys()],
   }
+}
+
+/** So much CPU time leads others to where they are to stay, on a busy machine as well; but not longer than that. */
+const whileCpuMs = 100
+const whileMs = 2_000
+const lookEveryMs = 20
+
+const afterAWhile = (run: () => void): void => {
+  const [began, cpu] = [performance.now(), process.cpuUsage()]
+  setInterval(() => {
+    const { user, system } = process.cpuUsage(cpu)
+    if ((user + system) / 1000 > whileCpuMs || performance.now() - began > whileMs) run()
+  }, lookEveryMs)
 }
 
 const fewest = 8
 const most = 12
-const withinMs = 500
 /**
  * Of what is wanted that which was hit least, each at one of its first passings: which of them come first is left to the process, which is
  * given a moment to come to several.
@@ -100,7 +108,7 @@ export const deathOf = (random: Random, wanted: readonly Point[], hits: Readonly
   wanted.length === 0
     ? null
     : {
-        ...{ most, withinMs },
+        most,
         points: Object.fromEntries(
           random
             .shuffle(wanted)

@@ -2,7 +2,6 @@ import type { Point } from './passing.ts'
 
 /** Every point at which something outside of a process has just changed, or is about to, on any store. */
 export const pointsAnywhere: readonly Point[] = [
-  'purge_asset: update variants: after',
   "app: commit of the app's own: after",
   "app: commit of the app's own: before",
   "app: rollback of the app's own: after",
@@ -75,6 +74,7 @@ export const pointsAnywhere: readonly Point[] = [
   'promote_asset: puts variants: during',
   'promote_asset: update assets: after',
   'promote_asset: update variants: after',
+  'promote_asset: variant.finish variant.give_back object.confirm object.doom run.succeed: after',
   'purge: asset.doom upload_session.abort variant.drop object.doom run.fail, delete attachments: after',
   'purge: asset.doom upload_session.abort variant.drop object.doom run.fail, delete attachments: inside',
   'purge_asset: asset.doom upload_session.abort variant.drop object.doom run.fail, delete attachments: after',
@@ -164,26 +164,17 @@ export const pointsOnS3: readonly Point[] = [
   'worker: aborts parts: before',
 ]
 
-/**
- * Those of them that nobody comes by without luck: where a call takes so long that its lease is prolonged, where two meet at the same moment, or
- * where somebody was killed just before. They are hit when they are passed, and nobody counts on it.
- */
+/** Those of them that take luck to come by: where two meet at the same moment, or where something went wrong or took long just then. */
 export const seldom: ReadonlySet<Point> = new Set([
-  'purge_asset: update variants: after',
-  'promote_asset: object.doom run.fail: after',
-  'build_variants: variant.give_back object.doom run.fail: after',
-  'worker: update variants jobs: after',
   'build_variants: measures in the jail: after',
   'build_variants: measures in the jail: before',
   'build_variants: measures in the jail: during',
-  'build_variants: update variants: after',
-  'delete_object: update objects jobs: after',
+  'build_variants: variant.give_back object.doom run.fail: after',
   'initiateMultipartUpload: asset.doom upload_session.abort object.doom: after',
   'initiateMultipartUpload: asset.doom upload_session.abort object.doom: inside',
-  'promote_asset: asset.give_back object.doom run.fail: after',
   'promote_asset: jobs: after',
-  'promote_asset: update assets: after',
-  'promote_asset: update variants: after',
+  'promote_asset: object.doom run.fail: after',
+  'promote_asset: variant.finish variant.give_back object.confirm object.doom run.succeed: after',
   'purge_asset: update assets: after',
   'purge_asset: update assets: inside',
   'settle_slots: jobs: after',
@@ -192,10 +183,7 @@ export const seldom: ReadonlySet<Point> = new Set([
   'upload: update upload_sessions: after',
   'worker: aborts parts: after',
   'worker: aborts parts: before',
-  'worker: update assets: after',
-  'worker: update attachments: after',
   'worker: update objects: after',
-  'worker: update variants: after',
 ])
 
 /** Some that every upload passes. */

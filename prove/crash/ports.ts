@@ -75,7 +75,8 @@ export const createPorts = ({ pass }: Passing, fallback: string): Ports => {
       ...adapter,
       put: (key, body, options) => {
         const what = `puts ${roleOf(key)}`
-        return touch(what, () => adapter.put(key, body.pipeThrough(flowing(() => point(what, 'during'))), options))
+        const piped = body.pipeThrough(flowing(() => point(what, 'during')))
+        return touch(what, () => adapter.put(key, piped, options).catch(async (err: unknown) => (await letGo(piped), Promise.reject(err))))
       },
       copy: (from, to, options) => touch(`copies to ${roleOf(to)}`, () => adapter.copy(from, to, options)),
       delete: (key, options) => touch(`deletes ${roleOf(key)}`, () => adapter.delete(key, options)),
@@ -101,6 +102,9 @@ const inParts = (parts: NonNullable<StorageAdapter['multipart']>, touch: Ports['
   complete: (key, uploadId, list, options) => touch('completes parts', () => parts.complete(key, uploadId, list, options)),
   abort: (key, uploadId, options) => touch('aborts parts', () => parts.abort(key, uploadId, options)),
 })
+
+/** Of what is no longer read, the source is closed. */
+const letGo = (stream: ReadableStream<Uint8Array>): Promise<void> => (stream.locked ? Promise.resolve() : stream.cancel())
 
 /** Staging, sealed, variants or unmanaged: the folder that a key begins with. */
 const roleOf = (key: string): string => key.split('/', 1)[0] ?? ''

@@ -7,8 +7,8 @@ export interface Tally {
   /** A process died with somebody at each of these points. */
   died(points: readonly Point[]): void
   passed(passings: Passings): void
-  /** What a process of that kind passes on that store, and was not hit often enough. */
-  wanted(kind: Kind, store: 'local' | 's3'): readonly Point[]
+  /** What a process of that kind, or of any, passes on that store, and was not hit often enough. */
+  wanted(kind: Kind | null, store: 'local' | 's3'): readonly Point[]
   isWanting(store: 'local' | 's3'): boolean
   /** What is wanted, and was hit less often than it had to be, with how often it was. */
   missing(): readonly (readonly [Point, number])[]
@@ -40,10 +40,11 @@ const ofWorkers = /^(?:worker|promote_asset|build_variants|settle_slots|purge_as
 
 const kindOf = (point: Point): Kind => (ofWorkers.test(point) ? 'worker' : 'web')
 
-/** `points` are wanted `times` each; those of them in `seldom` once. */
-export const createTally = (points: readonly Point[], times: number, seldom: ReadonlySet<Point> = new Set()): Tally => {
+/** What is needed no time is wanted once all the same, for as long as others are. */
+export const createTally = (points: readonly Point[], timesOf: (point: Point) => number): Tally => {
   const [hits, passings, begun, ended, other] = [createCounts(), createCounts(), createCounts(), createCounts(), createCounts()]
-  const isMissing = (point: Point): boolean => (hits.all.get(point) ?? 0) < (seldom.has(point) ? 1 : times)
+  const hitsOf = (point: Point): number => hits.all.get(point) ?? 0
+  const isMissing = (point: Point): boolean => hitsOf(point) < timesOf(point)
   const isOn = (point: Point, store: 'local' | 's3'): boolean => [store, 'any', undefined].includes(storeOf.get(point))
   return {
     ...{ hits: hits.all, passings: passings.all, begun, ended, other },
@@ -54,8 +55,11 @@ export const createTally = (points: readonly Point[], times: number, seldom: Rea
     passed(all) {
       for (const [point, count] of Object.entries(all)) passings.add(point, count)
     },
-    wanted: (kind, store) => points.filter((point) => kindOf(point) === kind && isOn(point, store) && isMissing(point)),
+    wanted: (kind, store) =>
+      points.filter(
+        (point) => (kind === null || kindOf(point) === kind) && isOn(point, store) && hitsOf(point) < Math.max(1, timesOf(point)),
+      ),
     isWanting: (store) => points.some((point) => isOn(point, store) && isMissing(point)),
-    missing: () => points.filter(isMissing).map((point) => [point, hits.all.get(point) ?? 0] as const),
+    missing: () => points.filter(isMissing).map((point) => [point, hitsOf(point)] as const),
   }
 }

@@ -1,7 +1,7 @@
 import { contextOf, type RindleContext } from '../../src/context.ts'
-import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
-import { holdAgainstRows } from '../scenarios/end.ts'
-import { silent, told } from '../scenarios/stage.ts'
+import { checkInvariants } from '../../src/flows/ops/check-invariants.ts'
+import { silentLogger as silent } from '../../src/adapters/telemetry/logger.ts'
+import { judgeInvariants, judgeStores } from '../judge/end.ts'
 import { openCrashApp } from './app.ts'
 import type { Ground } from './ground.ts'
 import { isTrulyLost, lostOf } from './lost.ts'
@@ -21,15 +21,19 @@ export const judgeDusk = async (ground: Ground, { acknowledged, dead, breach }: 
   const lost = await lostOf(ground.database.query, null)
   for (const one of lost.filter((file) => !isTrulyLost(file, dead)))
     breach(`${one.id} is held back because workers were lost over it, who were ${one.workers.join(', ')} and did not all die`)
-  await withContext(ground, (ctx) => judgeInvariants(ctx, { storage: false }, breach))
+  await withContext(ground, async (ctx) => {
+    const { findings } = await checkInvariants(ctx, { storage: false })
+    for (const { invariant, entity, id, found } of findings) breach(`${invariant}: ${entity} ${id}: ${found}`)
+  })
   return lost.map(({ id }) => id)
 }
 
 /** What must be so when everything has come to rest. */
 export const judgeRest = async (ground: Ground, breach: (text: string) => void): Promise<void> => {
   const { database, adapter } = ground
-  await holdAgainstRows({ database, adapter }, breach)
-  await withContext(ground, (ctx) => judgeInvariants(ctx, { quiet: true, bytes: Infinity }, breach))
+  const remains = { query: database.query, stores: [adapter], breach }
+  await judgeStores(remains)
+  await withContext(ground, (ctx) => judgeInvariants(ctx, remains))
   for (const { what, id } of await database.query(unfinished)) breach(`${String(what)} ${String(id)} when nothing is owed any more`)
 }
 
@@ -41,12 +45,6 @@ const withContext = async (ground: Ground, run: (ctx: RindleContext) => Promise<
   } finally {
     await rindle.close()
   }
-}
-
-const judgeInvariants = async (ctx: RindleContext, options: InvariantOptions, breach: (text: string) => void): Promise<void> => {
-  const { findings, unanswered } = await checkInvariants(ctx, options)
-  for (const { invariant, entity, id, found } of findings) breach(`${invariant}: ${entity} ${id}: ${found}`)
-  for (const { err } of unanswered) breach(`storage did not answer: ${told(err)}`)
 }
 
 /** Every row leaves its birth in the history, which is longer than a day. */

@@ -6,19 +6,12 @@ import type { Scenario } from '../scenarios/scenario.ts'
 import { openCrashApp } from './app.ts'
 import { serve } from './child.ts'
 import { earliest, openStreet, type Playing } from './live-world.ts'
-import { playable } from './plays.ts'
+import { leadingTo, playable } from './plays.ts'
 import type { Point } from './passing.ts'
 import { createPorts } from './ports.ts'
 
 const playingsAtOnce = 8
 const sayEveryMs = 50
-
-/** Scenarios about the calls at whose points this process is to die; all, where none is. */
-const callingFor = (points: readonly Point[], all: readonly Scenario[]): readonly Scenario[] => {
-  const wanted = new Set(points.map((point) => point.split(':', 1)[0]))
-  const some = all.filter(({ calls }) => calls.some((call) => wanted.has(call)))
-  return some.length > 0 ? some : all
-}
 
 /**
  * A process of the app with people in it, who play one scenario after the other, several at a time. Who waits for a time that is far off is
@@ -35,6 +28,7 @@ await serve(async ({ task, time, passing, logger, say }) => {
     told: (ids) => say({ word: 'told', ids }),
   })
   let isOpen = true
+  let sought: readonly Point[] = []
   const playings = new Map<string, Playing>()
   const aside = new Set<string>()
 
@@ -57,7 +51,7 @@ await serve(async ({ task, time, passing, logger, say }) => {
     for (let count = 0; isOpen;) {
       const all = playable(task).filter(({ name }) => !aside.has(name))
       if (all.length === 0) await pause(sayEveryMs)
-      for (const scenario of random.shuffle(lane % 2 === 0 ? all : callingFor(passing.armed(), all))) {
+      for (const scenario of random.shuffle(lane % 2 === 0 ? all : leadingTo(sought, all))) {
         if (!isOpen) return
         if (aside.has(scenario.name)) continue
         count += 1
@@ -66,6 +60,7 @@ await serve(async ({ task, time, passing, logger, say }) => {
     }
   }
   return {
+    seek: (points) => void (sought = points),
     begin(number) {
       for (let lane = 0; lane < playingsAtOnce; lane += 1) void playOn(number, lane)
     },

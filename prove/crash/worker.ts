@@ -1,7 +1,7 @@
 import { contextOf } from '../../src/context.ts'
 import { jobs } from '../../src/doors/worker/jobs.ts'
 import { runWorker, type Worker } from '../../src/doors/worker/worker.ts'
-import { told } from '../scenarios/stage.ts'
+import { told } from '../told.ts'
 import { openCrashApp } from './app.ts'
 import { serve } from './child.ts'
 import { as, createPorts } from './ports.ts'
