@@ -35,6 +35,7 @@ export const abandoned: Proof = {
     'of uploads that were abandoned at any point, once their time is up, no upload, no row and no byte is left, and nothing else is touched',
   unit: 'uploads',
   amount: { ci: 40, full: 500 },
+  shows: { gateway: 'on a real S3 server', killed: 'by processes killed with -9' },
   async run(context) {
     const onGateway = amountOnGateway(context, gatewayShare, 'left')
     const inMemory = context.amount - onGateway

@@ -24,6 +24,7 @@ export const bombs: Proof = {
     'no picture, drawing or container that is made to exhaust its decoder takes more than 12 s, the memory that its header asks for, or anything of the process that waits for it',
   unit: 'bombs',
   amount: { ci: 17, full: families.reduce((sum, family) => sum + family.bombs.length, 0) },
+  shows: { peakMb: 'MB at most where the header earns 256 MiB or less', slowestMs: 'ms at most', hostGrowthMb: 'MB more in the app' },
   async run(context) {
     const { folder, breach, note } = context
     const [good, dot] = [join(folder, 'good.jpg'), join(folder, 'dot.png')]

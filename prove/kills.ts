@@ -32,6 +32,7 @@ export const kills: Proof = {
   means: `a worker or app killed in mid-decode costs no asset, its work is taken over within the lease and ${lookSeconds} s, and no file is left without a row`,
   unit: 'kills',
   amount: { ci: 2, full: 50 },
+  shows: { takeovers: 'files taken over', slowestTakeoverSeconds: 's at most after a lease of 10' },
   async run(proof) {
     const photo = join(proof.folder, 'photo.jpg')
     writeFileSync(photo, await makePhoto(proof.random.fork('photo')))

@@ -19,6 +19,11 @@ export const memory: Proof = {
     'a server-side upload of 2 GiB, and one of 3 GiB in parts to S3, keep the web process and the worker within 100 MB of idle, with no more than its beginning on disk',
   unit: 'MiB',
   amount: { ci: 512, full: 2048 },
+  shows: {
+    growthMb: 'MB more in the app for 2 GiB',
+    webGrowthMb: 'MB in the web process',
+    workerGrowthMb: 'MB in the worker for 3 GiB in parts',
+  },
   async run(context) {
     const database = await engineNamed('postgres').open()
     try {

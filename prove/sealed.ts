@@ -28,6 +28,7 @@ export const sealed: Proof = {
     'what is served has the SHA-256 of its row, whatever is sent again, swapped, completed twice or landing late, and whatever the server ignores',
   unit: 'interleavings',
   amount: { ci: 176, full: 5_500 },
+  shows: { gateway: 'on a real S3 server', rePuts: 'further requests with their tickets', landedLate: 'calls that landed late' },
   async run(context) {
     const onGateway = amountOnGateway(context, gatewayShare, 'played')
     return withOneServer(async () => {

@@ -30,6 +30,7 @@ export const storageFaults: Proof = {
     'whatever goes wrong with storage ends every call in time as a typed error, retryable or not, or leaves a row that waits; then the same session completes, and no secret is in any message, log or row',
   unit: 'faults met by calls',
   amount: { ci: 60, full: trials.length },
+  shows: { faults: 'ways to go wrong', calls: 'calls', slowestMs: 'ms at most' },
   async run(context) {
     if (amountOnGateway(context, 1, 'tried') === 0) return { runs: 0 }
     const chosen = choose(context)

@@ -13,6 +13,7 @@ export const tickets: Proof = {
     'every replayed, expired, tampered or re-purposed ticket, and every other length, type, header or method, is refused and changes nothing, at our door and on S3',
   unit: 'tickets',
   amount: { ci: 200, full: 10_000 },
+  shows: { gateway: 'on a real S3 server' },
   async run(context) {
     const onGateway = amountOnGateway(context, gatewayShare, 'tried')
     const { random } = context
