@@ -493,6 +493,19 @@ for (const engine of engines) {
       assert.deepEqual(findings.at(-1)?.object?.store, bucket.id)
     })
 
+    it('tell of what was listed before the listing broke off', async () => {
+      const key = sealedKey(scene.loose, stand.ctx.ids.next(), 'png')
+      await bucket.put(key, new Blob(['stray']).stream(), { contentType: 'image/png' })
+      meanwhile.listing = () => Promise.reject(new TypeError('connect https://user:hunter2@store.test'))
+      const { findings, unanswered, asked } = await check({ bytes: 0 })
+      assert.deepEqual(
+        findings.map(({ invariant, object }) => [invariant, object?.key]),
+        [['known', key]],
+      )
+      assert.equal(unanswered.length, 1)
+      assert.ok(asked.includes('due') && !asked.includes('known'))
+    })
+
     it('stop when told to, with what was found until then', async () => {
       const reason = new Error('enough')
       const early = await check({ signal: AbortSignal.abort(reason) })

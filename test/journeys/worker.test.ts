@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { createQueue } from '../../src/adapters/queue/pg-boss.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { createTelemetry } from '../../src/adapters/telemetry/diagnostics.ts'
+import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import type { RindleContext } from '../../src/context.ts'
 import { contextOf } from '../../src/context.ts'
 import { isRindleError, RindleError } from '../../src/core/errors.ts'
@@ -337,6 +338,36 @@ describe('the folder for jobs', () => {
     }
     await clearScratch({ host: { scratchFolder } })
     assert.deepEqual(readdirSync(scratchFolder).sort(), [busy, fresh, receiving, decoding, waiting, ...beside, 'rindle-elses'].sort())
+    rmSync(scratchFolder, { recursive: true })
+  })
+
+  it('says of a file that stays why it does', { skip: process.geteuid?.() === 0 ? false : 'needs root' }, async () => {
+    const scratchFolder = mkdtempSync(join(tmpdir(), 'rindle-scratch-'))
+    const old = new Date(Date.now() - 2 * 3_600_000)
+    const [folder, file] = ['rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae1', 'rindle-01a2048f-8bfb-757a-bd06-65b6dd671ae2.received']
+    mkdirSync(join(scratchFolder, folder))
+    writeFileSync(join(scratchFolder, folder, 'file'), 'bytes')
+    writeFileSync(join(scratchFolder, file), 'bytes')
+    for (const name of [join(folder, 'file'), folder, file]) utimesSync(join(scratchFolder, name), old, old)
+    // As in /tmp: everybody may write, and remove what is their own.
+    chmodSync(scratchFolder, 0o1777)
+    const said: object[] = []
+    const logger = { ...silentLogger, warn: (fields: object) => void said.push(fields) }
+    process.seteuid?.(65_534)
+    try {
+      await clearScratch({ host: { scratchFolder }, logger })
+    } finally {
+      process.seteuid?.(0)
+    }
+    assert.deepEqual(
+      said
+        .map((fields) => [Reflect.get(fields, 'event'), Reflect.get(fields, 'path'), Reflect.get(Reflect.get(fields, 'err'), 'code')])
+        .sort(),
+      [
+        ['leftovers_kept', join(scratchFolder, folder), 'EPERM'],
+        ['leftovers_kept', join(scratchFolder, file), 'EPERM'],
+      ],
+    )
     rmSync(scratchFolder, { recursive: true })
   })
 })

@@ -76,7 +76,8 @@ const nobody: Pick<Visit, 'demand' | 'mayI'> = {
 const refused = async (ctx: RindleContext, request: Request, err: unknown): Promise<Response> => {
   await discard(request)
   if (request.signal.aborted) return new Response(null, { status: 499 })
-  if (!isRindleError(err) || err.status >= 500) ctx.logger.error({ err, method: request.method }, 'a request failed')
+  if (!isRindleError(err) || err.status >= 500)
+    ctx.logger.error({ event: 'request_failed', err, method: request.method }, 'a request failed')
   return errorResponse(err)
 }
 

@@ -29,7 +29,10 @@ export async function deleteObject(ctx: Deleting, objectId: string, options: { r
   } catch (err) {
     if (options.signal?.aborted) return
     const delaySeconds = delayAfter(ctx, object)
-    ctx.logger.warn({ objectId, store: object.store, err, delaySeconds }, 'An object could not be deleted; it is tried again later.')
+    ctx.logger.warn(
+      { event: 'deletion_postponed', objectId, store: object.store, err, delaySeconds },
+      'An object could not be deleted; it is tried again later.',
+    )
     return postponeDeletion(ctx.db.pool, ctx, object, delaySeconds)
   }
   await settle(ctx, object, begunAt)

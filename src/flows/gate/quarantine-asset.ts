@@ -43,6 +43,6 @@ export async function quarantineAsset(
   if (!claim.isAttached && (await attachmentsWait(ctx.db.pool, assetId)))
     await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
   if (code === 'decoder_killed' || code === 'worker_lost')
-    ctx.logger.warn({ asset: assetId, code, problem: message }, 'a file was held back: it ended what opened it')
+    ctx.logger.warn({ event: 'file_held_back', asset: assetId, code, problem: message }, 'a file was held back: it ended what opened it')
   return 'refused'
 }

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, readdir, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RindleContext } from '../../context.ts'
 import { scratchSeconds } from '../../core/schedule.ts'
@@ -27,19 +27,27 @@ export async function clearScratch(ctx: {
     if (Math.max(...times) >= before) continue
     for (const path of paths)
       await removed(path).catch((err: unknown) =>
-        ctx.logger?.warn({ path, err }, 'what a job left could not be removed; it is tried again in an hour'),
+        ctx.logger?.warn({ event: 'leftovers_kept', path, err }, 'what a job left could not be removed; it is tried again in an hour'),
       )
   }
 }
 
 const removed = async (path: string): Promise<void> => {
   try {
-    await rm(path, { recursive: true, force: true })
-  } catch {
+    await removeAll(path)
+  } catch (err) {
+    if (!(await lstat(path)).isDirectory()) throw err
     await openFolders(path)
-    await rm(path, { recursive: true, force: true })
+    await removeAll(path)
   }
 }
+
+/** Of a file that it may not remove, `rm` says that it is no folder: `unlink` says why. */
+const removeAll = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true }).catch(async (err: unknown) => {
+    if (err instanceof Error && 'code' in err && err.code === 'ENOTDIR' && 'path' in err) await unlink(String(err.path))
+    throw err
+  })
 
 /** A decoder may have left folders that nobody can look into. */
 const openFolders = async (root: string): Promise<void> => {

@@ -79,7 +79,16 @@ const putVariant = async (
     if (body && !body.locked) await body.cancel(err).catch(() => undefined)
     if (!signal.aborted)
       ctx.logger.warn(
-        { asset: assetId, variant: id, name, store, code: isRindleError(err) ? err.code : 'internal_error', faults: faults + 1, err },
+        {
+          event: 'variant_not_stored',
+          asset: assetId,
+          variant: id,
+          name,
+          store,
+          code: isRindleError(err) ? err.code : 'internal_error',
+          faults: faults + 1,
+          err,
+        },
         'a variant could not be stored; it is made again later',
       )
     return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(faults + 1) }

@@ -44,7 +44,7 @@ export async function store(
     return await write(ctx, { ...place, contentType, opened, grantedAtMs, signal: options.signal })
   } catch (err) {
     if (!opened.body.locked) await opened.body.cancel(err).catch(() => undefined)
-    ctx.logger.error({ profile: profileName, err }, 'an object of the app could not be stored')
+    ctx.logger.error({ event: 'store_failed', profile: profileName, err }, 'an object of the app could not be stored')
     throw err
   }
 }

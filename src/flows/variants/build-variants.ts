@@ -200,7 +200,7 @@ const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutc
 /** What is no verdict is tried again later, unless the original itself is gone or decoders keep dying over it. */
 const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping: boolean): Promise<BuildOutcome> => {
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
-  if (!isStopping) ctx.logger.warn({ asset: build.known.asset.id, code, err }, 'a fault while variants were made')
+  if (!isStopping) ctx.logger.warn({ event: 'variants_fault', asset: build.known.asset.id, code, err }, 'a fault while variants were made')
   const outcomes = build.held.map((one): VariantOutcome => {
     if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
     if (isRindleError(err) && isDeadly(err.code, one.past)) return failed(one, 'decoder_killed', messageOf('decoder_killed', deathOf(err)))

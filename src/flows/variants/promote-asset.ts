@@ -92,7 +92,13 @@ const giveBack = async (ctx: Context, attempt: Attempt, err: unknown, isStopping
   if (isRindleError(err) && isDeadly(err.code, claim.past)) return refuse(ctx, attempt, refusal('decoder_killed', deathOf(err)))
   if (!isStopping)
     ctx.logger.warn(
-      { asset: claim.asset.id, code, faults: trouble.faults + 1, ...(trouble.faults === 0 ? { err } : { problem: problemOf(err) }) },
+      {
+        event: 'gate_fault',
+        asset: claim.asset.id,
+        code,
+        faults: trouble.faults + 1,
+        ...(trouble.faults === 0 ? { err } : { problem: problemOf(err) }),
+      },
       'a fault at the gate; the asset is tried again later',
     )
   try {

@@ -133,7 +133,7 @@ export const createPool = (options: PoolOptions): Pool => {
   const founded = (first: (Member & Standing) | Failed): Standing => {
     if ('problem' in first) throw first.problem
     const { problem } = first.warm
-    if (problem !== null) options.logger.warn({ problem }, withoutSharp)
+    if (problem !== null) options.logger.warn({ event: 'pictures_unopened', problem }, withoutSharp)
     warnOf(first.walls, options.logger)
     keep(first)
     return first
@@ -171,7 +171,7 @@ export const createPool = (options: PoolOptions): Pool => {
   const lookAgain = (member: Member): void => {
     const reason = excessOfMember(member, nothingToDo)
     if (reason === null) return void idle.push(member)
-    options.logger.warn({ reason }, 'a decoder was ended that had nothing to do')
+    options.logger.warn({ event: 'idle_decoder_ended', reason }, 'a decoder was ended that had nothing to do')
     void end(member.decoder).catch(() => undefined)
   }
   const start = async (limits = options.limits): Promise<Member> => begin((await standing()).place, limits)

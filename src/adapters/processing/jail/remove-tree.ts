@@ -10,7 +10,8 @@ export const removeTree = async (folder: string, logger?: Logger): Promise<void>
   try {
     await removeFolder(folder)
   } catch (err) {
-    if (!isGone(err)) logger?.warn({ err }, 'what a decoder left could not be removed; it is tried again in an hour')
+    if (!isGone(err))
+      logger?.warn({ event: 'leftovers_kept', err }, 'what a decoder left could not be removed; it is tried again in an hour')
   }
 }
 

@@ -40,7 +40,7 @@ export const verdictOf = async (outcome: Outcome, judged: Judged): Promise<Verdi
       throw new RindleError('decoder_starved', { cpuSeconds: outcome.cpuSeconds, seconds: outcome.seconds })
     case 'fault':
       if (outcome.problem === diskFull) throw full()
-      logger.error({ problem: outcome.problem }, 'a decoder met a fault')
+      logger.error({ event: 'decoder_fault', problem: outcome.problem }, 'a decoder met a fault')
       throw new RindleError('decoder_killed', { reason: `it met a fault: ${oneLine(outcome.problem)}` })
     case 'failure': {
       const { code, details } = outcome

@@ -40,7 +40,7 @@ export const warnOf = (walls: readonly Wall[], logger: Logger): void => {
   for (const { name, stands, means } of walls) {
     if (stands || name === 'loaders' || said.has(means)) continue
     said.add(means)
-    logger.warn({ wall: name }, means)
+    logger.warn({ event: 'wall_missing', wall: name }, means)
   }
 }
 
