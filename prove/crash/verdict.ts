@@ -1,7 +1,6 @@
 import { contextOf, type RindleContext } from '../../src/context.ts'
-import { checkInvariants } from '../../src/flows/ops/check-invariants.ts'
 import { silentLogger as silent } from '../../src/adapters/telemetry/logger.ts'
-import { judgeInvariants, judgeStores } from '../judge/end.ts'
+import { judgeInvariants, judgeQuiet, judgeStores } from '../judge/end.ts'
 import { openCrashApp } from './app.ts'
 import type { Ground } from './ground.ts'
 import { isTrulyLost, lostOf } from './lost.ts'
@@ -21,10 +20,7 @@ export const judgeDusk = async (ground: Ground, { acknowledged, dead, breach }: 
   const lost = await lostOf(ground.database.query, null)
   for (const one of lost.filter((file) => !isTrulyLost(file, dead)))
     breach(`${one.id} is held back because workers were lost over it, who were ${one.workers.join(', ')} and did not all die`)
-  await withContext(ground, async (ctx) => {
-    const { findings } = await checkInvariants(ctx, { storage: false })
-    for (const { invariant, entity, id, found } of findings) breach(`${invariant}: ${entity} ${id}: ${found}`)
-  })
+  await withContext(ground, (ctx) => judgeInvariants(ctx, breach, { storage: false }))
   return lost.map(({ id }) => id)
 }
 
@@ -33,7 +29,7 @@ export const judgeRest = async (ground: Ground, breach: (text: string) => void):
   const { database, adapter } = ground
   const remains = { query: database.query, stores: [adapter], breach }
   await judgeStores(remains)
-  await withContext(ground, (ctx) => judgeInvariants(ctx, remains))
+  await withContext(ground, (ctx) => judgeQuiet(ctx, remains))
   for (const { what, id } of await database.query(unfinished)) breach(`${String(what)} ${String(id)} when nothing is owed any more`)
 }
 
