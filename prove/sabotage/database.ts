@@ -24,7 +24,7 @@ export const databaseSabotages: readonly Sabotage[] = [
         replace: 'where: sql`t.id = ${runId}::uuid and t.asset_id = a.id`, expect: null,',
       },
     ],
-    red: { test: 'test/journeys/promote.test.ts', title: 'take nothing away from the one that has the file now' },
+    red: { test: 'test/journeys/promote-leases.test.ts', title: 'take nothing away from the one that has the file now' },
   },
   {
     name: 'zombie-admits',
@@ -44,7 +44,7 @@ export const databaseSabotages: readonly Sabotage[] = [
         replace: 'false',
       },
     ],
-    red: { test: 'test/journeys/promote.test.ts', title: 'take nothing away from the one that has the file now' },
+    red: { test: 'test/journeys/promote-leases.test.ts', title: 'take nothing away from the one that has the file now' },
   },
   {
     name: 'lost-variant-is-settled',

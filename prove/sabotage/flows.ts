@@ -75,7 +75,7 @@ export const flowsSabotages: readonly Sabotage[] = [
     file: 'src/flows/variants/promote-asset.ts',
     find: 'if (isRindleError(err) && isDeadly(err.code, claim.past))',
     replace: "if (isRindleError(err) && (err.code === 'storage_failed' || isDeadly(err.code, claim.past)))",
-    red: { test: 'test/journeys/promote.test.ts', title: 'never calls a fault a verdict' },
+    red: { test: 'test/journeys/promote-faults.test.ts', title: 'never calls a fault a verdict' },
   },
   {
     name: 'lease-that-is-gone',
@@ -83,7 +83,7 @@ export const flowsSabotages: readonly Sabotage[] = [
     file: 'src/flows/steps/hold-lease.ts',
     find: '    if (held === false) lose()\n',
     replace: '',
-    red: { test: 'test/journeys/promote.test.ts', title: 'ends its own work when the lease cannot be renewed' },
+    red: { test: 'test/journeys/promote-leases.test.ts', title: 'ends its own work when the lease cannot be renewed' },
   },
   {
     name: 'variant-fails-for-a-fault',
@@ -91,7 +91,7 @@ export const flowsSabotages: readonly Sabotage[] = [
     file: 'src/flows/steps/put-variants.ts',
     find: "return { ...held, result: 'later', delaySeconds: signal.aborted ? 0 : backoffSeconds(faults + 1) }",
     replace: "return { ...held, result: 'failed', code: 'storage_failed', message: 'The storage did not take it.' }",
-    red: { test: 'test/journeys/promote.test.ts', title: 'makes again, later, a variant that storage would not take' },
+    red: { test: 'test/journeys/promote-faults.test.ts', title: 'makes again, later, a variant that storage would not take' },
   },
   {
     name: 'link-is-stored',
