@@ -81,7 +81,7 @@ describe('finding the app', () => {
     const place = project('broken', { 'package.json': packageJson(), 'rindle.config.js': 'throw new TypeError("no settings")\n' })
     const { code, err } = await run(['migrate'], place)
     assert.equal(code, 78)
-    assert.match(err, /rindle\.config\.js could not be loaded: no settings/)
+    assert.match(err, /rindle\.config\.js could not be loaded: no settings[^]*\n {2}Correct it, then run `rindle migrate` again\.\n$/)
     const stranger = project('stranger', { 'package.json': packageJson(), 'rindle.config.js': 'export const rindle = { ready() {} }\n' })
     assert.match((await run(['migrate'], stranger)).err, /does not come from createRindle/)
   })

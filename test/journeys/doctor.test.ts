@@ -10,9 +10,12 @@ import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import type { Jail, JailReport } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { type Diagnosis, defineProfile, type Level, type ProfileOptions, type Scanner } from '../../src/index.ts'
+import { contextOf } from '../../src/context.ts'
+import type { Finding } from '../../src/core/diagnosis.ts'
 import { isRindleError, RindleError } from '../../src/core/errors.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import { createHandler } from '../../src/doors/http/create-handler.ts'
+import { doctor } from '../../src/flows/ops/doctor.ts'
 import { createTestRindle, type RindleOptions } from '../../src/rindle.ts'
 import { type EngineDatabase, engines } from '../services/engines.ts'
 import { createPlainJail, plainPicture } from './fixtures/plain-jail.ts'
@@ -156,6 +159,29 @@ for (const engine of engines) {
         diagnosis.findings.some(({ check }) => check === 'decoders' || check === 'types'),
         false,
       )
+    })
+
+    it('waits for no check for ever, tells each as it ends, and ends where it is told to', async () => {
+      const rindle = open({}, {}, { ...jailWith({}), report: () => new Promise(() => undefined) })
+      try {
+        const heard: string[] = []
+        const hear = (findings: readonly Finding[]) => void heard.push(...findings.map(({ check }) => check))
+        const diagnosis = await doctor(contextOf(rindle), { hear, checkWithinMs: 500 })
+        assert.deepEqual(
+          said(diagnosis, 'problem').map(([check]) => check),
+          ['jail'],
+        )
+        assert.deepEqual(
+          heard,
+          diagnosis.findings.map(({ check }) => check),
+        )
+        assert.ok(heard.includes('owed'))
+        const stop = new AbortController()
+        const stopped = await doctor(contextOf(rindle), { hear: ([one]) => one?.check === 'stores' && stop.abort(), signal: stop.signal })
+        assert.equal(stopped.findings.at(-1)?.check, 'stores')
+      } finally {
+        await rindle.close()
+      }
     })
 
     it('counts what waits for a worker, for a scanner and for somebody to decide', async () => {

@@ -39,6 +39,8 @@ const nextOf = (command: Command, problem: unknown): string | null => {
   if (code === exitCodes.usage) return seeHelp(command)
   if (isRindleError(problem) && /`rindle |--app|npm install/.test(problem.message)) return null
   if (code === exitCodes.refused && command.whenRefused !== undefined) return command.whenRefused
+  if (isRindleError(problem) && /^(app_|options_|profile_)/.test(problem.code))
+    return `Correct it, then run \`rindle ${command.name}\` again.`
   return command.name === 'doctor'
     ? 'Correct this, then run `rindle doctor` again.'
     : '`rindle doctor` looks at database, storage and machine, and says what to do.'

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { RindleContext } from '../../context.ts'
 import { type Check, type Diagnosis, diagnosisOf, type Finding, problem, type Saying } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
@@ -11,6 +12,8 @@ interface DoctorOptions {
   readonly hear?: (findings: readonly Finding[]) => void
   /** Once it is aborted no check is waited for: what was found until then is the diagnosis. */
   readonly signal?: AbortSignal
+  /** So long one check may take. Default: a minute. */
+  readonly checkWithinMs?: number
 }
 
 /**
@@ -19,7 +22,7 @@ interface DoctorOptions {
  *
  * Never says a secret, an address or a key.
  */
-export async function doctor(ctx: RindleContext, { hear, signal }: DoctorOptions = {}): Promise<Diagnosis> {
+export async function doctor(ctx: RindleContext, { hear, signal, checkWithinMs = 60_000 }: DoctorOptions = {}): Promise<Diagnosis> {
   const findings: Finding[] = []
   const broken = new Set<string>()
   let reported: Promise<JailReport> | undefined
@@ -27,7 +30,7 @@ export async function doctor(ctx: RindleContext, { hear, signal }: DoctorOptions
   const aborted = untilAborted(signal)
   for (const check of checks) {
     if (check.needs && (broken.has('database') || broken.has(check.needs))) continue
-    const said = await Promise.race([look(check, examined, broken), aborted])
+    const said = await Promise.race([look(check, examined, broken), aborted, wait(checkWithinMs, tooLate(checkWithinMs), { ref: false })])
     if (said === null) break
     const isNew = ({ subject, found }: Saying): boolean => !findings.some((one) => one.subject === subject && one.found === found)
     const found = said.filter((one) => one.level === 'ok' || isNew(one)).map((one) => ({ check: check.name, ...one }))
@@ -37,6 +40,10 @@ export async function doctor(ctx: RindleContext, { hear, signal }: DoctorOptions
   }
   return diagnosisOf(findings)
 }
+
+const tooLate = (ms: number): readonly Saying[] => [
+  problem(`This did not come to an end within ${ms / 1000} s.`, 'Look what hangs: a server or a disk that was stopped answers nothing.'),
+]
 
 const untilAborted = (signal: AbortSignal | undefined): Promise<null> =>
   new Promise((resolve) => {
