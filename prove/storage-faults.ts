@@ -5,10 +5,13 @@ import { openBucket, type TestBucket } from '../test/services/bucket.ts'
 import { chosenEngine, withOneServer } from './database.ts'
 import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext } from './harness.ts'
-import { type Call, calls, Waiting } from './storage-faults/calls.ts'
+import { type Call, Waiting } from './storage-faults/call.ts'
 import { type Fault, faults, wrong } from './storage-faults/faults.ts'
-import { type Lane, openLane, withSkewedClocks } from './storage-faults/lane.ts'
+import { type Lane, openFaultyLane, withSkewedClocks } from './storage-faults/lane.ts'
+import { objectCalls } from './storage-faults/object-calls.ts'
 import { formsOf, secretIn } from './storage-faults/secrecy.ts'
+import { uploadCalls } from './storage-faults/upload-calls.ts'
+import { workerCalls } from './storage-faults/worker-calls.ts'
 import { silentLogger } from '../src/adapters/telemetry/logger.ts'
 
 const lanesAtMost = 3
@@ -21,6 +24,8 @@ interface Trial {
   readonly call: Call
 }
 
+/** Every call that touches storage. */
+const calls: readonly Call[] = [...uploadCalls, ...objectCalls, ...workerCalls]
 const trials: readonly Trial[] = faults.flatMap((fault) => calls.map((call) => ({ fault, call })))
 
 /** Whatever storage does, the app is told what it can do about it, and nothing that it must not know. */
@@ -74,7 +79,7 @@ const tryAll = async (context: ProofContext, bucket: TestBucket, chosen: readonl
   let next = 0
   let slowestMs = 0
   const run = async (name: string): Promise<void> => {
-    const lane = await openLane({ name, engine, folder: join(folder, name), bucket, jail, random: random.fork(name) })
+    const lane = await openFaultyLane({ name, engine, folder: join(folder, name), bucket, jail, random: random.fork(name) })
     try {
       for (let trial = chosen[next++]; trial && !signal.aborted; trial = chosen[next++])
         slowestMs = Math.max(slowestMs, await tryOne(context, lane, bucket, trial))

@@ -50,7 +50,7 @@ export interface LaneOptions {
 
 const patientMs = 20_000
 
-export const openLane = async ({ name, engine, folder, bucket, jail, random }: LaneOptions): Promise<Lane> => {
+export const openFaultyLane = async ({ name, engine, folder, bucket, jail, random }: LaneOptions): Promise<Lane> => {
   mkdirSync(folder, { recursive: true })
   const [database, proxy] = await Promise.all([engine.open(), openProxy(bucket.endpoint)])
   const { bucket: bucketName, endpoint, region, credentials } = bucket
