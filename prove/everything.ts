@@ -10,7 +10,7 @@ import { startTime } from './everything/time.ts'
 import { openUnreliablePorts, type UnreliablePorts } from './everything/unreliable-ports.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 import { judgeInvariants } from './judge/end.ts'
-import { openQuery } from './judge/query.ts'
+import { openObserver } from './judge/observer.ts'
 import { createWitness } from './judge.ts'
 
 const factor = 20
@@ -106,7 +106,7 @@ const openGround = async (proof: ProofContext, random: Random, name: string) => 
   const time = await startTime(database, factor)
   const breaches = breachIn(proof, database, name)
   const breach = (text: string): void => breaches.say(text)
-  const { query, close } = openQuery(database)
+  const { query, close } = openObserver(database.given)
   const witness = createWitness({ query, breach })
   const ports = openUnreliablePorts({ time, random: random.fork('ports'), faults: storageFaults, witness })
   const scratchFolder = join(proof.folder, name.replaceAll(' ', '-'))

@@ -12,7 +12,7 @@ import { type Shares, type SimulatedProcess, startSimulatedProcess } from './eve
 import { startTime } from './everything/time.ts'
 import { openUnreliablePorts, poison } from './everything/unreliable-ports.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
-import { openQuery } from './judge/query.ts'
+import { openObserver } from './judge/observer.ts'
 import { createWitness } from './judge.ts'
 
 const factor = 30
@@ -58,7 +58,7 @@ const run = async (proof: ProofContext) => {
   const database = await engineNamed('postgres').open()
   const time = await startTime(database, factor)
   const breach = breachIn(proof, database, 'the fleet')
-  const { query, close } = openQuery(database)
+  const { query, close } = openObserver(database.given)
   const witness = createWitness({ query, breach: breach.say })
   const ports = openUnreliablePorts({ time, random: random.fork('ports'), faults: storageFaults, witness })
   const refused = new Set<string>()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Jail } from '../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../src/core/ports/storage.ts'
+import type { BucketCall, LandingHook, LateCall } from '../src/testing/memory-bucket.ts'
 import { createGateWitness } from './judge/gate.ts'
 import { createStorageWitness } from './judge/storage.ts'
 import { createUrlWitness } from './judge/urls.ts'
@@ -38,7 +39,11 @@ export interface Witness {
   watch<R extends object>(rindle: R): R
   /** To be told of every complete body that a URL led to, whoever gave it out. */
   delivered(url: string, bytes: Uint8Array): Promise<void>
-  /** To be told when bytes arrive at a key without passing the adapter, or later than it was asked, before they are there. */
+  /** What decides when a bucket's calls take effect, with an eye on what clients bring there past the adapter. */
+  landings(hook: LandingHook): LandingHook
+  /** Lets a call take effect that was on its way, and looks whether what it brought has a row. @returns false when the bucket refused it. */
+  land(late: LateCall): Promise<boolean>
+  /** To be told when bytes arrive at a key in any other way, before they are there. */
   landing(key: string): Promise<void>
   /** To be told how a transaction of the app's own ended: `maybe` where nobody knows. Until then what was wished in it is open. */
   ended(tx: object, outcome: Outcome): void
@@ -77,6 +82,13 @@ export const createWitness = ({ query, breach }: WitnessOptions): Witness => {
     },
     delivered: (url, bytes) => urls.delivered(url, createHash('sha256').update(bytes).digest('hex')),
     landing: storage.landing,
+    landings: (hook) => (call) =>
+      call.operation === 'send' && bringsAll(call) ? storage.landing(call.key).then(() => hook(call)) : hook(call),
+    async land(late) {
+      const has = late.land()
+      if (has && bringsAll(late.call)) await storage.landing(late.call.key)
+      return has
+    },
     ended: wishes.ended,
     async check() {
       for (const { key, sha256 } of await query(keptText))
@@ -89,6 +101,10 @@ export const createWitness = ({ query, breach }: WitnessOptions): Witness => {
     },
   }
 }
+
+/** Parts are nothing yet, and refused where nobody awaits them any more. */
+const bringsAll = ({ operation, partNumber }: BucketCall): boolean =>
+  operation === 'put' || operation === 'copy' || operation === 'complete' || (operation === 'send' && partNumber === undefined)
 
 /** What may be served, or was made of it. */
 const keptText = `select key, encode(sha256, 'hex') as sha256 from rindle.media_objects

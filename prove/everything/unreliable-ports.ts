@@ -48,8 +48,6 @@ export interface UnreliablePortsOptions {
 const latestSendSeconds = 23 * 3_600
 /** So long after it began may a call of a worker still land. */
 const latestCallSeconds = 3_300
-/** What brings bytes, or the beginning of some. */
-const bringing: ReadonlySet<BucketCall['operation']> = new Set(['put', 'copy', 'create', 'complete', 'send'])
 
 export const openUnreliablePorts = ({ time, random, faults, witness }: UnreliablePortsOptions): UnreliablePorts => {
   const counts = { storageFaults: 0, landedLate: 0, refusedLate: 0 }
@@ -63,8 +61,7 @@ export const openUnreliablePorts = ({ time, random, faults, witness }: Unreliabl
   }
   const bucket = (name: string, honours: Partial<BucketHonours>): MemoryBucket =>
     createMemoryBucket({
-      ...{ name, honours },
-      landing: (call) => (call.operation === 'send' ? witness.landing(call.key).then(() => luck(call)) : luck(call)),
+      ...{ name, honours, landing: witness.landings(luck) },
       clock: { now: time.now },
       limits: { minPartBytes: 64, maxPartBytes: 4096, maxParts: 100 },
     })
@@ -82,12 +79,11 @@ export const openUnreliablePorts = ({ time, random, faults, witness }: Unreliabl
   const landDue = async (): Promise<void> => {
     for (const { late } of Object.values(buckets))
       for (const one of [...late]) {
-        const { operation, key } = one.call
-        const at = dueAt.get(one) ?? time.seconds() + (operation === 'send' ? latestSendSeconds : latestCallSeconds) * random.next()
+        const latest = one.call.operation === 'send' ? latestSendSeconds : latestCallSeconds
+        const at = dueAt.get(one) ?? time.seconds() + latest * random.next()
         dueAt.set(one, at)
         if (at > time.seconds()) continue
-        if (bringing.has(operation)) await witness.landing(key)
-        counts[one.land() ? 'landedLate' : 'refusedLate'] += 1
+        counts[(await witness.land(one)) ? 'landedLate' : 'refusedLate'] += 1
         dueAt.delete(one)
       }
   }

@@ -52,7 +52,7 @@ const waited: Scenario = {
 const pages: Scenario = {
   name: 'assets-by-page',
   means: 'What an owner uploaded is listed two at a time, newest first, and each once.',
-  calls: ['assets', 'asset'],
+  calls: ['assets'],
   async play(world) {
     const { rindle } = world
     const owner = ownerOf(world)

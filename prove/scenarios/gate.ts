@@ -42,7 +42,7 @@ const notReleasable: Scenario = {
 const released: Scenario = {
   name: 'released',
   means: 'A scanner finds something; an operator knows better and releases the file, which is then served.',
-  calls: ['releaseQuarantine', 'settled'],
+  calls: ['releaseQuarantine', 'asset', 'url'],
   async play(world) {
     const { rindle } = world
     const { asset, bytes } = await passed(world, { profile: 'scanned', filename: `eicar ${world.label}.png` })
@@ -90,13 +90,15 @@ const framed: Scenario = {
 
 const builtAgain: Scenario = {
   name: 'variant-built-again',
-  means: 'Making a variant fails once; the original is served meanwhile, and the variant is made later.',
+  means: 'Making a variant fails once; it is made later, and served.',
   calls: ['variantUrl', 'readyVariantsFor'],
   async play(world) {
     const { asset, bytes } = await passed(world, { profile: 'framed', filename: `again ${world.label}.png` })
     await expectState(world, asset.id, 'ready')
     const ready = await world.call(() => world.rindle.readyVariantsFor({ id: asset.id }))
     world.expect(ready.map(({ name }) => name).join() === 'frame', `${ready.length} variants are ready`)
+    const frame = await world.fetch(await world.call(() => world.rindle.variantUrl({ id: asset.id }, 'frame')))
+    world.expect(frame !== null && !Buffer.from(frame).equals(Buffer.from(bytes)), 'the original is served where its variant is ready')
     await expectServed(world, asset.id, bytes)
   },
 }

@@ -92,7 +92,7 @@ const partsAborted: Scenario = {
 const partsExpired: Scenario = {
   name: 'parts-expired',
   means: 'Nobody finishes an upload in parts; it expires, and storage keeps none of them.',
-  calls: ['initiateMultipartUpload', 'signMultipartPart', 'uploadSession'],
+  calls: ['initiateMultipartUpload', 'signMultipartPart', 'completeMultipartUpload'],
   async play(world) {
     const bytes = picture(world, 150)
     const { session } = await anew(world, () => open(world, bytes, { expiresInSeconds: 300 }))

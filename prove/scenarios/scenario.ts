@@ -9,6 +9,11 @@ export type PublicCall = Exclude<keyof Rindle, typeof Symbol.asyncDispose>
 /**
  * Something that people do with the library, from its beginning to its end: one record in `table.ts`, run by every proof that breaks something
  * meanwhile. What it needs is made by itself, so that any number of it can run side by side in one app.
+ *
+ * What is new in the library becomes a row. A file of the feature's own (`video.ts`, `erasure.ts`) exports its scenarios, `table.ts` lists them,
+ * and a profile or slot that they need is added to `app.ts`; `nth`, `storm`, `secrets` and `crash` then play them as they are, and
+ * `test/journeys/scenarios.test.ts` tells which public call has no scenario yet. A port that is new (a transcoder, a webhook's receiver) needs
+ * one thing more: a way to go wrong in `Trouble` of `testbed.ts`, and its faults in `nth/ways.ts`.
  */
 export interface Scenario {
   /** Lower case, with dashes. */
@@ -26,7 +31,7 @@ export interface Scenario {
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
-/** Where a scenario is played: an app with somebody to click in it, workers, and time. What goes wrong in it is the proof's business. */
+/** What a scenario has at hand: an app with somebody to click in it, workers, and time. What goes wrong is the proof's business. */
 export interface World {
   readonly rindle: ScenarioRindle
   readonly ctx: RindleContext

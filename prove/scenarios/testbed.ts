@@ -10,11 +10,12 @@ import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { Carrier } from '../../src/database/carriers/carrier.ts'
 import type { Queryable } from '../../src/database/database.ts'
 import type { GivenDatabase } from '../../src/database/open.ts'
+import { pglite } from '../../src/pglite.ts'
 import type { SettableClock } from '../../src/testing/clock.ts'
 import { createMemoryBucket, type LandingHook, type MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import type { Engine, EngineDatabase } from '../../test/services/engines.ts'
 import { createWitness, type Query, type Witness } from '../judge.ts'
-import { openQuery } from '../judge/query.ts'
+import { openObserver } from '../judge/observer.ts'
 import { openScenarioApp, type ScenarioRindle } from './app.ts'
 import { createFakeDecoder } from './fake-decoder.ts'
 import { createPatientClock, type PatientClock } from './patient-clock.ts'
@@ -71,7 +72,7 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
   const { engine, folder, logger = silentLogger, secrets, password } = options
   mkdirSync(folder, { recursive: true })
   const database = await engine.open()
-  const observer = openQuery(database)
+  const observer = openObserver(handleOf(database))
   const clock = createPatientClock()
   const query: Query = (text, values) => clock.working(observer.query(text, values))
   let tell = (_text: string): void => undefined
@@ -80,7 +81,7 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
   const open = (): ScenarioRindle =>
     witness.watch(
       openScenarioApp({
-        database: password ? withPassword(database, password) : database.given,
+        database: handleOf(database, password),
         ...{ storage: ports.storage, scratchFolder: folder, logger, overrides: ports.overrides },
         ...(secrets ? { secrets } : {}),
       }),
@@ -104,10 +105,7 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
     ...{ rindle, clock, witness, database, query, rows: observer.rows, ctx: contextOf(rindle) },
     bucket: ports.bucket,
     async landLate() {
-      for (const call of ports.bucket().late.slice()) {
-        await witness.landing(call.call.key)
-        call.land()
-      }
+      for (const call of ports.bucket().late.slice()) await witness.land(call)
     },
     async begin(trouble, breach) {
       ports.use({})
@@ -135,11 +133,7 @@ const createPorts = (clock: PatientClock, witness: Witness) => {
   const jail = switchable(createFakeDecoder())
   const clocks = { clock: switchable<Clock>(clock), database: switchable<DatabaseClock>(clock.database) }
   let landing: LandingHook = () => 'now'
-  const newBucket = () =>
-    createMemoryBucket({
-      ...{ clock, limits },
-      landing: (call) => (call.operation === 'send' ? witness.landing(call.key).then(() => landing(call)) : landing(call)),
-    })
+  const newBucket = () => createMemoryBucket({ clock, limits, landing: witness.landings((call) => landing(call)) })
   let bucket = newBucket()
   const storage = switchable(bucket.adapter)
   const carriers: { readonly real: Carrier; readonly port: Switchable<Carrier> }[] = []
@@ -178,8 +172,10 @@ const createPorts = (clock: PatientClock, witness: Witness) => {
   }
 }
 
-const withPassword = ({ given, place }: EngineDatabase, password: string): GivenDatabase => {
-  if (typeof given !== 'string') return given
+/** One of its own for everybody who is to close it. */
+const handleOf = ({ given, place }: EngineDatabase, password?: string): GivenDatabase => {
+  if (typeof given !== 'string') return pglite(place)
+  if (password === undefined) return given
   const address = new URL(place)
   address.password = password
   return address.href

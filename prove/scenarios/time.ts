@@ -61,7 +61,7 @@ const notPurged: Scenario = {
 const lives: Scenario = {
   name: 'lives-for-weeks',
   means: 'A picture that is attached, and one that is not, are there after weeks, whatever the clocks do.',
-  calls: ['attachmentFor', 'url'],
+  calls: ['attach', 'url'],
   async play(world) {
     const [held, loose] = [await passed(world), await passed(world)]
     await world.call(() => world.rindle.attach(held.asset.id, ownerOf(world), 'avatar'))
@@ -73,7 +73,7 @@ const lives: Scenario = {
 const strangers: Scenario = {
   name: 'strangers-in-storage',
   means: 'Storage is held against the rows: what a stranger put there is left alone, and what is ours stays.',
-  calls: ['url', 'doctor'],
+  calls: ['url', 'head'],
   async play(world) {
     const { asset, bytes } = await passed(world)
     const key = 'unmanaged/strange/one.png'
