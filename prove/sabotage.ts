@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
-import type { Sabotage } from './sabotage/sabotage.ts'
+import { brokenBy, type Sabotage } from './sabotage/sabotage.ts'
 import { sabotages } from './sabotage/table.ts'
 import { openWorkshop, type Workshop } from './sabotage/workshop.ts'
 
@@ -40,6 +42,8 @@ interface Bench {
 }
 
 const tryOne = async (proof: ProofContext, { workshop, greens }: Bench, one: Sabotage): Promise<void> => {
+  const misfit = misfitOf(one)
+  if (misfit) return proof.breach(`${one.name} cannot be done any more, so that nothing is known of ${one.means}: ${misfit}`)
   const guard = JSON.stringify(one.red)
   const green = greens.get(guard) ?? workshop.run(one.red, proof.signal).then(({ red }) => !red)
   greens.set(guard, green)
@@ -48,4 +52,14 @@ const tryOne = async (proof: ProofContext, { workshop, greens }: Bench, one: Sab
   const { red } = await workshop.sabotage(one, proof.signal)
   if (!red) proof.breach(`${one.name} survived ${guard}: ${one.means} (${one.file})`)
   else proof.note(`${one.name}: noticed after ${((performance.now() - began) / 1000).toFixed(0)} s`)
+}
+
+/** Why the source as it stands cannot be broken in this way; null when it can. */
+const misfitOf = (one: Sabotage): string | null => {
+  try {
+    brokenBy(one, (file) => readFileSync(fileURLToPath(new URL(`../${file}`, import.meta.url)), 'utf8'))
+    return null
+  } catch (err) {
+    return err instanceof Error ? err.message : String(err)
+  }
 }

@@ -122,4 +122,12 @@ export const adaptersSabotages: readonly Sabotage[] = [
     replace: '',
     red: { test: 'src/adapters/scanners/clamav.test.ts', title: 'holds back what lies over a limit' },
   },
+  {
+    name: 'half-a-put-stays',
+    means: 'what a process that was killed had written of a file lies in the store for ever, and no row knows of it',
+    file: 'src/adapters/storage/local.ts',
+    find: '      await removeUnfinished(place)\n      await syncFolder',
+    replace: '      await syncFolder',
+    red: { proof: 'crash' },
+  },
 ]

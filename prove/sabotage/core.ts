@@ -179,4 +179,12 @@ export const coreSabotages: readonly Sabotage[] = [
     replace: '',
     red: { test: 'src/core/redact.test.ts' },
   },
+  {
+    name: 'sweeper-of-the-dead',
+    means: 'who looks at what is due and is killed keeps that for ten days, in which nothing is taken up again',
+    file: 'src/core/schedule.ts',
+    find: 'export const opsLeaseSeconds = 10\n',
+    replace: 'export const opsLeaseSeconds = 864_000\n',
+    red: { proof: 'crash' },
+  },
 ]

@@ -19,4 +19,21 @@ export interface Sabotage extends Change {
   readonly red: { readonly test: string; readonly title?: string } | { readonly proof: string }
 }
 
-export const changesOf = (sabotage: Sabotage): readonly Change[] => [sabotage, ...(sabotage.also ?? [])]
+/**
+ * The files that it breaks, by their paths, with what stands in them afterwards.
+ *
+ * @throws where a text to be broken is not there, or more than once: the line has moved, and the sabotage has to follow it.
+ */
+export const brokenBy = (sabotage: Sabotage, textOf: (file: string) => string): ReadonlyMap<string, string> => {
+  const broken = new Map<string, string>()
+  for (const { file, find, replace } of [sabotage, ...(sabotage.also ?? [])]) {
+    const text = broken.get(file) ?? textOf(file)
+    const times = text.split(find).length - 1
+    if (times !== 1) throw new Error(`${file} has ${times} times, and not once, what ${sabotage.name} breaks: ${find}`)
+    broken.set(
+      file,
+      text.replace(find, () => replace),
+    )
+  }
+  return broken
+}

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { changesOf } from './sabotage.ts'
+import { brokenBy } from './sabotage.ts'
 import { sabotages } from './table.ts'
 
 const textOf = (file: string): string => readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), 'utf8')
@@ -25,18 +25,22 @@ describe('the sabotages', () => {
       )
   })
 
+  it('cannot be done, and say so, where the text they break is gone or stands there twice', () => {
+    const [{ find, name } = { find: '', name: '' }] = sabotages
+    for (const [text, times] of [
+      ['', 0],
+      [`${find}\n${find}`, 2],
+    ] as const)
+      assert.throws(
+        () => sabotages[0] && brokenBy(sabotages[0], () => text),
+        new RegExp(`has ${times} times, and not once, what ${name} breaks`),
+      )
+  })
+
   for (const sabotage of sabotages)
     it(`can be done, and has what is to notice: ${sabotage.name}`, () => {
-      const broken = new Map<string, string>()
-      for (const { file, find, replace } of changesOf(sabotage)) {
-        const text = broken.get(file) ?? textOf(file)
-        assert.equal(text.split(find).length, 2, `${file} has to have this once: ${find}`)
-        assert.notEqual(find, replace)
-        broken.set(
-          file,
-          text.replace(find, () => replace),
-        )
-      }
+      const broken = brokenBy(sabotage, textOf)
+      for (const [file, text] of broken) assert.notEqual(text, textOf(file))
       // What does not parse is noticed by anything.
       for (const [file, text] of broken) {
         const { diagnostics = [] } = ts.transpileModule(text, { fileName: file, reportDiagnostics: true })

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hasPostgres } from '../../test/services/postgres.ts'
-import { type Change, changesOf, type Sabotage } from './sabotage.ts'
+import { brokenBy, type Sabotage } from './sabotage.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const parts = ['src', 'prove', 'test', 'scripts', 'bench', 'examples', 'docs', 'package.json', 'tsconfig.json', 'README.md'] as const
@@ -39,28 +39,20 @@ export const openWorkshop = (folder: string): Workshop => {
   return {
     run,
     async sabotage(sabotage, signal) {
-      const files = new Map<string, string>()
+      const whole = new Map<string, string>()
+      const textOf = (file: string): string => readFileSync(join(folder, file), 'utf8')
+      const broken = brokenBy(sabotage, textOf)
       try {
-        for (const change of changesOf(sabotage)) breakOne(folder, change, files)
+        for (const [file, text] of broken) {
+          whole.set(file, textOf(file))
+          writeFileSync(join(folder, file), text)
+        }
         return await run(sabotage.red, signal)
       } finally {
-        for (const [path, text] of files) writeFileSync(path, text)
+        for (const [file, text] of whole) writeFileSync(join(folder, file), text)
       }
     },
   }
-}
-
-/** `files` keeps what stood there before the first change of each. */
-const breakOne = (folder: string, { file, find, replace }: Change, files: Map<string, string>): void => {
-  const path = join(folder, file)
-  const text = readFileSync(path, 'utf8')
-  const times = text.split(find).length - 1
-  if (times !== 1) throw new Error(`${file} has what is to be broken ${times} times: ${find}`)
-  if (!files.has(path)) files.set(path, text)
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  )
 }
 
 const argumentsOf = (red: Sabotage['red']): string[] =>

@@ -1,6 +1,6 @@
 import { promoteAsset } from '../../src/flows/variants/promote-asset.ts'
 import { sendByFetch } from '../../src/testing/client-request.ts'
-import { type Call, freshKey, landed, send, unless } from './call.ts'
+import { type Call, freshKey, landed, unless } from './call.ts'
 
 const store: Call = {
   name: 'store',
