@@ -11,9 +11,9 @@ import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, ProofSize } from './harness.ts'
 
 /** What is not done by then is a breach. The rest of the time is for coming to rest. */
-const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 220, full: 720 }
+const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 170, full: 720 }
 /** A lane comes to rest after so many deaths, so that whose they were can still be told. */
-const deathsABatch = 150
+const deathsABatch = 250
 const times = { server: { ci: 1, tenth: 3, full: 30 }, jail: { ci: 0, tenth: 1, full: 5 } } as const
 const outageSeconds = 15
 const seldomTimes = { ci: 0, tenth: 0, full: 1 } as const

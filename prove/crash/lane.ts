@@ -3,7 +3,7 @@ import type { Evening, Word } from './child.ts'
 import { type Kind, openPost, unarmed } from './crew.ts'
 import { type GroundOptions, openGround } from './ground.ts'
 import { isTrulyLost } from './lost.ts'
-import { type Calm, evening, night } from './night.ts'
+import { type Calm, evening, night, nightMs } from './night.ts'
 import { deathOf } from './passing.ts'
 import type { Tally } from './tally.ts'
 import { judgeDusk, judgeRest } from './verdict.ts'
@@ -103,7 +103,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       signal,
       evening: () => seenOfEvening,
       areTheyGone: () => areGone,
-      isUneasy: (nightMs) => nightMs < uneasyNightMs && dead.size < diedBefore + deathsOfNight,
+      isUneasy: (passedMs) => passedMs < uneasyNightMs && dead.size < diedBefore + deathsOfNight,
       becomeCalm: () => posts.worker.arm(nobodyDies),
       async putForward(seconds) {
         const ahead = await ground.putForward(seconds)
@@ -111,7 +111,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       },
     }
   }
-  let nights = 0
+  let [nights, heldBack] = [0, 0]
   const whole = async (live: () => Promise<unknown>): Promise<void> => {
     const before = dead.size
     const took = stopwatch()
@@ -123,13 +123,13 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     await pause(duskMs[proof.size])
     const calm = rest()
     await evening(calm, playOutMs[proof.size])
-    tally.other.add('heldBack', (await judgeDusk(ground, { acknowledged, dead, breach })).length)
+    await judgeDusk(ground, { acknowledged, dead, breach })
     acknowledged.clear()
     took()
     if (!server) posts.worker.arm(armsOf('worker'))
-    for (const text of await night(ground, calm)) breach(`after a night without any death there is still ${text}`)
+    for (const text of await night(ground, calm, nightMs[proof.size])) breach(`after a night without any death there is still ${text}`)
     took()
-    await judgeRest(ground, breach)
+    heldBack = await judgeRest(ground, { dead, breach })
     nights += 1
     proof.note(`${name}: day ${nights}, ${dead.size - before} died, ${took().join(' + ')} s`)
   }
@@ -145,6 +145,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       return count
     },
     async close() {
+      tally.other.add('heldBack', heldBack)
       await Promise.all(both.map((one) => one.close()))
       await ground.close()
     },

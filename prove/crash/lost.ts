@@ -1,5 +1,7 @@
-import { lostLeases } from '../../src/core/trouble.ts'
 import type { Lost } from './child.ts'
+
+/** Said to people in the message of `worker_lost`, so not to be taken from where the library counts. */
+const timesInARow = 5
 
 type Query = (text: string, values: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>
 
@@ -11,7 +13,7 @@ export const lostOf = async (query: Query, ids: readonly string[] | null): Promi
 
 /** Whether it is true: so many of those who worked on it did die. That it was not the file's fault nobody could know. */
 export const isTrulyLost = ({ workers }: Lost, dead: ReadonlySet<number>): boolean =>
-  workers.filter((worker) => dead.has(Number(worker.slice(worker.lastIndexOf(':') + 1)))).length >= lostLeases
+  workers.filter((worker) => dead.has(Number(worker.slice(worker.lastIndexOf(':') + 1)))).length >= timesInARow
 
 const lost = `
   select a.id, array(select r.worker from rindle.media_processing_runs r

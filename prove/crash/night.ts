@@ -9,13 +9,14 @@ export interface Calm {
   areTheyGone(): boolean
   putForward(seconds: number): Promise<void>
   /** Whether workers may still die. */
-  isUneasy(nightMs: number): boolean
+  isUneasy(passedMs: number): boolean
   /** From here on nobody dies. */
   becomeCalm(): void
   readonly signal: AbortSignal
 }
 
-const nightMs = 120_000
+/** What is due by then is found by nobody. */
+export const nightMs = { ci: 30_000, tenth: 120_000, full: 120_000 } as const
 const stepMs = 100
 const daySeconds = 90_000
 /** What looks every hour whether it may go need not be waited for by the hour. */
@@ -31,9 +32,9 @@ export const evening = async ({ evening: seen, areTheyGone, signal }: Calm, with
  * Lets time go on from one thing that is due to the next, until everybody has ended what they play and nothing is due but what is there for good;
  * and two days more. @returns what is left after that, for people.
  */
-export const night = async (ground: Ground, calm: Calm): Promise<readonly string[]> => {
+export const night = async (ground: Ground, calm: Calm, withinMs: number): Promise<readonly string[]> => {
   const began = performance.now()
-  const isLate = (): boolean => calm.signal.aborted || performance.now() - began > nightMs
+  const isLate = (): boolean => calm.signal.aborted || performance.now() - began > withinMs
   for (let isQuiet = false; !isQuiet && !isLate(); await pause(stepMs)) {
     if (!calm.isUneasy(performance.now() - began)) calm.becomeCalm()
     const areGone = calm.areTheyGone()

@@ -99,6 +99,8 @@ const afterAWhile = (run: () => void): void => {
 }
 
 const fewest = 8
+/** Many of them soon, or few, so that what comes late is reached. */
+const shares = [2, 2, 8] as const
 const most = 12
 /**
  * Of what is wanted that which was hit least, each at one of its first passings: which of them come first is left to the process, which is
@@ -113,7 +115,7 @@ export const deathOf = (random: Random, wanted: readonly Point[], hits: Readonly
           random
             .shuffle(wanted)
             .sort((one, other) => (hits.get(one) ?? 0) - (hits.get(other) ?? 0))
-            .slice(0, Math.max(fewest, wanted.length / 2))
+            .slice(0, Math.max(fewest, wanted.length / random.pick(shares)))
             .map((point) => [point, 1 + random.int(2)]),
         ),
       }

@@ -1,5 +1,8 @@
+import { readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { contextOf, type RindleContext } from '../../src/context.ts'
 import { silentLogger as silent } from '../../src/adapters/telemetry/logger.ts'
+import type { Query } from '../judge.ts'
 import { judgeInvariants, judgeQuiet, judgeStores } from '../judge/end.ts'
 import { openCrashApp } from './app.ts'
 import type { Ground } from './ground.ts'
@@ -14,24 +17,45 @@ export interface Witness {
 }
 
 /** What must be so when the last one has died, before anything is forgotten: what was acknowledged is there, and no file is blamed for more than was. */
-export const judgeDusk = async (ground: Ground, { acknowledged, dead, breach }: Witness): Promise<readonly string[]> => {
+export const judgeDusk = async (ground: Ground, { acknowledged, dead, breach }: Witness): Promise<void> => {
   const forgotten = await ground.database.query(unknownOf, [[...acknowledged]])
   for (const { id } of forgotten) breach(`${String(id)} was acknowledged, and there is no trace of it`)
-  const lost = await lostOf(ground.database.query, null)
-  for (const one of lost.filter((file) => !isTrulyLost(file, dead)))
-    breach(`${one.id} is held back because workers were lost over it, who were ${one.workers.join(', ')} and did not all die`)
+  await judgeLost(ground, { dead, breach })
   await withContext(ground, (ctx) => judgeInvariants(ctx, breach, { storage: false }))
-  return lost.map(({ id }) => id)
 }
 
-/** What must be so when everything has come to rest. */
-export const judgeRest = async (ground: Ground, breach: (text: string) => void): Promise<void> => {
-  const { database, adapter } = ground
+/** Only a file over which so many workers did die is held back for it. */
+const judgeLost = async ({ database }: Ground, { dead, breach }: Pick<Witness, 'dead' | 'breach'>): Promise<number> => {
+  const lost = await lostOf(database.query, null)
+  for (const { id, workers } of lost.filter((one) => !isTrulyLost(one, dead)))
+    breach(`${id} is held back for workers that were lost over it, but too few of them died: ${workers.join(', ')}`)
+  return lost.length
+}
+
+/** What must be so when everything has come to rest. @returns how many files are held back for workers that were lost over them. */
+export const judgeRest = async (ground: Ground, { dead, breach }: Pick<Witness, 'dead' | 'breach'>): Promise<number> => {
+  const { database, adapter, task } = ground
   const remains = { query: database.query, stores: [adapter], breach }
   await judgeStores(remains)
   await withContext(ground, (ctx) => judgeQuiet(ctx, remains))
   for (const { what, id } of await database.query(unfinished)) breach(`${String(what)} ${String(id)} when nothing is owed any more`)
+  if (task.store.kind === 'local') await judgeFolders(database.query, task.store.directory, breach)
+  return judgeLost(ground, { dead, breach })
 }
+
+/** What a PUT that was killed has left lies beside an object of that place, or nowhere. */
+const judgeFolders = async (query: Query, directory: string, breach: (text: string) => void): Promise<void> => {
+  const rows = await query('select key from rindle.media_objects')
+  const places = new Set(rows.map(({ key }) => dirname(String(key))))
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const path = relative(directory, join(entry.parentPath, entry.name))
+    const isKnown = [dirname(path), dirname(dirname(path))].some((place) => places.has(place)) || path.startsWith(strangers)
+    if (entry.isFile() && !isKnown) breach(`${path} lies in the store and belongs to nothing`)
+  }
+}
+
+/** Where scenarios put what nobody of ours knows. */
+const strangers = 'unmanaged/strange'
 
 const withContext = async (ground: Ground, run: (ctx: RindleContext) => Promise<void>): Promise<void> => {
   const rindle = openCrashApp(ground.task, ground.time, null, silent)

@@ -11,6 +11,22 @@ export const coreSabotages: readonly Sabotage[] = [
     red: { test: 'src/core/trouble.test.ts' },
   },
   {
+    name: 'moment-is-for-good',
+    means: 'a store that was away for a moment is one that nobody need ask again',
+    file: 'src/core/errors.ts',
+    find: '    503,\n    true,\n    (d) => `The storage ${d.store} failed to ${d.operation}; try again.`,',
+    replace: '    503,\n    false,\n    (d) => `The storage ${d.store} failed to ${d.operation}; try again.`,',
+    red: { proof: 'nth' },
+  },
+  {
+    name: 'late-writes-come-soon',
+    means: 'a write that lands half an hour after it was given up is an object that nobody looks for',
+    file: 'src/core/patience.ts',
+    find: 'export const writeWatchSeconds = 3_600 + longestLeaseSeconds',
+    replace: 'export const writeWatchSeconds = 30',
+    red: { proof: 'everything' },
+  },
+  {
     name: 'lost-leases-are-not-counted',
     means: 'a file that takes its worker with it does so for ever',
     file: 'src/core/trouble.ts',
