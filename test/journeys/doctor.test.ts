@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test'
 import { createJail } from '../../src/adapters/processing/jail.ts'
 import { local } from '../../src/adapters/storage/local.ts'
 import { memory } from '../../src/adapters/storage/memory.ts'
+import { s3 } from '../../src/adapters/storage/s3.ts'
 import { silentLogger } from '../../src/adapters/telemetry/logger.ts'
 import type { Jail, JailReport } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
@@ -350,6 +351,29 @@ describe('doctor without a database', () => {
     assert.ok(!findings.some(({ check }) => check === 'schema' || check === 'gate'))
     assert.ok(!JSON.stringify(findings).includes('hunter2'))
     await rindle.close()
+  })
+
+  it('says why a store does not answer, and no address', async () => {
+    const storage = s3({
+      bucket: 'b',
+      endpoint: 'http://127.0.0.1:1',
+      region: 'r',
+      credentials: { accessKeyId: 'a', secretAccessKey: 'hunter2' },
+    })
+    const rindle = createTestRindle(
+      {
+        profiles: { photo: defineProfile({ storage, allowMime: ['image/png'], maxBytes: 1_000 }) },
+        database: 'postgres://nobody@127.0.0.1:1/nothing',
+        secrets: [secret],
+        baseUrl: 'https://app.test/media',
+      },
+      { jail: jailWith({}) },
+    )
+    const { findings } = await rindle.doctor()
+    await rindle.close()
+    const [store] = findings.filter(({ check }) => check === 'stores')
+    assert.match(store?.found ?? '', /^The storage s3:files failed to head; try again\. What is known: nothing listens at the host/)
+    assert.doesNotMatch(JSON.stringify(findings), /hunter2|127\.0\.0\.1/)
   })
 
   it('tries the real decoders of this machine, and says of a wall that is missing how to build it', async () => {

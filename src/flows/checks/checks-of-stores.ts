@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { type Check, fine, problem, type Saying } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
+import { silenceOf } from '../../core/silence.ts'
 import { listObjectsToLookFor, type LookedFor } from '../../database/queries/diagnosis.ts'
 import { isStillPresent } from '../../database/queries/invariants-of-storage.ts'
 
@@ -28,12 +29,12 @@ export const checksOfStores: readonly Check<RindleContext>[] = [
 
 const headOf = (store: Store, key: string) => store.head(key, { signal: AbortSignal.timeout(headWithinMs) })
 
-const unanswered = (store: Store, err: unknown): Saying =>
-  problem(
-    isRindleError(err) ? err.message : `It did not answer within ${headWithinMs / 1000} s.`,
-    'Look whether its address, credentials, bucket and rights are those of docs/guides/storage.md.',
-    store.id,
-  )
+const unanswered = (store: Store, err: unknown): Saying => {
+  const why = silenceOf(err)
+  const found = isRindleError(err) ? err.message : `It did not answer within ${headWithinMs / 1000} s.`
+  const cure = 'Look whether its address, credentials, bucket and rights are those of docs/guides/storage.md.'
+  return problem(why === null ? found : `${found} What is known: ${why}.`, cure, store.id)
+}
 
 const lookAtStore = async (store: Store, key: string): Promise<Saying> => {
   try {
@@ -68,10 +69,11 @@ const sayingOf = ({ id }: Store, known: readonly LookedFor[], missing: readonly 
   const [first] = missing
   if (!first)
     return fine(
-      known.length === 1 ? 'The one object that was looked for is there.' : `${known.length} objects were looked for and are there.`,
+      known.length === 1 ? 'The object that was looked for is there.' : `${known.length} objects were looked for and are there.`,
       id,
     )
-  const which = `${first.role === 'original' ? 'the original' : 'a file'} of ${first.assetId === null ? 'the app’s own' : `asset ${first.assetId}`}, stored at ${first.at.toISOString()}`
+  const { assetId, role, at } = first
+  const which = `${assetId === null ? 'an object of the app’s own' : `the ${role} of asset ${assetId}`}, stored at ${at.toISOString()}`
   if (missing.length === known.length)
     return problem(
       `It answers and holds none of the ${known.length} objects that were looked for, whole; the newest is ${which}.`,
