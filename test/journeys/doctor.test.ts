@@ -355,7 +355,7 @@ describe('doctor without a database', () => {
 
   it('says why a store does not answer, and no address', async () => {
     const storage = s3({
-      bucket: 'b',
+      bucket: 'files',
       endpoint: 'http://127.0.0.1:1',
       region: 'r',
       credentials: { accessKeyId: 'a', secretAccessKey: 'hunter2' },
