@@ -19,6 +19,15 @@ export const flowsSabotages: readonly Sabotage[] = [
     red: { test: 'src/flows/gate/seal.test.ts', title: 'tells every store which bytes and which version were meant' },
   },
   {
+    name: 'sealed-once-more',
+    means: 'a copy whose answer was lost is made again under its key, over what somebody may be reading',
+    file: 'src/flows/gate/seal.ts',
+    find: '  const copied = await store.copy(source.key, sealed.key, { ...pinned, ...(byteSize ? { sizeBytes: byteSize } : {}), signal })\n',
+    replace:
+      '  const copy = () => store.copy(source.key, sealed.key, { ...pinned, ...(byteSize ? { sizeBytes: byteSize } : {}), signal })\n  const copied = await copy().catch(copy)\n',
+    red: { proof: 'everything' },
+  },
+  {
     name: 'seal-looks-once',
     means: 'a store that ignores conditions is believed',
     file: 'src/flows/gate/seal.ts',
@@ -94,6 +103,23 @@ export const flowsSabotages: readonly Sabotage[] = [
     red: { test: 'test/journeys/promote-faults.test.ts', title: 'makes again, later, a variant that storage would not take' },
   },
   {
+    name: 'variant-once-more',
+    means: 'a variant whose answer was lost is put again under its key, and so is a sealed copy, over what may be served by then',
+    file: 'src/flows/steps/put-variants.ts',
+    find: 'await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })\n',
+    replace:
+      'await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal }).catch(async () => ctx.stores.at(store).put(object.key, (await openSource(made.path, { plain: true })).body, { contentType, sizeBytes: byteSize, signal }))\n',
+    also: [
+      {
+        file: 'src/flows/gate/seal.ts',
+        find: '  const copied = await store.copy(source.key, sealed.key, { ...pinned, ...(byteSize ? { sizeBytes: byteSize } : {}), signal })\n',
+        replace:
+          '  const copy = () => store.copy(source.key, sealed.key, { ...pinned, ...(byteSize ? { sizeBytes: byteSize } : {}), signal })\n  const copied = await copy().catch(copy)\n',
+      },
+    ],
+    red: { proof: 'nth' },
+  },
+  {
     name: 'link-is-stored',
     means: 'a decoder leaves a link in the place of a variant, and a file of the worker is served',
     file: 'src/flows/steps/put-variants.ts',
@@ -139,6 +165,14 @@ export const flowsSabotages: readonly Sabotage[] = [
     find: 'Math.min(longestDelaySeconds, Math.max(firstDelaySeconds, passed))',
     replace: 'Math.max(firstDelaySeconds, passed)',
     red: { test: 'test/journeys/delete.test.ts', title: 'asks a storage that fails again, less and less often, and loses nothing' },
+  },
+  {
+    name: 'purged-row-is-never-left-alone',
+    means: 'a worker comes every minute for each purged file until a late write to it has become impossible, a day long',
+    file: 'src/flows/assets/purge-asset.ts',
+    find: 'nextDueAt && nextDueAt > soonest ? nextDueAt : soonest',
+    replace: 'nextDueAt ? soonest : soonest',
+    red: { proof: 'model' },
   },
   {
     name: 'purged-while-it-is-attached',
