@@ -81,12 +81,12 @@ export const createWitness = ({ query, breach }: WitnessOptions): Witness => {
       return rindle
     },
     delivered: (url, bytes) => urls.delivered(url, createHash('sha256').update(bytes).digest('hex')),
-    landing: storage.landing,
+    landing: (key) => storage.landing('something lands at', key),
     landings: (hook) => (call) =>
-      call.operation === 'send' && bringsAll(call) ? storage.landing(call.key).then(() => hook(call)) : hook(call),
+      call.operation === 'send' && bringsAll(call) ? storage.landing('a client writes to', call.key).then(() => hook(call)) : hook(call),
     async land(late) {
       const has = late.land()
-      if (has && bringsAll(late.call)) await storage.landing(late.call.key)
+      if (has && bringsAll(late.call)) await storage.landing(`a late ${late.call.operation} lands at`, late.call.key)
       return has
     },
     ended: wishes.ended,

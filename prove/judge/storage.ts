@@ -9,7 +9,8 @@ interface Options extends WitnessOptions {
 
 export interface StorageWitness {
   wrap(adapter: StorageAdapter): StorageAdapter
-  landing(key: string): Promise<void>
+  /** `how` begins the sentence in which a breach is told. */
+  landing(how: string, key: string): Promise<void>
   calls(): number
   forget(): void
 }
@@ -99,7 +100,7 @@ export const createStorageWitness = ({ query, breach, read }: Options): StorageW
   }
   return {
     wrap,
-    landing: (key) => landing('something lands at', key),
+    landing,
     calls: () => calls,
     forget() {
       written.clear()

@@ -12,10 +12,17 @@ export const coreSabotages: readonly Sabotage[] = [
   },
   {
     name: 'moment-is-for-good',
-    means: 'a store that was away for a moment is one that nobody need ask again',
+    means: 'a store or a database that was away for a moment is one that nobody need ask again',
     file: 'src/core/errors.ts',
     find: '    503,\n    true,\n    (d) => `The storage ${d.store} failed to ${d.operation}; try again.`,',
     replace: '    503,\n    false,\n    (d) => `The storage ${d.store} failed to ${d.operation}; try again.`,',
+    also: [
+      {
+        file: 'src/core/errors.ts',
+        find: 'database_unavailable: spec<{ operation: string }>(503, true,',
+        replace: 'database_unavailable: spec<{ operation: string }>(503, false,',
+      },
+    ],
     red: { proof: 'nth' },
   },
   {
