@@ -113,6 +113,7 @@ const run = async (proof: ProofContext) => {
     await judgeEffects(database, fleet, breach.say)
     await judgeAll(last.ctx, court, { witness, attached: board.attached })
     await last.kill()
+    judgeTrouble(proof, { ...asked, emptied, zombies: slept }, breach.say)
     const kinds = Object.groupBy(fleet.files.values(), (kind) => kind)
     const bad = { deadly: kinds.deadly?.length ?? 0, refused: kinds.refused?.length ?? 0 }
     return {
