@@ -142,6 +142,14 @@ export const databaseSabotages: readonly Sabotage[] = [
     red: { proof: 'model' },
   },
   {
+    name: 'woken-row-waits-a-day',
+    means: 'a row whose job is lost a second time is not looked at before tomorrow',
+    file: 'src/database/queries/due-rows.ts',
+    find: 'update rindle.${sql.id(table)} t set due_at = ${secondsAfter(at, wakeUpSeconds)}::timestamptz',
+    replace: 'update rindle.${sql.id(table)} t set due_at = ${secondsAfter(at, 86_400)}::timestamptz',
+    red: { proof: 'jobs' },
+  },
+  {
     name: 'attach-takes-no-lock',
     means: 'an asset is purged between the look at it and the attachment',
     file: 'src/database/queries/attachments.ts',

@@ -175,6 +175,14 @@ export const flowsSabotages: readonly Sabotage[] = [
     red: { proof: 'model' },
   },
   {
+    name: 'released-row-is-forgotten',
+    means: 'a file that lost its slot stays for ever when the queue loses the job that looks whether it may go',
+    file: 'src/flows/ops/sweep.ts',
+    find: "attachments.filter(({ standing }) => standing === 'released')",
+    replace: "attachments.filter(({ standing }) => standing === 'pending')",
+    red: { proof: 'jobs' },
+  },
+  {
     name: 'purged-while-it-is-attached',
     means: 'the look at what was let go takes what another slot still shows',
     file: 'src/flows/assets/purge-asset.ts',
