@@ -11,20 +11,27 @@ import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, ProofSize } from './harness.ts'
 
 /** What is not done by then is a breach. The rest of the time is for coming to rest. */
-const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 170, full: 720 }
+const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 170, full: 640 }
 /** A lane comes to rest after so many deaths, so that whose they were can still be told. */
 const deathsABatch = 250
-const times = { server: { ci: 1, tenth: 3, full: 30 }, jail: { ci: 0, tenth: 1, full: 5 } } as const
+const leastSecondsOfABatch = 10
+const times = {
+  server: { ci: 1, tenth: 3, full: 30 },
+  jail: { ci: 0, tenth: 1, full: 5 },
+  seldom: { ci: 0, tenth: 0, full: 1 },
+} as const
 const outageSeconds = 15
-const seldomTimes = { ci: 0, tenth: 0, full: 1 } as const
 
 /** So much faster than the machine's go the clocks of those that are killed. */
 const factor = 40
 
 /**
  * Processes of an app and its workers are killed by SIGKILL at every point at which something outside of them has just changed, or is about to,
- * while people play all scenarios and time runs forty times as fast; then PostgreSQL is killed itself, while they live on. What each leaves
- * behind is taken up by whoever follows.
+ * while people play all scenarios and time runs forty times as fast; and PostgreSQL is killed itself, while they live on. What each leaves behind
+ * is taken up by whoever follows. A process dies with several files at different points: a hit is one of those, and its death is one for each.
+ *
+ * Who plays is killed as well, so that only some playings come to their end: those in the evening of a day at the latest, when nobody begins
+ * anything and time goes on from one thing that is due to the next. Each of these has to end as it promises, and every scenario once.
  *
  * `kills` shows what this does not: how soon work is taken over by the real clock, that no decoder outlives its worker, and an app on an embedded
  * database with its worker inside.
@@ -35,12 +42,12 @@ export const crash: Proof = {
     'an app, its workers and PostgreSQL that are killed at any point of what they do leave nothing lost, nothing twice and nothing lying about',
   unit: 'deaths at every point',
   amount: { ci: 1, full: 10 },
-  shows: { killed: 'kills', points: 'points', serverKills: 'kills of PostgreSQL' },
+  shows: { killed: 'hits', points: 'points', deaths: 'processes killed', serverKills: 'kills of PostgreSQL' },
   run: (proof) =>
     withOneServer(async () => {
       const { size, amount } = proof
       const tally = createTally(size === 'ci' ? pointsInCi : [...storeOf.keys()], (point) =>
-        seldom.has(point) ? seldomTimes[size] : amount,
+        seldom.has(point) ? times.seldom[size] : amount,
       )
       const decoded = createTally(pointsOfJail, () => times.jail[size])
       const cacheFolder = join(proof.folder, 'compiled')
@@ -66,25 +73,29 @@ export const crash: Proof = {
       for (const [point, count] of decoded.missing())
         proof.breach(`${count} of ${times.jail[size]} kills with a real decoder at "${point}"`)
       const all = [tally, decoded, outages.tally]
-      const counted = (count: (one: Tally) => number): number => all.reduce((sum, one) => sum + count(one), 0)
-      const figures = {
-        killed: sumOf(tally.hits),
-        points: tally.hits.size,
-        seldomHit: [...seldom].filter((point) => tally.hits.has(point)).length,
-        serverKills,
-        decoding: sumOf(decoded.hits),
-        deaths: counted(({ other }) => other.all.get('deaths') ?? 0),
-        played: counted(({ ended }) => ended.sum()),
-        cut: counted(({ begun, ended }) => begun.sum() - ended.sum()),
-        heldBack: counted(({ other }) => other.all.get('heldBack') ?? 0),
-        forgiven: counted(({ other }) => other.all.get('forgiven') ?? 0),
-      }
+      const figures = { ...figuresOf(tally, all), serverKills, decoding: sumOf(decoded.hits) }
       judgePlayings(proof, tally, figures)
       return { runs: amount, figures }
     }),
 }
 
 const sumOf = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, count) => sum + count, 0)
+
+/** Of the points from the first of the tallies, of everything else from all. */
+const figuresOf = (tally: Tally, all: readonly Tally[]) => {
+  const sum = (count: (one: Tally) => number): number => all.reduce((total, one) => total + count(one), 0)
+  const others = (name: string): number => sum(({ other }) => other.all.get(name) ?? 0)
+  return {
+    killed: sumOf(tally.hits),
+    points: tally.hits.size,
+    seldomHit: [...seldom].filter((point) => tally.hits.has(point)).length,
+    deaths: others('deaths'),
+    played: sum(({ ended }) => ended.sum()),
+    cut: sum(({ begun, ended }) => begun.sum() - ended.sum()),
+    heldBack: others('heldBack'),
+    forgiven: others('forgiven'),
+  }
+}
 
 /** Waits for all, so that each closes what it opened. */
 const allOf = async (works: readonly Promise<void>[]): Promise<void> => {
@@ -98,7 +109,7 @@ const killIn = async (options: LaneOptions): Promise<void> => {
   const lane = await openLane(options)
   try {
     do await lane.batch(deathsABatch, leftMs())
-    while (tally.isWanting(store) && leftMs() > 0 && !proof.signal.aborted)
+    while (tally.isWanting(store) && leftMs() > leastSecondsOfABatch * 1000 && !proof.signal.aborted)
   } finally {
     await lane.close()
   }

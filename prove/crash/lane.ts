@@ -127,9 +127,10 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     acknowledged.clear()
     took()
     if (!server) posts.worker.arm(armsOf('worker'))
-    for (const text of await night(ground, calm, nightMs[proof.size])) breach(`after a night without any death there is still ${text}`)
+    const left = await night(ground, calm, nightMs[proof.size])
+    for (const text of left) breach(`after a night without any death there is still ${text}`)
     took()
-    heldBack = await judgeRest(ground, { dead, breach })
+    if (left.length === 0) heldBack = await judgeRest(ground, { dead, breach })
     nights += 1
     proof.note(`${name}: day ${nights}, ${dead.size - before} died, ${took().join(' + ')} s`)
   }

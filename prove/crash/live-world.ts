@@ -75,10 +75,12 @@ export const openStreet = ({ task, rindle, ctx, handler, ports, another, told: t
 
   const transaction = async <T>(end: 'commit' | 'rollback', run: (tx: object) => Promise<T>): Promise<T> => {
     const tx = await pool.connect()
+    tx.on('error', unheard)
     try {
       await tx.query('begin')
       const result = await run(tx)
       await ports.touch(`${end} of the app's own`, () => tx.query(end))
+      tx.off('error', unheard)
       tx.release()
       return result
     } catch (err) {
@@ -217,6 +219,9 @@ const createWaits = () => {
 /** Null where there is none. */
 export const earliest = (times: readonly (number | null)[]): number | null =>
   times.reduce((one, other) => (one === null ? other : Math.min(one, other ?? one)), null)
+
+/** The next statement says the same. */
+const unheard = (): void => undefined
 
 /** What the driver says of a server that went away in the app's own transaction. */
 const isOfServer = (err: unknown): boolean => err instanceof Error && !isRindleError(err) && !(err instanceof TypeError)
