@@ -8,7 +8,7 @@ import {
   type BucketHonours,
   createMemoryBucket,
   type Landing,
-  type LateCall,
+  type LandingHook,
   type MemoryBucket,
 } from '../../src/testing/memory-bucket.ts'
 import { createPlainJail, killedDecoder } from '../../test/journeys/fixtures/plain-jail.ts'
@@ -51,17 +51,25 @@ const latestCallSeconds = 3_300
 
 export const openUnreliablePorts = ({ time, random, faults, witness }: UnreliablePortsOptions): UnreliablePorts => {
   const counts = { storageFaults: 0, landedLate: 0, refusedLate: 0 }
-  const dueAt = new Map<LateCall, number>()
+  /** Counted from when a call was made: time may jump before it is seen among the late ones. */
+  const dueAt = new Map<BucketCall, number>()
   let isCalm = false
 
-  const luck = ({ operation }: BucketCall): Landing => {
-    if (isCalm || !random.chance(operation === 'send' ? faults * 1.5 : faults)) return 'now'
+  const luck = (call: BucketCall, madeAt: number): Landing => {
+    const isSent = call.operation === 'send'
+    if (isCalm || !random.chance(isSent ? faults * 1.5 : faults)) return 'now'
     counts.storageFaults += 1
-    return random.pick(['late', 'late', 'unseen', 'never'])
+    const landing = random.pick(['late', 'late', 'unseen', 'never'] as const)
+    if (landing === 'late') dueAt.set(call, madeAt + (isSent ? latestSendSeconds : latestCallSeconds) * random.next())
+    return landing
+  }
+  const landing: LandingHook = (call) => {
+    const madeAt = time.seconds()
+    return witness.landings(() => luck(call, madeAt))(call)
   }
   const bucket = (name: string, honours: Partial<BucketHonours>): MemoryBucket =>
     createMemoryBucket({
-      ...{ name, honours, landing: witness.landings(luck) },
+      ...{ name, honours, landing },
       clock: { now: time.now },
       limits: { minPartBytes: 64, maxPartBytes: 4096, maxParts: 100 },
     })
@@ -79,12 +87,9 @@ export const openUnreliablePorts = ({ time, random, faults, witness }: Unreliabl
   const landDue = async (): Promise<void> => {
     for (const { late } of Object.values(buckets))
       for (const one of [...late]) {
-        const latest = one.call.operation === 'send' ? latestSendSeconds : latestCallSeconds
-        const at = dueAt.get(one) ?? time.seconds() + latest * random.next()
-        dueAt.set(one, at)
-        if (at > time.seconds()) continue
+        if ((dueAt.get(one.call) ?? 0) > time.seconds()) continue
         counts[(await witness.land(one)) ? 'landedLate' : 'refusedLate'] += 1
-        dueAt.delete(one)
+        dueAt.delete(one.call)
       }
   }
   return {
