@@ -1,10 +1,12 @@
-import { withOneServer } from './database.ts'
+import { join } from 'node:path'
+import { hasPostgres } from '../test/services/postgres.ts'
+import { engineNamed, withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { runScenario } from './nth/run.ts'
 import { noting, spoken, striking, type Way } from './nth/ways.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { scenarios } from './scenarios/table.ts'
-import type { Testbed } from './scenarios/testbed.ts'
+import { openTestbed, type Testbed } from './scenarios/testbed.ts'
 import { openTestbeds, share } from './scenarios/testbeds.ts'
 
 /** One run: a scenario, and what goes wrong in it. */
@@ -12,6 +14,9 @@ interface Task {
   readonly scenario: Scenario
   readonly way: Way
 }
+
+/** One of so many runs is on PGlite, beside those on the server; none in `ci`, where it takes longer to open than all the rest. */
+const oneEmbeddedOf = 40
 
 /** Of a hundred chosen faults so many have to meet a call: work in the background does not come in the same order twice. */
 const leastStruck = 0.95
@@ -72,7 +77,7 @@ const tryAll = async (
 ): Promise<Readonly<Record<string, number>>> => {
   const figures: Record<string, number> = { unstruck: 0 }
   let done = 0
-  await share(testbeds, tasks, context.signal, async (testbed, { scenario, way }) => {
+  const run = async (testbed: Testbed, { scenario, way }: Task): Promise<boolean> => {
     const struck = striking(way, testbed.clock)
     const replay = `${scenario.name} ${spoken(way)} --seed ${context.seed}`
     const breach = (text: string) => context.breach(`${text}\n    again: node --conditions=rindle-source prove/nth/replay.ts ${replay}`)
@@ -82,6 +87,18 @@ const tryAll = async (
     done += 1
     if (done % 500 === 0) context.note(`${done} of ${tasks.length}`)
     return ended
-  })
-  return figures
+  }
+  const isEmbedded = (index: number): boolean => context.size !== 'ci' && hasPostgres() && index % oneEmbeddedOf === 0
+  const embedded = tasks.filter((_, index) => isEmbedded(index))
+  const others = tasks.filter((_, index) => !isEmbedded(index))
+  await Promise.all([
+    share(testbeds, others, context.signal, run),
+    embedded.length > 0 && onPglite(context, (testbed) => share([testbed], embedded, context.signal, run)),
+  ])
+  return { ...figures, onPglite: embedded.length }
+}
+
+const onPglite = async ({ folder }: ProofContext, run: (testbed: Testbed) => Promise<void>): Promise<void> => {
+  const testbed = await openTestbed({ engine: engineNamed('pglite'), folder: join(folder, 'pglite') })
+  await run(testbed)
 }
