@@ -19,6 +19,8 @@ export interface AssetsTable {
   profile: string
   state: State<AssetState>
   previous_state: FormerState<AssetState>
+  /** False once it is doomed: part of a key, so that who shares the row and who dooms it meet. */
+  alive: Generated<boolean>
   revision: Generated<number>
   fence: Generated<number>
   due_at: Time | null

@@ -26,6 +26,7 @@ const wholeRow = {
   profile: 'p',
   state: 'validating',
   previous_state: null,
+  alive: true,
   revision: 0,
   fence: 0,
   due_at: noon,

@@ -188,6 +188,27 @@ for (const engine of engines) {
         assert.equal(await stage.stateOf(id), 'ready')
       })
 
+      it('is seen by whoever looks at an older view, though it came from a transaction that had held the asset with others', async () => {
+        const id = await stage.make('ready')
+        const bertha = { type: 'User', id: 8 }
+        await stage.inTheirTransaction('rollback', async (late) => {
+          await late.query('set transaction isolation level repeatable read')
+          await late.query('select 1 from rindle.media_assets')
+          // A worker's move, so that the late one begins at a version before it.
+          await stage.database.query('update rindle.media_assets set metadata = metadata where id = $1', [id])
+          await stage.inTheirTransaction('commit', async (going) => {
+            await stage.inTheirTransaction('rollback', async (other) => {
+              await attach(stage.ctx, id, bertha, 'avatar', { tx: other })
+              await attach(stage.ctx, id, anna, 'avatar', { tx: going })
+            })
+            await detach(stage.ctx, anna, 'avatar', { tx: going })
+            await purge(stage.ctx, id, { tx: going })
+          })
+          await assert.rejects(attach(stage.ctx, id, bertha, 'avatar', { tx: late }), refused('transaction_conflict'))
+        })
+        assert.equal(await stage.stateOf(id), 'deleted')
+      })
+
       it('and attaching never both succeed, in 500 races', { timeout: 120_000 }, async () => {
         let attached = 0
         for (let round = 0; round < 125; round++) {

@@ -1,4 +1,5 @@
 import { spine } from './0001-spine.ts'
+import { alive } from './0002-alive.ts'
 
 interface Migration {
   readonly number: number
@@ -7,6 +8,9 @@ interface Migration {
 }
 
 /** Forward only, in this order. A migration that has landed is never edited. */
-export const migrations: readonly Migration[] = [{ number: 1, name: 'spine', sql: spine }]
+export const migrations: readonly Migration[] = [
+  { number: 1, name: 'spine', sql: spine },
+  { number: 2, name: 'alive', sql: alive },
+]
 
 export const latestVersion: number = Math.max(...migrations.map(({ number }) => number))

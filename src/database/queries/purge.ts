@@ -97,7 +97,7 @@ export async function doomAsset(tx: Queryable, ctx: Recorder, assetId: string, {
   const from = sql`"asset" a`
   const steps = [
     moved('asset', assetMachine, ['doom'], {
-      set: { fence: sql`t.fence + 1`, object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },
+      set: { alive: false, fence: sql`t.fence + 1`, object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },
       where: sql`t.id = ${assetId}::uuid`,
     }),
     moved('session', uploadSessionMachine, ['abort'], {

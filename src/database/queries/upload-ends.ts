@@ -74,7 +74,7 @@ export async function endUpload(
   const overdue = how === 'expire' ? sql`and t.due_at <= ${at}::timestamptz` : sql``
   const steps = [
     moved('asset', assetMachine, ['doom'], {
-      set: { due_at: residue },
+      set: { alive: false, due_at: residue },
       from: sql`rindle.media_upload_sessions s`,
       where: sql`s.id = ${sessionId}::uuid and s.asset_id = t.id and t.state = 'staged'`,
     }),
