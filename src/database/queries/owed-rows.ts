@@ -34,7 +34,7 @@ export async function listOwedRows(db: Queryable, { at, limit }: { readonly at: 
     select 'attachment', t.id, t.standing, t.due_at
       from rindle.media_attachments t
      where t.due_at is not null
-       and (${isDue} or not exists (select from rindle.media_assets a
+       and (${isDue} or t.standing <> 'released' or not exists (select from rindle.media_assets a
                                      where a.id = t.asset_id and a.state = 'quarantined' and a.object_id is not null))
      order by 4, 2
      limit ${limit}::int`.execute(db)
