@@ -10,6 +10,8 @@ export interface Host {
   readonly workerName: string
   /** How much may still be written below a folder, by the file system that it is on; Infinity where that does not say. */
   readonly freeBytes: (folder: string) => number
+  /** Where processes are frozen or ended between requests, so that nothing that takes minutes comes to an end there; null elsewhere. */
+  readonly ephemeral: string | null
 }
 
 export const readHost = (): Host =>
@@ -17,7 +19,14 @@ export const readHost = (): Host =>
     scratchFolder: resolve(process.env['RINDLE_SCRATCH'] || tmpdir()),
     workerName: `${hostname()}:${process.pid}`,
     freeBytes: freeBytesOf,
+    ephemeral: ephemeralHosts.find(([, names]) => names.some((name) => process.env[name]))?.[0] ?? null,
   })
+
+/** Each by what it puts into the environment. */
+const ephemeralHosts: readonly (readonly [name: string, variables: readonly string[]])[] = [
+  ['AWS Lambda', ['LAMBDA_TASK_ROOT', 'AWS_LAMBDA_FUNCTION_NAME']],
+  ['Vercel', ['VERCEL', 'VERCEL_ENV', 'NOW_REGION']],
+]
 
 /** Up to this size a trip to the thread pool takes longer than what is done with the file. */
 export const smallFileBytes = 256 * 1024

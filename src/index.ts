@@ -1,3 +1,19 @@
+export {
+  audio,
+  type AudioOptions,
+  type AudioPreset,
+  poster,
+  type PosterOptions,
+  preview,
+  type PreviewOptions,
+  strip,
+  type StripOptions,
+  video,
+  type VideoOptions,
+  type VideoPreset,
+  waveform,
+  type WaveformOptions,
+} from './core/av-recipes.ts'
 export type { Asset, AssetKind, AssetState, Owner, Problem } from './core/asset.ts'
 export type { Attachment, Previous, Variants } from './core/attachment.ts'
 export type { Diagnosis, Finding, Level } from './core/diagnosis.ts'
@@ -14,10 +30,24 @@ export type { Logger } from './core/ports/logger.ts'
 export type { Processor } from './core/ports/processor.ts'
 export type { Scanner, ScanResult } from './core/ports/scanner.ts'
 export type { SignedRequest, StorageAdapter, StorageCapability } from './core/ports/storage.ts'
+export { type ScrubbedWebVariants, web, type WebVariants } from './core/presets.ts'
 export type { Profile } from './core/profile.ts'
 export { defineProfile } from './core/profile-definition.ts'
 export type { ProfileOptions } from './core/profile-options.ts'
-export type { ImageFormat, ImageMode, ImageRecipe, Recipe } from './core/recipe.ts'
+export type {
+  AudioFormat,
+  AudioRecipe,
+  ImageFormat,
+  ImageMode,
+  ImageRecipe,
+  Loudness,
+  PosterRecipe,
+  PreviewRecipe,
+  Recipe,
+  StripRecipe,
+  VideoRecipe,
+  WaveformRecipe,
+} from './core/recipe.ts'
 export type { SignedUpload, UploadSession, UploadSessionState, VerifiedUpload } from './core/upload-session.ts'
 export type { Variant, VariantState } from './core/variant.ts'
 export type { GivenDatabase } from './database/open.ts'

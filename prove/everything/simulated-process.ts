@@ -122,7 +122,7 @@ export const startSimulatedProcess = async (options: SimulatedProcessOptions): P
     overrides: {
       clock,
       databaseClock: time.database,
-      host: { scratchFolder: options.scratchFolder, workerName: name, freeBytes: () => Infinity },
+      host: { scratchFolder: options.scratchFolder, workerName: name, freeBytes: () => Infinity, ephemeral: null },
       jail: { ...options.jail, visit: (visit) => step(() => options.jail.visit(visit)) },
       carrier: (given) => steppedCarrier((carrier = given), step, awake),
       queue: (queue) => unreliableQueue(queue, options.deliveries),

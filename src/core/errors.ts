@@ -457,6 +457,18 @@ export const errorCatalog = {
     (d) => `The app's ${d.part} ${d.name} failed (${d.problem}); the file is taken up again later.`,
   ),
   variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
+  host_ephemeral: spec<{ host: string }>(
+    503,
+    true,
+    (d) =>
+      `Films and sound are not encoded on ${d.host}, where a process does not live long enough: run \`npx rindle work\` on a machine or in a container that stays.`,
+  ),
+  source_broken: spec<{ variant: string; atSeconds: number }>(
+    422,
+    false,
+    (d) =>
+      `The variant ${d.variant} could not be made: the file is damaged after about ${d.atSeconds} s. Save it again and upload it once more.`,
+  ),
   decoder_killed: spec<{ reason: string }>(
     422,
     false,

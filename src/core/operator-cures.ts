@@ -33,6 +33,8 @@ export const operatorCures: Readonly<Record<string, string>> = {
   jail_incomplete: `Build the walls that \`jail\` of \`rindle doctor\` misses. ${byItself}`,
   app_code_failed: `Repair the app’s analyzer or processor. ${byItself}`,
   variant_failed: 'The original is served; look at the recipe of the variant, and have the file uploaded anew if it is damaged.',
+  host_ephemeral: `Run \`rindle work\` on a machine or in a container that stays. ${byItself}`,
+  source_broken: 'The original is served as it came, and what was made of its beginning is not; have it uploaded anew from an intact copy.',
   decoder_killed:
     'Look at the log of the worker and at the kernel’s for want of memory or time: if the machine was to blame, give it more and have the file uploaded anew. It cannot be released.',
   decoder_unavailable: `Look at \`decoders\` and \`jail\` of \`rindle doctor\`. ${byItself}`,

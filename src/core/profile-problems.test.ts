@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { memoryLike } from '../../test/services/storage-shape.ts'
+import { poster, video } from './av-recipes.ts'
 import { image } from './image-recipe.ts'
 import { problemsOfProfile } from './profile-problems.ts'
 
@@ -46,9 +47,20 @@ describe('the problems of a definition', () => {
     ['a type that is not decoded', { allowMime: ['application/pdf'] }, /kind: 'file'/],
     ['a pattern', { allowMime: ['image/*'] }, /is a pattern/],
     [
-      'variants of audio and video',
-      { allowMime: ['image/png', 'video/mp4', 'audio/x-m4a'], variants: { thumb: image({ width: 1 }) } },
-      /^variants: image\(\) is made from pictures, so thumb cannot be made from video\/mp4, audio\/x-m4a; .*profile of their own/,
+      'images where no picture comes in',
+      { allowMime: ['video/mp4', 'audio/x-m4a'], variants: { thumb: image({ width: 1 }) } },
+      /^variants\.thumb: image\(\) is made from pictures, and allowMime takes none$/,
+    ],
+    ['films made of pictures', { variants: { web: video() } }, /^variants\.web: video\(\) is made from films, and allowMime takes none$/],
+    [
+      'frames of what only sounds',
+      { allowMime: ['audio/mpeg'], variants: { first: poster() } },
+      /^variants\.first: poster\(\) is made from films/,
+    ],
+    [
+      'a recipe that is wrong',
+      { allowMime: ['video/mp4'], variants: { web: video({ crf: 99 }) } },
+      /^variants\.web\.crf must be a whole number/,
     ],
     ['what is no content type', { allowMime: ['png'] }, /is no content type/],
     ['types that are no list', { allowMime: 'image/png' }, /must list/],

@@ -1,7 +1,9 @@
-import { bareExtension, canonicalType, decodableImageTypes, extensionsOf, playableTypes } from './content-type.ts'
+import { problemsOfAvRecipe } from './av-recipes.ts'
+import { bareExtension, canonicalType, decodableImageTypes, extensionsOf, kindOf, playableTypes } from './content-type.ts'
 import { problemsOfImageRecipe } from './image-recipe.ts'
 import { metadataPolicies, stripperOf } from './metadata-policy.ts'
 import type { ProfileOptions } from './profile-options.ts'
+import type { Recipe } from './recipe.ts'
 import { isRecord, isTextList, isWhole } from './shape.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
@@ -103,22 +105,39 @@ const problemsOfVariants = ({ kind, variants, allowMime, processor }: ProfileOpt
   const entries = Object.entries(variants)
   if (kind === 'file' && entries.length > 0)
     return [`variants: a profile with kind: 'file' decodes nothing, so it cannot make ${entries.map(([name]) => name).join(', ')}`]
-  const played = isTextList(allowMime) ? allowMime.filter((type) => playableTypes.has(canonicalType(type))) : []
-  const unmade =
-    kind !== 'file' && entries.length > 0 && played.length > 0 && processor === undefined
-      ? [
-          `variants: image() is made from pictures, so ${entries.map(([name]) => name).join(', ')} cannot be made from ${played.join(', ')}; take audio and video in with a profile of their own, without variants`,
-        ]
-      : []
   const problems = entries.flatMap(([name, recipe]) => {
     const path = `variants.${name}`
     const problems = variantName.test(name)
       ? []
       : [`${path}: names begin with a letter and go on with letters, digits, - and _, at most 63`]
-    if (!isRecord(recipe) || recipe.kind !== 'image') return [...problems, `${path} must be a recipe: image({ … })`]
-    return [...problems, ...problemsOfImageRecipe(recipe, path)]
+    if (!isRecord(recipe) || !Object.hasOwn(sources, recipe.kind))
+      return [...problems, `${path} must be a recipe: image(), video(), audio(), waveform(), poster(), strip() or preview()`]
+    const unmade = processor === undefined && isTextList(allowMime) ? problemsOfSource(recipe, allowMime, path) : []
+    return [...problems, ...unmade, ...(recipe.kind === 'image' ? problemsOfImageRecipe(recipe, path) : problemsOfAvRecipe(recipe, path))]
   })
-  return [...unmade, ...problems]
+  return problems
+}
+
+/** What each recipe is made from, in words, and whether a type may be that. */
+const sources: Readonly<Record<Recipe['kind'], readonly [words: string, isOne: (type: string) => boolean]>> = {
+  image: ['pictures', (type) => decodableImageTypes.has(type) || type === 'image/svg+xml'],
+  ...{ video: ['films', isFilm], poster: ['films', isFilm], strip: ['films', isFilm], preview: ['films', isFilm] },
+  ...{ audio: ['films and sound', isPlayed], waveform: ['films and sound', isPlayed] },
+}
+
+function isPlayed(type: string): boolean {
+  return playableTypes.has(type)
+}
+
+function isFilm(type: string): boolean {
+  return isPlayed(type) && kindOf(type) === 'video'
+}
+
+/** A recipe that nothing the profile takes could ever be made into. */
+const problemsOfSource = ({ kind }: Recipe, allowMime: readonly string[], path: string): string[] => {
+  const [words, isOne] = sources[kind]
+  if (allowMime.length === 0 || allowMime.some((type) => isOne(canonicalType(type)))) return []
+  return [`${path}: ${kind}() is made from ${words}, and allowMime takes none`]
 }
 
 const problemsOfOriginals = ({ kind, originals, svg }: ProfileOptions): string[] => {

@@ -3,6 +3,7 @@ import type { AssetKind, AssetState } from '../core/asset.ts'
 import type { ObjectRole, ObjectState } from '../core/object.ts'
 import type { Pardon } from '../core/quarantine.ts'
 import type { RunState } from '../core/run.ts'
+import type { BuildJob } from '../core/variant-plan.ts'
 import type { UploadSessionState, UploadStrategy } from '../core/upload-session.ts'
 import type { OutputKind, VariantState } from '../core/variant.ts'
 
@@ -53,6 +54,7 @@ export interface VariantsTable {
   asset_id: string
   name: string
   output_kind: OutputKind
+  job: Generated<BuildJob>
   state: State<VariantState>
   previous_state: FormerState<VariantState>
   recipe_digest: Uint8Array
@@ -65,6 +67,13 @@ export interface VariantsTable {
   width: number | null
   height: number | null
   duration_ms: Size | null
+  has_audio_track: boolean | null
+  tile_width: number | null
+  tile_height: number | null
+  tile_columns: number | null
+  tile_rows: number | null
+  tile_count: number | null
+  tile_interval_ms: number | null
   error_code: string | null
   error_detail: string | null
   inserted_at: Time

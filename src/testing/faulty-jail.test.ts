@@ -8,6 +8,7 @@ import { isRindleError, RindleError } from '../core/errors.ts'
 import type { Facts, Jail, MadeVariant, Visit } from '../core/ports/jail.ts'
 import { createSettableClock } from './clock.ts'
 import { faultyJail, type JailFaultKind } from './faulty-jail.ts'
+import { pictureFacts } from '../core/variant-facts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rindle-faulty-jail-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -33,7 +34,16 @@ const openStand = (kind: JailFaultKind) => {
   const made = (name: string): MadeVariant => {
     const path = join(folder, name)
     writeFileSync(path, '0123456789')
-    return { name, ok: true, path, contentType: 'image/webp', extension: 'webp', width: 1, height: 1, byteSize: 10, sha256: '' }
+    return {
+      name,
+      ok: true,
+      path,
+      contentType: 'image/webp',
+      extension: 'webp',
+      ...pictureFacts({ width: 1, height: 1 }),
+      byteSize: 10,
+      sha256: '',
+    }
   }
   const sound: Jail = {
     async visit({ variants }) {

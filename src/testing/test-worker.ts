@@ -168,7 +168,7 @@ const runnerOf = (ctx: RindleContext, done: JobName[], decoders: number): JobRun
       return record.run(given, id, options)
     },
   }))
-  return createJobRunner(ctx, { table, decoders, signal: new AbortController().signal, changed: () => undefined })
+  return createJobRunner(ctx, { table, places: { decoders, encoders: 1 }, signal: new AbortController().signal, changed: () => undefined })
 }
 
 /** Does it once; where it failed, the next call tries again. */

@@ -144,7 +144,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       assert.equal(first.code, 0, first.err)
       assert.deepEqual(
         JSON.parse(first.out).rows.map(({ migration }: { migration: string }) => migration),
-        ['1 spine', '2 alive', 'queue'],
+        ['1 spine', '2 alive', '3 encoded', 'queue'],
       )
       const again = await run(['migrate'], folder)
       assert.equal(again.code, 0)

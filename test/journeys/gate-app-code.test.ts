@@ -262,7 +262,7 @@ for (const engine of engines) {
     it('makes the variants itself, each measured in the jail, at the gate and later', async () => {
       const jobs: string[] = []
       make = async ({ file, variant, recipe, destination }) => {
-        jobs.push(`${variant} ${recipe.width} ${file.contentType} ${file.width}x${file.height}`)
+        jobs.push(`${variant} ${recipe.kind === 'image' ? recipe.width : null} ${file.contentType} ${file.width}x${file.height}`)
         assert.ok(!existsSync(destination))
         await writeFile(destination, plainPicture(variant === 'thumb' ? 20 : 30))
       }

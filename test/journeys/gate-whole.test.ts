@@ -74,7 +74,10 @@ for (const engine of engines) {
             processor: {
               name: 'watermark',
               async process({ file, recipe, destination }) {
-                await writeFile(destination, await output(await new Response(file.stream()).bytes(), recipe.width ?? 1))
+                await writeFile(
+                  destination,
+                  await output(await new Response(file.stream()).bytes(), (recipe.kind === 'image' ? recipe.width : null) ?? 1),
+                )
               },
             },
             variants: { thumb: image({ width: 32 }) },

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Facts, Jail, MadeVariant } from '../../../src/core/ports/jail.ts'
 import type { Sent } from '../setup.ts'
+import { pictureFacts } from '../../../src/core/variant-facts.ts'
 
 /** What is sent under each name. Three of them are of one length. */
 const texts: Readonly<Record<Sent, string>> = {
@@ -51,8 +52,7 @@ export const createPlainJail = (): Jail => ({
       const measured = {
         contentType: 'image/jpeg',
         extension: 'jpg',
-        width: 4,
-        height: 4,
+        ...pictureFacts({ width: 4, height: 4 }),
         byteSize: copy.length,
         sha256: digest('sha256', copy),
       }

@@ -1,7 +1,7 @@
 import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf, playableTypes } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
-import { attendAv } from './av/attend-av.ts'
+import { attendAv, buildAv } from './av/attend-av.ts'
 import { avifType, readableAvif } from './image/avif-still.ts'
 import { decodeOtherFrames, decodeStill } from './image/decode.ts'
 import { framesIn } from './image/frames.ts'
@@ -18,7 +18,7 @@ import { readSvg, svgType } from './image/svg.ts'
 import { announcedBy } from './image/webp.ts'
 
 /** A visit as it travels to the child: all but the signal, which the parent watches, and the reading, which it does. */
-export type VisitRequest = Omit<Visit, 'signal' | 'excerpt'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
+export type VisitRequest = Omit<Visit, 'signal' | 'excerpt' | 'onProgress'> & { readonly excerpt?: Omit<Excerpt, 'read'> | undefined }
 /** What the child can ask of its parent in the middle of a visit. */
 export interface Parent {
   /** Brings bytes of a file of which only the beginning lies here. */
@@ -27,6 +27,8 @@ export interface Parent {
   readonly need: (bytes: number) => Promise<void>
   /** Says that the file was looked at and decoded, so that the shorter of the two wall clocks stops. */
   readonly gated: () => void
+  /** Says from 0 to 1 how far the variants are. */
+  readonly progress: (fraction: number) => void
 }
 
 export type Passed = Extract<Verdict, { verdict: 'pass' }>
@@ -47,7 +49,8 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
   }
   const need = growing(parent.need)
   if (playableTypes.has(identity.contentType)) {
-    if (visit.purpose !== 'gate') return passed(started, null, factsOf(identity), [])
+    if (visit.purpose === 'build') return passed(started, null, factsOf(identity), await buildAv(visit, identity.contentType, parent))
+    if (visit.purpose === 'measure') return passed(started, null, factsOf(identity), [])
     const metadata = metadataOf(visit, identity.contentType)
     const { contentType, facts, rewritten } = await attendAv(visit, identity.contentType, parent.need, metadata.takeOut)
     metadata.refuse()
@@ -56,7 +59,8 @@ export const attend = async (visit: VisitRequest, parent: Parent): Promise<Passe
     return passed(started, null, { ...factsOf(identity), contentType, extension, ...facts }, [], rewritten)
   }
   return withLoader(identity.contentType, async (sharp) => {
-    const { folder, limits, variants: wishes } = visit
+    const { folder, limits } = visit
+    const wishes = visit.variants.flatMap(({ name, recipe }) => (recipe.kind === 'image' ? [{ name, recipe }] : []))
     const open = async (from: string): Promise<Source> => {
       if (identity.contentType === svgType) return readSvg(from)
       return identity.contentType === avifType ? readableAvif(from, folder) : from

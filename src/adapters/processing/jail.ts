@@ -85,7 +85,7 @@ export const createJail = (options: JailOptions): Jail => {
 
 const visitIn =
   (pool: Pool, scratchFolder: string, logger: Logger): Jail['visit'] =>
-  async ({ signal, excerpt, ...visit }) => {
+  async ({ signal, excerpt, onProgress, ...visit }) => {
     const known = excerpt && { sizeBytes: excerpt.sizeBytes, isText: excerpt.isText }
     const { timeoutMs, gateTimeoutMs } = visit.limits
     const byteSize = lstatSync(visit.path, { throwIfNoEntry: false })?.size ?? 0
@@ -93,7 +93,7 @@ const visitIn =
       .visit({
         visit: { ...visit, excerpt: known },
         byteSize,
-        limits: { timeoutMs, gateTimeoutMs, signal, read: excerpt?.read },
+        limits: { timeoutMs, gateTimeoutMs, signal, read: excerpt?.read, onProgress },
         collect: (outcome, folder) => {
           if (outcome.kind === 'killed' || outcome.kind === 'starved') signal?.throwIfAborted()
           return verdictOf(outcome, {

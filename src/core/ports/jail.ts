@@ -3,6 +3,7 @@ import type { ErrorCode, RindleError } from '../errors.ts'
 import type { MetadataPolicy } from '../metadata-policy.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Span } from '../span.ts'
+import type { VariantFacts } from '../variant-facts.ts'
 
 /** What the header and the decode may cost before the gate says no. */
 export interface DecodeLimits {
@@ -14,6 +15,14 @@ export interface DecodeLimits {
   readonly gateTimeoutMs: number
   /** Wall clock of the whole visit. */
   readonly timeoutMs: number
+}
+
+/** What encoding films and sound may take. */
+export interface EncodingLimits {
+  /** Of CPU time, over all cores. */
+  readonly cpuSeconds: number
+  /** Of all files that are written. */
+  readonly outputBytes: number
 }
 
 export interface VariantWish {
@@ -53,6 +62,10 @@ export interface Visit {
   readonly svg: 'refuse' | 'rasterize'
   readonly limits: DecodeLimits
   readonly variants: readonly VariantWish[]
+  /** Where variants take long to encode: such a visit has a child of its own, and no other waits for it. */
+  readonly encoding?: EncodingLimits
+  /** Told from 0 to 1 how far variants of audio and video are, a few times a second. */
+  readonly onProgress?: (fraction: number) => void
   readonly signal?: AbortSignal
 }
 
@@ -89,18 +102,16 @@ export interface Facts {
 }
 
 export type MadeVariant =
-  | {
+  | ({
       readonly name: string
       readonly ok: true
       readonly path: string
       readonly contentType: string
       readonly extension: string
-      readonly width: number
-      readonly height: number
       readonly byteSize: number
       /** Lower-case hex. */
       readonly sha256: string
-    }
+    } & VariantFacts)
   | { readonly name: string; readonly ok: false; readonly code: ErrorCode; readonly message: string }
 
 export type Verdict =

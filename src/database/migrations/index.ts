@@ -1,5 +1,6 @@
 import { spine } from './0001-spine.ts'
 import { alive } from './0002-alive.ts'
+import { encoded } from './0003-encoded.ts'
 
 interface Migration {
   readonly number: number
@@ -11,6 +12,7 @@ interface Migration {
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'spine', sql: spine },
   { number: 2, name: 'alive', sql: alive },
+  { number: 3, name: 'encoded', sql: encoded },
 ]
 
 export const latestVersion: number = Math.max(...migrations.map(({ number }) => number))

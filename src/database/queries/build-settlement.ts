@@ -3,10 +3,11 @@ import { assetMachine, type AssetState, deliverableStates } from '../../core/ass
 import { objectMachine } from '../../core/object.ts'
 import { wakeUpSeconds } from '../../core/patience.ts'
 import { runMachine } from '../../core/run.ts'
+import type { VariantFacts } from '../../core/variant-facts.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moved } from '../move.ts'
-import { shapedMoves, moves, type Recorder, type Step } from '../statement.ts'
+import { type MoveOptions, moves, type Recorder, shapedMoves, type Step } from '../statement.ts'
 import { doomed } from './doomed.ts'
 import type { VariantHold } from './variants.ts'
 
@@ -19,8 +20,7 @@ export type VariantOutcome = VariantHold & { readonly name: string; readonly dig
         readonly sha256: string
         readonly byteSize: number
         readonly contentType: string
-        readonly width: number
-        readonly height: number
+        readonly facts: VariantFacts
       }
     | { readonly result: 'failed'; readonly code: string; readonly message: string }
     | { readonly result: 'later'; readonly delaySeconds: number }
@@ -39,6 +39,8 @@ export interface BuildSettlement {
   readonly abandoned: readonly string[]
   /** False when no variant can have had an object before. */
   readonly mayReplace: boolean
+  /** What is to be made of the asset after this, and when; those that are to be made later are among it. */
+  readonly jobs: NonNullable<MoveOptions['jobs']>
   readonly run: {
     readonly id: string
     readonly how: 'succeed' | 'fail'
@@ -63,7 +65,6 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
     ...settlement.abandoned,
     ...outcomes.flatMap(({ result, objectId }) => (result !== 'stored' && objectId !== null ? [objectId] : [])),
   ]
-  const delays = outcomes.flatMap((outcome) => (outcome.result === 'later' ? [outcome.delaySeconds] : []))
   const written = await settled(
     db,
     ctx,
@@ -76,7 +77,7 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
         message: problem?.message ?? null,
       },
       ...{ runId: run.id, runCode: run.code, figures: JSON.stringify(run.figures), unused, storedCount: stored.length },
-      ...{ outcomes: JSON.stringify(outcomes.map((one) => ({ ...one, outdated: settlement.outdated.includes(one.id) }))) },
+      ...{ outcomes: JSON.stringify(outcomes.map((one) => recordOf(one, settlement.outdated.includes(one.id)))) },
       ...{ currentCount: lists.current.length, outdatedCount: lists.outdated.length },
       ...{ failedCount: lists.failed.length, laterCount: lists.later.length },
     },
@@ -87,9 +88,16 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
       mayReplace: settlement.mayReplace,
       has: [...named(lists), ...named({ stored, unused })],
     },
-    { jobs: delays.length > 0 ? [{ name: 'build_variants', id: asset.id, delaySeconds: Math.min(...delays) }] : [] },
+    { jobs: settlement.jobs },
   )
   return (written['attachments'] ?? []).length > 0
+}
+
+const recordOf = (outcome: VariantOutcome, outdated: boolean) => {
+  if (outcome.result !== 'stored') return { ...outcome, outdated }
+  const { facts, ...stored } = outcome
+  const { grid, ...measured } = facts
+  return { ...stored, ...measured, ...grid, outdated }
 }
 
 const named = (lists: Readonly<Record<string, readonly unknown[]>>): string[] =>
@@ -175,7 +183,10 @@ const storedVariants = (as: string, path: readonly ('finish' | 'outdate')[], exp
   moved(as, variantMachine, path, {
     set: {
       ...{ object_id: sql`m."objectId"`, content_type: sql`m."contentType"`, byte_size: sql`m."byteSize"` },
-      ...{ width: sql`m.width`, height: sql`m.height`, progress: sql`100`, error_code: sql`null`, error_detail: sql`null` },
+      ...{ width: sql`m.width`, height: sql`m.height`, duration_ms: sql`m."durationMs"`, has_audio_track: sql`m."hasAudioTrack"` },
+      ...{ tile_width: sql`m."tileWidth"`, tile_height: sql`m."tileHeight"`, tile_columns: sql`m.columns`, tile_rows: sql`m.rows` },
+      ...{ tile_count: sql`m.count`, tile_interval_ms: sql`m."intervalMs"` },
+      ...{ progress: sql`100`, error_code: sql`null`, error_detail: sql`null` },
     },
     from: fromMade,
     where:
@@ -191,7 +202,8 @@ const stillHeld = sql`t.id = m.id and t.asset_id = a.id and t.fence = m.fence`
 
 const recordsOf = (outcomes: unknown) => sql`jsonb_to_recordset(${outcomes}::text::jsonb) as m (
   id uuid, fence int, digest text, result text, outdated boolean, "objectId" uuid, etag text, version text, sha256 text, "byteSize" bigint,
-  "contentType" text, width int, height int, code text, message text, "delaySeconds" int)`
+  "contentType" text, width int, height int, "durationMs" bigint, "hasAudioTrack" boolean, "tileWidth" int, "tileHeight" int, columns int, rows int,
+  count int, "intervalMs" int, code text, message text, "delaySeconds" int)`
 
 const objectSteps = (at: Date, given: Record<keyof Settled, unknown>, { has, mayReplace }: SettlementShape): Step[] => [
   ...(has.includes('stored')

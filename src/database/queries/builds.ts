@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { type Asset, assetMachine } from '../../core/asset.ts'
-import type { JobName } from '../../core/jobs.ts'
 import { objectMachine } from '../../core/object.ts'
 import type { PastRun } from '../../core/trouble.ts'
 import { runMachine } from '../../core/run.ts'
+import type { BuildJob } from '../../core/variant-plan.ts'
 import { type OutputKind, variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { born, moved } from '../move.ts'
@@ -19,6 +19,7 @@ export interface BuildVariant extends VariantHold {
   readonly name: string
   readonly state: VariantState
   readonly outputKind: OutputKind
+  readonly job: BuildJob
   /** Lower-case hex of what is wanted. */
   readonly digest: string
   readonly isDue: boolean
@@ -41,7 +42,7 @@ export async function findBuild(db: Queryable, assetId: string, at: Date): Promi
                                       'byteSize', o.byte_size)
               from rindle.media_objects o where o.id = a.object_id and o.state = 'present') as original,
            (select coalesce(jsonb_agg(jsonb_build_object(
-                     'id', v.id, 'name', v.name, 'state', v.state, 'fence', v.fence, 'outputKind', v.output_kind,
+                     'id', v.id, 'name', v.name, 'state', v.state, 'fence', v.fence, 'outputKind', v.output_kind, 'job', v.job,
                      'digest', encode(v.recipe_digest, 'hex'), 'isDue', v.due_at <= ${at}::timestamptz,
                      'past', (select coalesce(jsonb_agg(jsonb_build_object('state', r.state, 'errorCode', r.error_code) order by r.started_at desc, r.id desc), '[]')
                                 from rindle.media_processing_runs r
@@ -63,6 +64,7 @@ export interface BuildBid {
     readonly object: { readonly id: string; readonly key: string; readonly contentType: string }
   }[]
   readonly store: string
+  readonly job: BuildJob
   readonly runId: string
   readonly worker: string
   readonly leaseUntil: Date
@@ -135,10 +137,10 @@ const objectRow = ({ look, store }: BuildBid, { id, object }: BuildBid['variants
   content_type: object.contentType,
 })
 
-const runRow = ({ look, runId, worker }: BuildBid, names: readonly string[]) => ({
+const runRow = ({ look, job, runId, worker }: BuildBid, names: readonly string[]) => ({
   id: runId,
   asset_id: look.asset.id,
-  job: 'build_variants' satisfies JobName,
+  job,
   worker,
   variant_names: names,
   fence: 0,

@@ -6,6 +6,7 @@ import type { JobRequest } from '../../core/ports/queue.ts'
 import type { ObjectHead } from '../../core/ports/storage.ts'
 import { runMachine } from '../../core/run.ts'
 import type { UploadSessionState } from '../../core/upload-session.ts'
+import type { BuildJob } from '../../core/variant-plan.ts'
 import { variantMachine, type VariantState } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moved } from '../move.ts'
@@ -15,7 +16,7 @@ import { doomed } from './doomed.ts'
 /** Rows whose time has come, the most overdue first, at most `limit` of each table. */
 export interface DueRows {
   readonly assets: readonly { readonly id: string; readonly state: AssetState }[]
-  readonly variants: readonly { readonly id: string; readonly asset_id: string; readonly state: VariantState }[]
+  readonly variants: readonly { readonly id: string; readonly asset_id: string; readonly state: VariantState; readonly job: BuildJob }[]
   readonly sessions: readonly { readonly id: string; readonly state: UploadSessionState }[]
   readonly objects: readonly { readonly id: string; readonly state: ObjectState; readonly store: string }[]
   readonly attachments: readonly { readonly id: string; readonly asset_id: string; readonly standing: 'current' | 'pending' | 'released' }[]
@@ -36,7 +37,7 @@ export async function listDueRows(
               order by t.due_at limit ${limit}::int) d)`
   const { rows } = await sql<DueRows>`
     select ${due('t.id, t.state', 'media_assets', `t.state in ('validating', 'analyzing')`)} as assets,
-           ${due('t.id, t.asset_id, t.state', 'media_variants', 'true')} as variants,
+           ${due('t.id, t.asset_id, t.state, t.job', 'media_variants', 'true')} as variants,
            ${due('t.id, t.state', 'media_upload_sessions', 'false')} as sessions,
            ${due('t.id, t.state, t.store', 'media_objects', 'false')} as objects,
            ${due('t.id, t.asset_id, t.standing', 'media_attachments', `t.standing <> 'released'`)} as attachments`.execute(db)
@@ -125,7 +126,7 @@ export async function giveBackAssets(db: Queryable, ctx: Recorder, { ids }: { re
 export async function giveBackVariants(
   db: Queryable,
   ctx: Recorder,
-  { assetIds }: { readonly assetIds: readonly string[] },
+  { assetIds, jobs }: { readonly assetIds: readonly string[]; readonly jobs: readonly JobRequest[] },
 ): Promise<void> {
   if (assetIds.length === 0) return
   const at = ctx.clock.now()
@@ -158,7 +159,7 @@ export async function giveBackVariants(
       expect: null,
     }),
   ]
-  await moves(db, ctx, steps, { at, jobs: assetIds.map((id) => ({ name: 'build_variants', id })), reason: 'lease_lost' })
+  await moves(db, ctx, steps, { at, jobs, reason: 'lease_lost' })
 }
 
 /** Forgets ended sessions that no object names any more, and looks after the others in an hour. */

@@ -4,6 +4,7 @@ import { objectMachine } from '../../core/object.ts'
 import { wakeUpSeconds } from '../../core/patience.ts'
 import type { Facts } from '../../core/ports/jail.ts'
 import { runMachine } from '../../core/run.ts'
+import { type BuildJob, buildJobs } from '../../core/variant-plan.ts'
 import { type OutputKind, variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, born, moved } from '../move.ts'
@@ -44,9 +45,11 @@ export interface PlannedVariant {
   readonly id: string
   readonly name: string
   readonly outputKind: OutputKind
+  /** The job that makes it, now or again. */
+  readonly job: BuildJob
   /** Lower-case hex. */
   readonly digest: string
-  /** Where its bytes will go; null when it could not be made. */
+  /** Where its bytes will go; null when it could not be made, or is made later. */
   readonly object: { readonly id: string; readonly key: string; readonly contentType: string } | null
 }
 
@@ -61,6 +64,8 @@ interface Admission {
   /** What the app's analyzer found out; null without one. */
   readonly analysis: Readonly<Record<string, unknown>> | null
   readonly plan: readonly PlannedVariant[]
+  /** Whether what is planned was made in this very visit; else a job of its own is to make it. */
+  readonly isMade: boolean
   /** From `analyzing` to the state that the plan asks for. */
   readonly path: readonly ('promote' | 'admit' | 'process' | 'transcode')[]
   /** Both for the variants and for the asset when nobody ever attaches it. */
@@ -116,11 +121,17 @@ export async function admitAsset(db: Queryable, ctx: Recorder, admission: Admiss
       ...{ plan: JSON.stringify(planned), names: plan.map(({ name }) => name) },
       ...{ count: plan.length, objectCount: plan.filter(({ object }) => object !== null).length },
     },
-    { path, hasVariants: claim.hasVariants, makesVariants: plan.length > 0 },
-    { at, jobs: jobsOf(claim, sealed.id) },
+    { path, hasVariants: claim.hasVariants, variants: plan.length === 0 ? 'none' : admission.isMade ? 'made' : 'queued' },
+    { at, jobs: [...jobsOf(claim, sealed.id), ...(admission.isMade ? [] : firstBuild(claim.asset.id, plan))] },
   )
   const asset = written['asset']?.[0] as unknown as AssetJson
   return { revision: asset.revision, state: asset.state, variants: (written['variants'] ?? []) as unknown as Admitted['variants'] }
+}
+
+/** The job that comes first of those that are to make what is planned; each wakes the next. */
+const firstBuild = (id: string, plan: readonly PlannedVariant[]): NonNullable<MoveOptions['jobs']> => {
+  const name = buildJobs.find((job) => plan.some((one) => one.job === job))
+  return name ? [{ name, id }] : []
 }
 
 const metadataOf = ({ facts, analysis }: Admission) => ({
@@ -132,7 +143,7 @@ const metadataOf = ({ facts, analysis }: Admission) => ({
 interface AdmissionShape {
   readonly path: Admission['path']
   readonly hasVariants: boolean
-  readonly makesVariants: boolean
+  readonly variants: 'none' | 'made' | 'queued'
 }
 
 type AssetFacts = Omit<Facts, 'extension' | 'frames' | 'hasAlpha'>
@@ -158,11 +169,12 @@ interface AdmissionValues extends AssetFacts, SealedBytes {
 
 type GivenAdmission = Readonly<Record<keyof AdmissionValues, Given>>
 
-const admitted = shapedMoves<AdmissionValues, AdmissionShape>((given, at, { path, hasVariants, makesVariants }) => {
+const admitted = shapedMoves<AdmissionValues, AdmissionShape>((given, at, { path, hasVariants, variants }) => {
+  const makesVariants = variants !== 'none'
   return [
     admittedAsset(at, given, path),
     ...(hasVariants ? [dropped(given)] : []),
-    ...(makesVariants ? [also('plan', planOf(given), { expect: null }), plannedVariants(given)] : []),
+    ...(makesVariants ? [also('plan', planOf(given), { expect: null }), plannedVariants(given, variants === 'made')] : []),
     moved('original', objectMachine, ['confirm'], {
       set: {
         ...{ byte_size: given.byteSize, content_type: given.contentType, sha256: bytesOf(given.sha256) },
@@ -174,7 +186,7 @@ const admitted = shapedMoves<AdmissionValues, AdmissionShape>((given, at, { path
     doomOthers(at, given.objectId, given.sourceId),
     ...(hasVariants ? [droppedObjects(at)] : []),
     ...(hasVariants && makesVariants ? [lapsedVariantObjects(at)] : []),
-    ...(makesVariants ? [plannedObjects(given)] : [endedRun(at, given, 'succeed')]),
+    ...(variants === 'made' ? [plannedObjects(given)] : [endedRun(at, given, 'succeed')]),
   ]
 })
 
@@ -209,10 +221,10 @@ const madeProgress = 50
 
 const planOf = ({ plan }: GivenAdmission) => sql`
   select p.* from jsonb_to_recordset(${plan}::text::jsonb) as p (
-    id uuid, name text, "outputKind" text, digest text, "objectId" uuid, key text, "contentType" text)`
+    id uuid, name text, "outputKind" text, job text, digest text, "objectId" uuid, key text, "contentType" text)`
 
-const plannedVariants = ({ count, leaseUntil }: GivenAdmission): Step =>
-  born('variants', variantMachine, ['enqueue', 'start'], {
+const plannedVariants = ({ count, leaseUntil }: GivenAdmission, isMade: boolean): Step =>
+  born('variants', variantMachine, isMade ? ['enqueue', 'start'] : ['enqueue'], {
     row: {},
     columns: {
       ...{
@@ -220,9 +232,10 @@ const plannedVariants = ({ count, leaseUntil }: GivenAdmission): Step =>
         asset_id: sql`a.id`,
         name: sql`p.name`,
         output_kind: sql`p."outputKind"`,
+        job: sql`p.job`,
         recipe_digest: sql`decode(p.digest, 'hex')`,
       },
-      ...{ due_at: sql`${leaseUntil}::timestamptz`, progress: sql.raw(String(madeProgress)) },
+      ...{ due_at: sql`${leaseUntil}::timestamptz`, progress: sql.raw(String(isMade ? madeProgress : 0)) },
     },
     from: sql`"asset" a, "plan" p`,
     conflict: {
@@ -235,6 +248,7 @@ const plannedVariants = ({ count, leaseUntil }: GivenAdmission): Step =>
             due_at: sql`excluded.due_at`,
             recipe_digest: sql`excluded.recipe_digest`,
             output_kind: sql`excluded.output_kind`,
+            job: sql`excluded.job`,
           },
           ...{ progress: sql`excluded.progress`, error_code: sql`null`, error_detail: sql`null` },
         },

@@ -8,6 +8,9 @@ export interface JobRecord {
   run(ctx: RindleContext, id: string, options: { readonly signal: AbortSignal }): Promise<unknown>
 }
 
+/** Places that several kinds of job have in common. */
+type Shared = Exclude<(typeof jobCatalog)[JobName]['concurrency'], number>
+
 export interface JobRunner {
   /** Says that there may be jobs of these names. */
   wake(names: readonly JobName[]): void
@@ -31,10 +34,15 @@ export function createJobRunner(
   ctx: RindleContext,
   {
     table,
-    decoders,
+    places,
     signal,
     changed,
-  }: { readonly table: readonly JobRecord[]; readonly decoders: number; readonly signal: AbortSignal; changed(): void },
+  }: {
+    readonly table: readonly JobRecord[]
+    readonly places: Readonly<Record<Shared, number>>
+    readonly signal: AbortSignal
+    changed(): void
+  },
 ): JobRunner {
   const waiting = new Set<JobName>(jobNames)
   const running = new Map<JobName, number>(jobNames.map((name) => [name, 0]))
@@ -45,13 +53,13 @@ export function createJobRunner(
   const awaitingEnd: (() => void)[] = []
 
   const count = (name: JobName): number => running.get(name) ?? 0
-  const isDecoder = (name: JobName): boolean => jobCatalog[name].concurrency === 'decoders'
   const total = (): number => jobNames.reduce((sum, name) => sum + count(name), 0)
 
   const room = (name: JobName): number => {
     const { concurrency } = jobCatalog[name]
-    if (concurrency !== 'decoders') return concurrency - count(name)
-    return decoders - jobNames.filter(isDecoder).reduce((sum, other) => sum + count(other), 0)
+    if (typeof concurrency === 'number') return concurrency - count(name)
+    const sharing = jobNames.filter((other) => jobCatalog[other].concurrency === concurrency)
+    return places[concurrency] - sharing.reduce((sum, other) => sum + count(other), 0)
   }
 
   const run = async (job: QueuedJob, record: JobRecord): Promise<void> => {

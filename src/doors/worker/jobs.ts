@@ -1,3 +1,4 @@
+import { buildJobs } from '../../core/variant-plan.ts'
 import { deleteObject } from '../../flows/assets/delete-object.ts'
 import { purgeAsset } from '../../flows/assets/purge-asset.ts'
 import { settleSlots } from '../../flows/assets/settle-slots.ts'
@@ -8,7 +9,7 @@ import type { JobRecord } from './job-runner.ts'
 /** Every job, with the flow it is. What `jobCatalog` names and this table does not would never be done. */
 export const jobs: readonly JobRecord[] = [
   { name: 'promote_asset', run: promoteAsset },
-  { name: 'build_variants', run: buildVariants },
+  ...buildJobs.map((job): JobRecord => ({ name: job, run: (ctx, id, options) => buildVariants(ctx, id, { ...options, job }) })),
   { name: 'settle_slots', run: settleSlots },
   { name: 'purge_asset', run: purgeAsset },
   { name: 'delete_object', run: deleteObject },

@@ -13,6 +13,8 @@ import { reconcileLoop } from './reconcile-loop.ts'
 export interface WorkerOptions {
   /** How many files are worked on at once, each by a decoder of its own; but no more decoders than cores, and the others wait. Default 2. */
   readonly concurrency?: number
+  /** How many films and sounds are encoded at once, each by ffmpeg, which uses all cores for a picture. Default 1. */
+  readonly encoders?: number
 }
 
 export interface WorkerHealth {
@@ -56,7 +58,7 @@ export function runWorker(ctx: RindleContext, table: readonly JobRecord[], optio
   const jobsNap = createNap(ctx.clock)
   const runner = createJobRunner(ctx, {
     table,
-    decoders: options.concurrency ?? defaultConcurrency,
+    places: { decoders: options.concurrency ?? defaultConcurrency, encoders: options.encoders ?? 1 },
     signal: aborter.signal,
     changed: () => jobsNap.wake(),
   })

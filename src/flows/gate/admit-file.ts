@@ -23,21 +23,23 @@ export async function admitFile(ctx: Context, attempt: Attempt, passage: Passage
   const { claim, profile } = attempt
   const { object, bytes, facts, figures, analysis, variants } = passage
   const assetId = claim.asset.id
-  const wanted = planVariants(profile)
+  const wanted = planVariants(profile, facts)
+  const isMade = wanted.every(({ job }) => job === 'build_variants')
   const plan = wanted.map((one) => plannedVariant(ctx, assetId, one, variants))
   const now = ctx.clock.now()
   const { purgeAfterSeconds } = profile.unattached
   attempt.isAdmitting = true
   const admitted = await admitAsset(ctx.db.pool, ctx, {
-    ...{ claim, sealed: object, bytes, facts, analysis, plan, path: admissionPath(wanted) },
+    ...{ claim, sealed: object, bytes, facts, analysis, plan, isMade, path: admissionPath(wanted) },
     receivedSha256: receivedSha256Of(attempt) ?? bytes.sha256,
     figures: { ...figures, byteSize: bytes.byteSize },
     leaseUntil: secondsAfter(now, ctx.leaseSeconds),
     purgeAt: purgeAfterSeconds === null ? null : secondsAfter(now, purgeAfterSeconds),
   })
-  attempt.holds = admitted.variants
+  attempt.holds = isMade ? admitted.variants : []
   ctx.changes.announce(assetId)
-  const isAttached = plan.length > 0 ? await store(ctx, attempt, { passage, plan, admitted }) : await attachmentsWait(ctx.db.pool, assetId)
+  const isAttached =
+    isMade && plan.length > 0 ? await store(ctx, attempt, { passage, plan, admitted }) : await attachmentsWait(ctx.db.pool, assetId)
   if (isAttached && !claim.isAttached) await enqueue(ctx.db.pool, ctx, [{ name: 'settle_slots', id: assetId }])
 }
 
@@ -48,14 +50,14 @@ export const receivedSha256Of = ({ claim, bytes }: Attempt): string | null =>
 const plannedVariant = (
   ctx: Context,
   assetId: string,
-  { name, outputKind, digest }: WantedVariant,
+  { name, outputKind, job, digest }: WantedVariant,
   variants: readonly MadeVariant[],
 ): PlannedVariant => {
   const made = variants.find((one) => one.name === name)
-  if (!made?.ok) return { id: ctx.ids.next(), name, outputKind, digest, object: null }
+  if (!made?.ok) return { id: ctx.ids.next(), name, outputKind, job, digest, object: null }
   const objectId = ctx.ids.next()
   const object = { id: objectId, key: variantKey(assetId, name, objectId, made.extension), contentType: made.contentType }
-  return { id: ctx.ids.next(), name, outputKind, digest, object }
+  return { id: ctx.ids.next(), name, outputKind, job, digest, object }
 }
 
 interface Storing {
@@ -75,7 +77,7 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { passage, plan, a
   return settleVariants(ctx, {
     known: {
       asset: { id: claim.asset.id, revision: admitted.revision, state: admitted.state },
-      variants: held.map(({ id, fence, outputKind, digest }) => ({ id, fence, outputKind, digest, state: 'processing' })),
+      variants: held.map(({ id, fence, outputKind, job, digest }) => ({ id, fence, outputKind, job, digest, state: 'processing' })),
     },
     outcomes,
     runId: claim.runId,

@@ -115,7 +115,9 @@ const decode = async (
     signal: lease.signal,
   })
 
-const wishesOf = (profile: Profile): VariantWish[] => planVariants(profile).map(({ name, recipe }) => ({ name, recipe }))
+/** What is made at the gate where the file turns out to be a picture, or by the app's own code. */
+const wishesOf = (profile: Profile): VariantWish[] =>
+  planVariants(profile, { kind: 'image', hasVideoTrack: false, hasAudioTrack: false }).map(({ name, recipe }) => ({ name, recipe }))
 
 /** The child's word for its length is held against the file itself; its hash is nobody's word. */
 const readRewritten = async ({ lease }: Attempt, { path, byteSize }: Rewritten): Promise<Hashed> => {

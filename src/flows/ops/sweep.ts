@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { JobName } from '../../core/jobs.ts'
+import { buildJobs } from '../../core/variant-plan.ts'
 import { secondsAfter } from '../../core/patience.ts'
 import { clockDoubtSeconds, type ClockReading, compareClocks, opsLeaseSeconds, sweepLimit } from '../../core/schedule.ts'
 import { openSessionStates } from '../../core/upload-session.ts'
@@ -87,14 +88,17 @@ type Cure = (ctx: SweepContext, due: DueRows, options: Curing) => Promise<void>
 /** What is done about each kind of due row. Those that take nothing away come first. */
 const cures: Readonly<Record<string, Cure>> = {
   giveBackAssets: (ctx, { assets }) => giveBackAssets(ctx.db.pool, ctx, { ids: idsIn(assets, ['analyzing']) }),
-  giveBackVariants: (ctx, { variants }) =>
-    giveBackVariants(ctx.db.pool, ctx, {
-      assetIds: assetsOf(variants.filter(({ state }) => state === 'processing')),
-    }),
+  giveBackVariants: (ctx, { variants }) => {
+    const lapsed = variants.filter(({ state }) => state === 'processing')
+    const jobs = buildJobs.flatMap((name) => assetsOf(lapsed.filter(({ job }) => job === name)).map((id) => ({ name, id })))
+    return giveBackVariants(ctx.db.pool, ctx, { assetIds: assetsOf(lapsed), jobs })
+  },
   promote: (ctx, { assets }) => wake(ctx, 'promote_asset', { table: 'media_assets', ids: idsIn(assets, ['validating']) }),
-  build: (ctx, { variants }) => {
-    const waiting = variants.filter(({ state }) => state !== 'processing')
-    return wake(ctx, 'build_variants', { table: 'media_variants', ids: idsOf(waiting), subjects: assetsOf(waiting) })
+  build: async (ctx, { variants }) => {
+    for (const name of buildJobs) {
+      const waiting = variants.filter(({ state, job }) => state !== 'processing' && job === name)
+      await wake(ctx, name, { table: 'media_variants', ids: idsOf(waiting), subjects: assetsOf(waiting) })
+    }
   },
   settleSlots: (ctx, { attachments }) => {
     const unsettled = attachments.filter(({ standing }) => standing !== 'released')

@@ -7,6 +7,7 @@ import { isRindleError, messageOf, RindleError } from '../../core/errors.ts'
 import type { MadeVariant, VariantWish, Verdict } from '../../core/ports/jail.ts'
 import type { Processor } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
+import { pictureFacts } from '../../core/variant-facts.ts'
 import { visitRulesOf } from '../../core/visit-rules.ts'
 import { hashFile } from '../../files/hash-file.ts'
 
@@ -65,7 +66,7 @@ const makeOne = async (ctx: Pick<RindleContext, 'jail'>, processing: Processing,
   const { contentType, extension, width, height } = measured.facts
   const isPicture = inertTypes.has(contentType) && decodableImageTypes.has(contentType)
   if (!isPicture || width === null || height === null) return notMade(name)
-  return { name, ok: true, path, contentType, extension, width, height, byteSize, sha256 }
+  return { name, ok: true, path, contentType, extension, ...pictureFacts({ width, height }), byteSize, sha256 }
 }
 
 const notMade = (name: string, message: string = messageOf('variant_failed', { variant: name })): MadeVariant => ({

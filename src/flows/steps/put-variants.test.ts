@@ -8,6 +8,7 @@ import { memory } from '../../adapters/storage/memory.ts'
 import { createStores } from '../../adapters/storage/stores.ts'
 import { silentLogger } from '../../adapters/telemetry/logger.ts'
 import { putVariants } from './put-variants.ts'
+import { pictureFacts } from '../../core/variant-facts.ts'
 
 const largeBytes = 300 * 1024
 
@@ -29,7 +30,13 @@ describe('storing what a decoder made', () => {
   const put = async (name: string, byteSize: number) => {
     const store = memory({ name: `put-${name}` })
     const ctx = { stores: createStores({ profiles: {}, stores: [store] }), logger: silentLogger }
-    const facts = { contentType: 'image/webp', extension: 'webp', width: 1, height: 1, byteSize, sha256: '0'.repeat(64) }
+    const facts = {
+      contentType: 'image/webp',
+      extension: 'webp',
+      ...pictureFacts({ width: 1, height: 1 }),
+      byteSize,
+      sha256: '0'.repeat(64),
+    }
     const made = { name: 'thumb', ok: true, path: join(folder, name), ...facts } as const
     const [outcome] = await putVariants(ctx, {
       ...{ assetId: 'a', store: store.id },

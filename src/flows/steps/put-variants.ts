@@ -71,10 +71,19 @@ const putVariant = async (
   try {
     signal.throwIfAborted()
     body = (await openSource(made.byteSize <= smallFileBytes ? readPlain(made.path, made.byteSize) : made.path, { plain: true })).body
-    const { contentType, byteSize, width, height, sha256 } = made
+    const { contentType, byteSize, width, height, durationMs, hasAudioTrack, grid, sha256 } = made
     const head = await ctx.stores.at(store).put(object.key, body, { contentType, sizeBytes: byteSize, signal })
     if (head.sizeBytes !== byteSize) throw new RindleError('object_size_mismatch', { expectedBytes: byteSize, actualBytes: head.sizeBytes })
-    return { ...held, result: 'stored', etag: head.etag, version: head.version, sha256, byteSize, contentType, width, height }
+    return {
+      ...held,
+      result: 'stored',
+      etag: head.etag,
+      version: head.version,
+      sha256,
+      byteSize,
+      contentType,
+      facts: { width, height, durationMs, hasAudioTrack, grid },
+    }
   } catch (err) {
     if (body && !body.locked) await body.cancel(err).catch(() => undefined)
     if (!signal.aborted)

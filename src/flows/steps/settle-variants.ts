@@ -1,6 +1,6 @@
 import type { RindleContext } from '../../context.ts'
 import { type AssetState, deliverableStates } from '../../core/asset.ts'
-import { reassessment } from '../../core/variant-plan.ts'
+import { type BuildJob, buildJobs, reassessment } from '../../core/variant-plan.ts'
 import type { OutputKind, VariantState } from '../../core/variant.ts'
 import { lookAgainOnMiss } from '../../database/move.ts'
 import { abandonBuild, type BuildSettlement, settleBuild, type VariantOutcome } from '../../database/queries/build-settlement.ts'
@@ -14,6 +14,7 @@ export interface KnownBuild {
     readonly fence: number
     readonly state: VariantState
     readonly outputKind: OutputKind
+    readonly job: BuildJob
     readonly digest: string
   }[]
 }
@@ -77,8 +78,20 @@ const decide = (look: KnownBuild, held: readonly VariantOutcome[], settlement: V
     outdated: held.filter(isOutdated).map(({ id }) => id),
     abandoned: lost.flatMap(({ objectId }) => (objectId === null ? [] : [objectId])),
     mayReplace: settlement.mayReplace,
+    jobs: jobsAfter(look, held),
     run: { id: settlement.runId, how: isDone ? 'succeed' : 'fail', code: settlement.code, figures: settlement.figures },
   }
+}
+
+/** What is to be tried again, and the first of the other jobs that something still waits for: each wakes the next. */
+const jobsAfter = ({ asset, variants }: KnownBuild, held: readonly VariantOutcome[]): BuildSettlement['jobs'] => {
+  const [{ job } = { job: null }] = variants.filter(({ id }) => held.some((one) => one.id === id))
+  const delays = held.flatMap((outcome) => (outcome.result === 'later' ? [outcome.delaySeconds] : []))
+  const next = buildJobs.find((name) => name !== job && variants.some((one) => one.job === name && one.state === 'queued'))
+  return [
+    ...(job !== null && delays.length > 0 ? [{ name: job, id: asset.id, delaySeconds: Math.min(...delays) }] : []),
+    ...(next ? [{ name: next, id: asset.id }] : []),
+  ]
 }
 
 const stateAfter = ({ result }: VariantOutcome, isOutdated: boolean): VariantState => {

@@ -8,8 +8,8 @@ import { backoffSeconds, deathOf, isDeadly, lostLeases, troubleOf } from '../../
 import type { MadeVariant, VariantWish } from '../../core/ports/jail.ts'
 import type { Processor } from '../../core/ports/processor.ts'
 import type { Profile } from '../../core/profile.ts'
-import { extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
-import { visitRulesOf } from '../../core/visit-rules.ts'
+import { type BuildJob, extensionOfRecipe, planVariants, typeOfRecipe } from '../../core/variant-plan.ts'
+import { encodingRulesOf, visitRulesOf } from '../../core/visit-rules.ts'
 import { isMissed, lookAgainOnMiss } from '../../database/move.ts'
 import { type BuildBid, type BuildLook, type BuildVariant, claimBuild, findBuild } from '../../database/queries/builds.ts'
 import type { VariantOutcome } from '../../database/queries/build-settlement.ts'
@@ -50,9 +50,13 @@ type Held = Pick<VariantOutcome, 'id' | 'fence' | 'name' | 'digest'> & {
  * Makes what an asset that passed the gate still lacks: every queued variant, and those whose worker lost its lease, from the original
  * that is served. The bytes were judged; what fails here fails a variant, never the asset.
  */
-export async function buildVariants(ctx: Context, assetId: string, options: { readonly signal?: AbortSignal } = {}): Promise<BuildOutcome> {
+export async function buildVariants(
+  ctx: Context,
+  assetId: string,
+  options: { readonly signal?: AbortSignal; readonly job?: BuildJob } = {},
+): Promise<BuildOutcome> {
   const grantedAtMs = ctx.clock.monotonicMs()
-  const build = await lookAgainOnMiss(() => take(ctx, assetId))
+  const build = await lookAgainOnMiss(() => take(ctx, assetId, options.job ?? 'build_variants'))
   if (!build) {
     await sayUnknownProfile(ctx, assetId)
     return 'nothing'
@@ -83,12 +87,12 @@ export async function buildVariants(ctx: Context, assetId: string, options: { re
 }
 
 /** Looks for what is to be made and claims it. Null when there is nothing, or nobody here knows the profile. */
-const take = async (ctx: Context, assetId: string): Promise<Build | null> => {
+const take = async (ctx: Context, assetId: string, job: BuildJob): Promise<Build | null> => {
   const look = await findBuild(ctx.db.pool, assetId, ctx.clock.now())
   if (!look || !deliverableStates.includes(look.asset.state)) return null
   const profile = Object.hasOwn(ctx.profiles, look.asset.profile) ? ctx.profiles[look.asset.profile] : undefined
   if (!profile) return null
-  const bid = bidFor(ctx, look, profile)
+  const bid = bidFor(ctx, look, { profile, job })
   if (bid.variants.length === 0) return null
 
   const claimed = await claimBuild(ctx.db.pool, ctx, bid)
@@ -112,11 +116,12 @@ const take = async (ctx: Context, assetId: string): Promise<Build | null> => {
   }
 }
 
-const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
+const bidFor = (ctx: Context, look: BuildLook, { profile, job }: { readonly profile: Profile; readonly job: BuildJob }): BuildBid => {
   const { asset, original } = look
   const hasAlpha = asset.metadata['hasAlpha'] === true
-  const waiting = look.variants.filter(({ state, isDue }) => state === 'queued' || (state === 'processing' && isDue))
-  const variants = planVariants(profile).flatMap(({ name, recipe, digest }) => {
+  const mine = look.variants.filter((one) => one.job === job)
+  const waiting = mine.filter(({ state, isDue }) => state === 'queued' || (state === 'processing' && isDue))
+  const variants = planVariants(profile, asset).flatMap(({ name, recipe, digest }) => {
     const variant = waiting.find((one) => one.name === name)
     if (!variant) return []
     const id = ctx.ids.next()
@@ -124,7 +129,14 @@ const bidFor = (ctx: Context, look: BuildLook, profile: Profile): BuildBid => {
     return [{ id: variant.id, name, digest, object: { id, key, contentType: typeOfRecipe(recipe, hasAlpha) } }]
   })
   return {
-    ...{ look, variants, store: original?.store ?? ctx.stores.of(asset.profile).id, runId: ctx.ids.next(), worker: ctx.host.workerName },
+    ...{
+      look,
+      variants,
+      job,
+      store: original?.store ?? ctx.stores.of(asset.profile).id,
+      runId: ctx.ids.next(),
+      worker: ctx.host.workerName,
+    },
     leaseUntil: secondsAfter(ctx.clock.now(), ctx.leaseSeconds),
   }
 }
@@ -135,19 +147,26 @@ const originalIn = (folder: string): string => `${folder}.original`
 const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
   const { profile, original, known } = build
   const path = originalIn(folder)
+  const names = held.map(({ name }) => name)
+  const wishes = planVariants(profile, build.asset).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : []))
+  if (build.bid.job === 'transcode_asset' && ctx.host.ephemeral !== null)
+    throw new RindleError('host_ephemeral', { host: ctx.host.ephemeral })
+  using _made = takeRoom(ctx.host, path, bytesMade(build, wishes))
   using room = original && original.byteSize !== null ? takeRoom(ctx.host, path, original.byteSize) : null
   const found = original && (await fetchSealed(ctx, { object: original, path, signal: lease.signal, room }))
   if (!found) throw new RindleError('original_missing', {})
-  const names = held.map(({ name }) => name)
-  const wishes = planVariants(profile).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : []))
   const making: Making = { build, wishes, folder, file: { path, ...found }, lease }
   const verdict = profile.processor ? await haveProcessed(ctx, profile.processor, making) : await decode(ctx, making)
   lease.signal.throwIfAborted()
   if (!verdict.ok) return held.map((one) => failed(one, verdict.code, verdict.message))
-  await recordProgress(ctx.db.pool, held, 50)
+  await recordProgress(ctx.db.pool, held, build.bid.job === 'transcode_asset' ? madeProgress : 50)
   const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name), faults: troubleOf(one.past).faults }))
   return putVariants(ctx, { assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal })
 }
+
+/** What encoding writes besides the original; pictures are small. Asked for before the original is fetched, which would be thrown away again. */
+const bytesMade = ({ asset, bid }: Build, wishes: readonly VariantWish[]): number =>
+  bid.job === 'transcode_asset' ? encodingRulesOf(asset.durationMs, wishes).encoding.outputBytes : 0
 
 interface Making {
   readonly build: Build
@@ -162,14 +181,31 @@ type Made =
   { readonly ok: true; readonly variants: readonly MadeVariant[] } | { readonly ok: false; readonly code: string; readonly message: string }
 
 const decode = async (ctx: Context, { build, wishes, folder, file, lease }: Making): Promise<Made> => {
+  const { profile, asset, bid, held } = build
+  const rules = visitRulesOf(profile)
+  const { timeoutMs, encoding } = encodingRulesOf(asset.durationMs, wishes)
+  const progress = progressOf(ctx, held)
   const verdict = await ctx.jail.visit({
-    ...{ path: file.path, folder, purpose: 'build', filename: build.known.asset.id },
-    ...visitRulesOf(build.profile),
-    variants: wishes,
-    signal: lease.signal,
+    ...{ path: file.path, folder, purpose: 'build', filename: asset.id, ...rules, variants: wishes, signal: lease.signal },
+    ...(bid.job === 'transcode_asset' ? { encoding, limits: { ...rules.limits, timeoutMs }, onProgress: progress } : {}),
   })
   return verdict.verdict === 'pass' ? { ok: true, variants: verdict.variants } : { ok: false, code: verdict.code, message: verdict.message }
 }
+
+/** At most once a second, and never for a moment in which nobody would see it. What cannot be written is no reason to stop. */
+const progressOf = (ctx: Context, held: readonly Held[]): ((fraction: number) => void) => {
+  let saidAtMs = -everyMs
+  return (fraction) => {
+    const nowMs = ctx.clock.monotonicMs()
+    if (nowMs - saidAtMs < everyMs) return
+    saidAtMs = nowMs
+    void recordProgress(ctx.db.pool, held, Math.floor(fraction * madeProgress)).catch(() => undefined)
+  }
+}
+
+const everyMs = 1_000
+/** What is left is to be stored. */
+const madeProgress = 95
 
 /** By the app's own code, which sees what is on the row of the original. */
 const haveProcessed = async (ctx: Context, processor: Processor, { build, wishes, folder, file, lease }: Making): Promise<Made> => {

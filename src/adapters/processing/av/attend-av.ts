@@ -1,6 +1,8 @@
 import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
-import type { DecodeLimits, Facts, Rewritten } from '../../../core/ports/jail.ts'
+import type { DecodeLimits, Facts, MadeVariant, Rewritten, Visit } from '../../../core/ports/jail.ts'
+import { makeAvVariants } from './make-av.ts'
+import { decodingBytes, encodingBytes } from './need.ts'
 import { outlineOf } from './outline.ts'
 import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
 import { type AvInput, runFfprobe } from './run.ts'
@@ -37,10 +39,34 @@ export const attendAv = async (
 ): Promise<{ readonly contentType: string; readonly facts: AvFacts; readonly rewritten: Rewritten | null }> => {
   const input = { path, contentType }
   const header = await probeAv(input, limits)
-  await need(Math.max(0, (header.probed.picture?.pixels ?? 0) * bytesPerPixel - ownBytes))
+  await need(Math.max(0, decodingBytes(header.probed.picture) - ownBytes))
   const rewritten = await rewrite()
   await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
   return { rewritten, contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
+}
+
+/** What is asked and told while variants are made: see `Parent`. */
+interface BuildingParent {
+  readonly need: (bytes: number) => Promise<void>
+  readonly gated: () => void
+  readonly progress: (fraction: number) => void
+}
+
+/**
+ * Makes variants of a file of audio or video that passed the gate.
+ *
+ * @throws RindleError `decode_too_large`, and as `probeAv` does
+ */
+export const buildAv = async (
+  { path, folder, limits, variants: wishes }: AvVisit & Pick<Visit, 'folder' | 'variants'>,
+  contentType: string,
+  { need, gated, progress }: BuildingParent,
+): Promise<MadeVariant[]> => {
+  const { input, probed, durationMs } = await probeAv({ path, contentType }, limits)
+  gated()
+  const tracks = { picture: probed.picture, sound: probed.sound, durationMs }
+  await need(Math.max(0, encodingBytes(tracks, wishes) - ownBytes))
+  return makeAvVariants({ input, folder, tracks, wishes, progress, timeoutMs: limits.timeoutMs })
 }
 
 /** What was copied into a new container may count its tracks anew. */
@@ -50,8 +76,6 @@ const rewrittenHeader = async (header: AvHeader, rewritten: Rewritten | null, li
   return rewritten.changed === null ? probeAv(input, limits) : { ...header, input }
 }
 
-/** Pictures of ten bits, of which a decoder keeps up to eight beside the one it makes; 3840 × 2160 took 240 MiB. */
-const bytesPerPixel = 30
 /** ffmpeg is a process of its own under the limit of the child: all that a warm one has is there for it. */
 const ownBytes = 512 * 1024 * 1024
 

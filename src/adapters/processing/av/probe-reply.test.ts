@@ -20,8 +20,11 @@ describe('what ffprobe answers', () => {
     assert.deepEqual(read([film, sound]), {
       streams: 2,
       durationMs: 5_100,
-      picture: { index: 0, codec: 'h264', width: 640, height: 480, sidePixels: 640, pixels: 307_200, framesPerSecond: 25 },
-      sound: { index: 1, codec: 'aac', durationMs: 5_100 },
+      picture: {
+        ...{ index: 0, codec: 'h264', width: 640, height: 480, sidePixels: 640, pixels: 307_200, framesPerSecond: 25 },
+        ...{ rotation: 0, isSquare: true, pixelFormat: null, isHdr: false, bitsPerSecond: null },
+      },
+      sound: { index: 1, codec: 'aac', durationMs: 5_100, channels: null, samplesPerSecond: null, bitsPerSecond: null, profile: null },
       hasSound: true,
       hasPicture: true,
       attachments: 0,

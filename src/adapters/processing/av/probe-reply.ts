@@ -26,12 +26,26 @@ export interface Picture {
   readonly pixels: number
   /** Null where it cannot be told. */
   readonly framesPerSecond: number | null
+  /** Degrees that a player turns it clockwise: 0, 90, 180 or 270. */
+  readonly rotation: number
+  /** Its samples are as wide as high, or said to be nothing else. */
+  readonly isSquare: boolean
+  /** As ffmpeg names it: `yuv420p`. */
+  readonly pixelFormat: string | null
+  /** PQ or HLG: brighter than what a page shows, until its tones are mapped. */
+  readonly isHdr: boolean
+  readonly bitsPerSecond: number | null
 }
 
 export interface Sound {
   readonly index: number
   readonly codec: string
   readonly durationMs: number | null
+  readonly channels: number | null
+  readonly samplesPerSecond: number | null
+  readonly bitsPerSecond: number | null
+  /** Of the codec: `LC`. */
+  readonly profile: string | null
 }
 
 /** To be asked of ffprobe, so that `probedFrom` understands what it says. */
@@ -39,7 +53,10 @@ export const probeArguments = [
   '-show_entries',
   [
     'format=nb_streams,duration',
-    'stream=index,codec_type,codec_name,width,height,coded_width,coded_height,sample_aspect_ratio,avg_frame_rate,duration',
+    [
+      'stream=index,codec_type,codec_name,width,height,coded_width,coded_height,sample_aspect_ratio,avg_frame_rate,duration',
+      ...['pix_fmt', 'color_transfer', 'bit_rate', 'channels', 'sample_rate', 'profile'],
+    ].join(','),
     ...['stream_disposition=attached_pic,timed_thumbnails', 'stream_tags=rotate,DURATION', 'stream_side_data=rotation'],
   ].join(':'),
   ...['-of', 'json=c=1'],
@@ -87,23 +104,37 @@ const pictureOf = (stream: Fields): Picture | null => {
     width: Math.max(width, sizeOf(stream['coded_width']) ?? 0),
     height: Math.max(height, sizeOf(stream['coded_height']) ?? 0),
   }
-  const shown = turned(stretched({ width, height }, stream['sample_aspect_ratio']), turnOf(stream))
+  const upright = stretched({ width, height }, stream['sample_aspect_ratio'])
+  const rotation = ((Math.round(turnOf(stream) / 90) % 4) + 4) % 4
+  const shown = turned(upright, rotation)
   const [avgFrames, avgSeconds] = fractionOf(stream['avg_frame_rate']) ?? [0, 0]
   return {
     ...{ index, codec: codecOf(stream), ...shown },
     sidePixels: Math.max(stored.width, stored.height, shown.width, shown.height),
     pixels: Math.max(stored.width * stored.height, shown.width * shown.height),
     framesPerSecond: avgFrames > 0 && avgSeconds > 0 ? avgFrames / avgSeconds : null,
+    rotation: rotation * 90,
+    isSquare: upright.width === width && upright.height === height,
+    pixelFormat: nameOf(stream['pix_fmt']),
+    isHdr: stream['color_transfer'] === 'smpte2084' || stream['color_transfer'] === 'arib-std-b67',
+    bitsPerSecond: numberOf(stream['bit_rate']),
   }
 }
 
 const soundOf = (stream: Fields): Sound | null => {
   const [index, codec] = [wholeOf(stream['index']), codecOf(stream)]
-  return index === null || codec === null ? null : { index, codec, durationMs: durationOf(stream) }
+  if (index === null || codec === null) return null
+  return {
+    ...{ index, codec, durationMs: durationOf(stream) },
+    ...{ channels: wholeOf(stream['channels']), samplesPerSecond: numberOf(stream['sample_rate']) },
+    ...{ bitsPerSecond: numberOf(stream['bit_rate']), profile: nameOf(stream['profile']) },
+  }
 }
 
 const codecOf = ({ codec_name: name }: Fields): string | null =>
   typeof name === 'string' && /^[a-z0-9_]{1,40}$/.test(name) && name !== 'none' && name !== 'unknown' ? name : null
+
+const nameOf = (value: unknown): string | null => (typeof value === 'string' && /^[\w .-]{1,40}$/.test(value) ? value : null)
 
 interface Size {
   readonly width: number
@@ -123,12 +154,14 @@ const stretched = (size: Size, ratio: unknown): Size => {
     : { width: size.width, height: Math.round(size.height / scale) }
 }
 
-const turned = ({ width, height }: Size, degrees: number): Size =>
-  Math.round(Math.abs(degrees) / 90) % 2 === 1 ? { width: height, height: width } : { width, height }
+const turned = ({ width, height }: Size, quarters: number): Size =>
+  quarters % 2 === 1 ? { width: height, height: width } : { width, height }
 
+/** Degrees clockwise; a display matrix counts the other way. */
 const turnOf = ({ side_data_list: list, tags }: Fields): number => {
   const told = Array.isArray(list) ? list.filter(isFields).map((one) => numberOf(one['rotation'])) : []
-  return told.find((degrees) => degrees !== null) ?? (isFields(tags) ? numberOf(tags['rotate']) : null) ?? 0
+  const counter = told.find((degrees) => degrees !== null)
+  return typeof counter === 'number' ? -counter : ((isFields(tags) ? numberOf(tags['rotate']) : null) ?? 0)
 }
 
 const durationOf = ({ duration, tags }: Fields): number | null => {

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { installFfmpeg, oldestAvutil, oldestOf } from '../../../core/decoding-packages.ts'
 import { RindleError } from '../../../core/errors.ts'
@@ -24,6 +24,10 @@ export interface ProgramLimits {
   readonly timeoutMs: number
   /** Of stdout. Default 1 MiB. */
   readonly maxOutputBytes?: number
+  /** Hears stdout while it is written, and nothing of it is kept. */
+  readonly onOutput?: (chunk: Buffer) => void
+  /** Hears what is written to descriptor 3, which is a pipe then. */
+  readonly onAside?: (chunk: Buffer) => void
 }
 
 const install = `${installFfmpeg}; then start the worker again`
@@ -43,10 +47,13 @@ export const runProgram = async (name: ProgramName, args: readonly string[], lim
   const path = await programPath(name)
   const leash = leashPath()
   const [file, ...rest] = leash === null ? [path, ...args] : [leash, '--pdeathsig', 'KILL', path, ...args]
-  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe', limits.onAside ? 'pipe' : 'ignore'] })
   const stop = stopper(child, limits.timeoutMs)
-  const out = collected(child.stdout, limits.maxOutputBytes ?? mebibyte, () => child.kill('SIGKILL'))
-  const complaints = edges(child.stderr)
+  const [, stdout, stderr, aside] = child.stdio
+  if (!stdout || !stderr) throw new RindleError('decoder_unavailable', { problem: `${name} could not be started` })
+  const out = collected(stdout, limits, () => child.kill('SIGKILL'))
+  const complaints = edges(stderr)
+  if (limits.onAside && aside instanceof Readable) aside.on('data', limits.onAside)
   try {
     const status = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject)
@@ -126,10 +133,15 @@ const stopper = (child: ChildProcess, timeoutMs: number): { rang(): boolean; cle
   }
 }
 
-const collected = (stream: Readable, maxBytes: number, onTooMuch: () => void): { bytes(): Buffer; isWhole(): boolean } => {
+const collected = (
+  stream: Readable,
+  { maxOutputBytes: maxBytes = mebibyte, onOutput }: ProgramLimits,
+  onTooMuch: () => void,
+): { bytes(): Buffer; isWhole(): boolean } => {
   const chunks: Buffer[] = []
   let length = 0
   stream.on('data', (chunk: Buffer) => {
+    if (onOutput) return onOutput(chunk)
     length += chunk.length
     if (length > maxBytes) onTooMuch()
     else chunks.push(chunk)

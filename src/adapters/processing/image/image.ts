@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { extensionOf } from '../../../core/content-type.ts'
 import { messageOf } from '../../../core/errors.ts'
-import type { MadeVariant, VariantWish } from '../../../core/ports/jail.ts'
+import type { MadeVariant } from '../../../core/ports/jail.ts'
 import type { ImageFormat, ImageRecipe } from '../../../core/recipe.ts'
+import { pictureFacts } from '../../../core/variant-facts.ts'
 import type { ImageHeader } from './header.ts'
 import { cutOf, headSizeOf, regionIn, smallestCovering, type Cut, type Size } from './geometry.ts'
 import { writingNeed } from './need.ts'
@@ -12,11 +13,17 @@ import { dominantColorOf, placeholderSide, thumbHashOf } from './placeholder.ts'
 import { rawOf, reopened, type Raw } from './raw.ts'
 import type { Sharp } from './sharp.ts'
 
+/** A wish for a picture. */
+export interface ImageWish {
+  readonly name: string
+  readonly recipe: ImageRecipe
+}
+
 interface ImageJob {
   readonly path: string
   readonly folder: string
   readonly header: ImageHeader
-  readonly wishes: readonly VariantWish[]
+  readonly wishes: readonly ImageWish[]
   /** Asks for the memory that a variant needs; what is refused fails that variant alone. */
   readonly need: (bytes: number) => Promise<void>
 }
@@ -28,13 +35,13 @@ interface MadeImages {
 }
 
 interface Wanted {
-  readonly wish: VariantWish
+  readonly wish: ImageWish
   readonly cut: Cut
   readonly format: ImageFormat
 }
 
 /** How large the one decode has to be for the placeholder and all still variants. */
-export const decodeSizeOf = (header: ImageHeader, wishes: readonly VariantWish[]): Size =>
+export const decodeSizeOf = (header: ImageHeader, wishes: readonly ImageWish[]): Size =>
   headSizeOf(
     header,
     wishes.filter((wish) => !movesOn(wish.recipe, header)).map((wish) => cutOf(wish.recipe, header)),
@@ -154,7 +161,7 @@ const stored = async (job: ImageJob, { wish, format }: Wanted, { bytes, width, h
   const path = join(job.folder, `${job.wishes.indexOf(wish)}.${extension}`)
   await writeFile(path, bytes, { flag: 'wx' })
   const sha256 = createHash('sha256').update(bytes).digest('hex')
-  return { name: wish.name, ok: true, path, contentType, extension, width, height, byteSize: bytes.byteLength, sha256 }
+  return { name: wish.name, ok: true, path, contentType, extension, ...pictureFacts({ width, height }), byteSize: bytes.byteLength, sha256 }
 }
 
 /** A disk that is full or broken is nobody's verdict: that goes on as a fault. */

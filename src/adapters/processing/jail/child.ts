@@ -34,6 +34,7 @@ const parentOf = (maxDecodeBytes: number): Parent => ({
     await answerTo({ kind: 'need', bytes: neededBytes })
   },
   gated: () => send({ kind: 'gated' }),
+  progress: (fraction) => send({ kind: 'progress', fraction }),
 })
 
 const answer = async (visit: VisitRequest, maxDecodeBytes: number): Promise<Reply> => {

@@ -2,7 +2,7 @@ import { RindleError } from '../../../core/errors.ts'
 import type { VisitRequest } from '../attend.ts'
 import type { ChildFolder } from './child-folder.ts'
 import { keepLooking, openProcessTable, type ProcessTable } from './excess.ts'
-import { type Inbox, replyInbox } from './inbox.ts'
+import { type Inbox, replyInbox, type News } from './inbox.ts'
 import { launch, type Launched } from './launch.ts'
 import { cpuSecondsAtRest, cpuSecondsWithin } from './limits.ts'
 import { mostAsks, type Reply, type Request } from './protocol.ts'
@@ -29,6 +29,8 @@ export interface VisitLimits {
   readonly grant: (bytes: number) => Promise<void>
   /** Says what the child took beyond its allowance; null when it did not. */
   readonly excess: () => string | null
+  /** Hears from 0 to 1 how far the variants are. */
+  readonly onProgress?: ((fraction: number) => void) | undefined
 }
 
 /** One child process. It serves one visit at a time. */
@@ -124,13 +126,15 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
   })
   const abort = (): void => ended.resolve({ reason: 'it was told to stop' })
   signal?.addEventListener('abort', abort, { once: true })
+  const hear = (news: News): boolean | void => (news.kind === 'gated' ? clocks.gated() : limits.onProgress?.(news.fraction))
   try {
     say(launched, { visit, maxDecodeBytes })
     clocks.run()
     for (let asks = 0; ; asks += 1) {
-      const said = await Promise.race([inbox.next(clocks.gated), ended.promise])
+      const said = await Promise.race([inbox.next(hear), ended.promise])
       if (said !== null && 'reason' in said) return await over(said, launched, pid, cpuBefore)
-      if (said === null || said.kind === 'warm' || said.kind === 'gated') return await killed(launched, launched.end())
+      if (said === null || said.kind === 'warm' || said.kind === 'gated' || said.kind === 'progress')
+        return await killed(launched, launched.end())
       if (said.kind !== 'ask' && said.kind !== 'need') return said
       if (asks >= mostAsks || !mayAsk(said, visit, maxDecodeBytes)) return await killed(launched, 'it asked for more than it may have')
       clocks.rest()

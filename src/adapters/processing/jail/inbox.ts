@@ -4,9 +4,14 @@ import { lineReader, longestAside, replyDescriptor, type Reply } from './protoco
 import { replyFrom } from './reply.ts'
 
 export interface Inbox {
-  /** The next reply that something is to be done about, or null when the child has ended. `gated` is called for those that only tell, and says whether it may be told. */
-  next(gated?: () => boolean | void): Promise<Reply | null>
+  /** The next reply that something is to be done about, or null when the child has ended. `told` is called for those that only tell, and says false where that may not be told. */
+  next(told?: (news: News) => boolean | void): Promise<Reply | null>
 }
+
+/** What nobody has to answer. */
+export type News = Extract<Reply, { kind: 'gated' | 'progress' }>
+
+const isNews = (reply: Reply): reply is News => reply.kind === 'gated' || reply.kind === 'progress'
 
 const longestReply = 1024 * 1024
 
@@ -16,7 +21,8 @@ const longestReply = 1024 * 1024
  */
 export const replyInbox = ({ child, kill }: Launched): Inbox => {
   let ended = false
-  let waiting: { readonly resolve: (reply: Reply | null) => void; readonly gated: (() => boolean | void) | undefined } | null = null
+  let waiting: { readonly resolve: (reply: Reply | null) => void; readonly told: ((news: News) => boolean | void) | undefined } | null =
+    null
   const deliver = (reply: Reply | null): void => {
     if (reply === null) ended = true
     waiting?.resolve(reply)
@@ -33,8 +39,8 @@ export const replyInbox = ({ child, kill }: Launched): Inbox => {
     if (!waiting || ended) return expel()
     const reply = replyFrom(line)
     if (reply === null || (line.length > longestAside && reply.kind !== 'pass' && reply.kind !== 'failure')) return expel()
-    if (reply.kind !== 'gated' || !waiting.gated) deliver(reply)
-    else if (waiting.gated() === false) return expel()
+    if (!isNews(reply) || !waiting.told) deliver(reply)
+    else if (waiting.told(reply) === false) return expel()
     return true
   }
   const read = lineReader(longestReply, hear, expel)
@@ -47,10 +53,10 @@ export const replyInbox = ({ child, kill }: Launched): Inbox => {
   child.once('error', () => deliver(null))
   child.once('close', () => deliver(null))
   return {
-    next: (gated) =>
+    next: (told) =>
       new Promise((resolve) => {
         if (ended) resolve(null)
-        else waiting = { resolve, gated }
+        else waiting = { resolve, told }
       }),
   }
 }

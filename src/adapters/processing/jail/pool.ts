@@ -91,6 +91,8 @@ export const createPool = (options: PoolOptions): Pool => {
   const idle: Member[] = []
   const members = new Map<Decoder, ChildFolder>()
   const turns = createTurns(options.concurrency)
+  /** Encoding takes minutes: nobody who wants to look at a file waits for it. */
+  const encodingTurns = createTurns(options.concurrency)
   let closed = false
   const stamping = setInterval(() => idle.forEach(({ folder }) => folder.stamp()), stampMs)
   stamping.unref()
@@ -187,12 +189,15 @@ export const createPool = (options: PoolOptions): Pool => {
     await members.get(decoder)?.remove()
     members.delete(decoder)
   }
-  const take = async (byteSize: number, mayBeUsed: boolean): Promise<Member> => {
-    const wanted = byteSize + rewriteSpareBytes
-    if (wanted > options.limits.maxFileBytes) {
+  const take = async ({ visit, byteSize }: Pick<Visiting<unknown>, 'visit' | 'byteSize'>, mayBeUsed: boolean): Promise<Member> => {
+    const { cpuSeconds, outputBytes } = visit.encoding ?? { cpuSeconds: 0, outputBytes: 0 }
+    const wanted = { maxFileBytes: Math.max(byteSize + rewriteSpareBytes, outputBytes), cpuSeconds }
+    const { maxFileBytes } = options.limits
+    if (visit.encoding) return start(largerOf(options.limits, wanted))
+    if (wanted.maxFileBytes > maxFileBytes) {
       const spare = idle.pop()
       if (spare) await end(spare.decoder)
-      return start({ ...options.limits, maxFileBytes: wanted })
+      return start(largerOf(options.limits, wanted))
     }
     retry(await standing())
     for (;;) {
@@ -269,11 +274,11 @@ export const createPool = (options: PoolOptions): Pool => {
   return {
     visit: async (visiting) => {
       const { signal } = visiting.limits
-      const leave = await turns.enter(signal)
+      const leave = await (visiting.visit.encoding ? encodingTurns : turns).enter(signal)
       try {
         refuseIfClosed()
         for (let mayBeUsed = true; ; mayBeUsed = false) {
-          const said = await visitBy(await take(visiting.byteSize, mayBeUsed), visiting)
+          const said = await visitBy(await take(visiting, mayBeUsed), visiting)
           if (said !== short) return said
         }
       } finally {
@@ -306,6 +311,12 @@ export const createPool = (options: PoolOptions): Pool => {
     },
   }
 }
+
+const largerOf = (limits: JailLimits, { maxFileBytes, cpuSeconds }: Pick<JailLimits, 'maxFileBytes' | 'cpuSeconds'>): JailLimits => ({
+  ...limits,
+  maxFileBytes: Math.max(limits.maxFileBytes, maxFileBytes),
+  cpuSeconds: Math.max(limits.cpuSeconds, cpuSeconds),
+})
 
 const tmpfs = 0x01021994
 

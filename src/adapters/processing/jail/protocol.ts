@@ -27,6 +27,8 @@ export type Reply =
   | { readonly kind: 'need'; readonly bytes: number }
   /** The gate's part of the visit is over; nothing is waited for. */
   | { readonly kind: 'gated' }
+  /** So much of the variants is made, from 0 to 1; nothing is waited for. */
+  | { readonly kind: 'progress'; readonly fraction: number }
   | { readonly kind: 'pass'; readonly passed: Passed; readonly residentBytes: number }
   /** A failure with a name: a verdict of the gate, or a missing peer. */
   | {

@@ -24,6 +24,9 @@ const made = {
   extension: 'webp',
   width: 32,
   height: 32,
+  durationMs: null,
+  hasAudioTrack: null,
+  grid: null,
   byteSize: 120,
   sha256: 'ab'.repeat(32),
 }
@@ -51,6 +54,7 @@ describe('the reply of a decoder', () => {
       { kind: 'warm', problem: 'peer_missing', versions: null },
       { kind: 'need', bytes: 480_000_000 },
       { kind: 'gated' },
+      { kind: 'progress', fraction: 0.25 },
       { kind: 'ask', start: 0, end: 1024 * 1024 },
       { kind: 'fault', problem: 'ENOSPC', residentBytes: 7 },
       refuse(),

@@ -3,6 +3,7 @@ import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
 import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
 import { mostSpans, type Span } from '../../../core/span.ts'
 import { isStorableText } from '../../../core/storable.ts'
+import type { StripGrid, VariantFacts } from '../../../core/variant-facts.ts'
 import type { Passed } from '../attend.ts'
 import { mostAskedBytes, type Reply } from './protocol.ts'
 
@@ -27,6 +28,7 @@ const replyOf = (value: unknown): Reply | null => {
   if (kind === 'ask') return askOf(value)
   if (kind === 'need') return isWhole(value['bytes']) ? { kind, bytes: value['bytes'] } : null
   if (kind === 'gated') return { kind }
+  if (kind === 'progress') return isFraction(value['fraction']) ? { kind, fraction: value['fraction'] } : null
   if (!isAmount(residentBytes)) return null
   if (kind === 'fault') return isText(problem, longestProblem) ? { kind, problem, residentBytes } : null
   if (kind === 'failure') return isCode(code) && isDetails(details) ? { kind, code, details, residentBytes } : null
@@ -91,14 +93,33 @@ const factsOf = (value: unknown): Facts | null => {
 
 const madeOf = (value: unknown): MadeVariant | null => {
   if (!isFields(value)) return null
-  const { name, ok, path, contentType, extension, width, height, byteSize, sha256, code, message } = value
+  const { name, ok, path, contentType, extension, byteSize, sha256, code, message } = value
   if (!isText(name, 255)) return null
   if (ok === false) return isCode(code) && isText(message, longestProblem) ? { name, ok, code, message } : null
-  if (ok !== true || !isText(path, 4_096) || typeof contentType !== 'string' || !inertTypes.has(contentType)) return null
-  if (!isLike(extension, extensionForm) || !isSize(width) || !isSize(height) || !isAmount(byteSize) || !isLike(sha256, digestForm))
-    return null
-  return { name, ok, path, contentType, extension, width, height, byteSize, sha256 }
+  if (ok !== true || !isText(path, 4_096) || typeof contentType !== 'string' || !madeTypes.has(contentType)) return null
+  const facts = variantFactsOf(value)
+  if (!facts || !isLike(extension, extensionForm) || !isAmount(byteSize) || !isLike(sha256, digestForm)) return null
+  return { name, ok, path, contentType, extension, ...facts, byteSize, sha256 }
 }
+
+const variantFactsOf = ({ width, height, durationMs, hasAudioTrack, grid: told }: Fields): VariantFacts | null => {
+  if (!(width === null || isSize(width)) || !(height === null || isSize(height))) return null
+  if (!(durationMs === null || isWhole(durationMs)) || !isTold(hasAudioTrack)) return null
+  const grid = told === null ? null : gridOf(told)
+  return grid === undefined ? null : { width, height, durationMs, hasAudioTrack, grid }
+}
+
+/** @returns undefined when it is no sense. */
+const gridOf = (value: unknown): StripGrid | undefined => {
+  if (!isFields(value)) return undefined
+  const { tileWidth, tileHeight, columns, rows, count, intervalMs } = value
+  if (!isSize(tileWidth) || !isSize(tileHeight) || !isSize(columns) || !isSize(rows) || !isSize(count) || !isSize(intervalMs))
+    return undefined
+  return count <= columns * rows ? { tileWidth, tileHeight, columns, rows, count, intervalMs } : undefined
+}
+
+/** Pictures, films and sound that run nothing in a page, and waveforms. */
+const madeTypes: ReadonlySet<string> = new Set([...inertTypes, 'application/json'])
 
 const kinds = ['image', 'video', 'audio', 'file'] as const
 const longestProblem = 1_000
@@ -115,6 +136,7 @@ const isText = (value: unknown, longest: number): value is string =>
   typeof value === 'string' && value.length <= longest && isStorableText(value)
 const isLike = (value: unknown, form: RegExp): value is string => isText(value, 255) && form.test(value)
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+const isFraction = (value: unknown): value is number => isAmount(value) && value <= 1
 const isWhole = (value: unknown): value is number => Number.isInteger(value) && isAmount(value)
 const isTold = (value: unknown): value is boolean | null => value === null || typeof value === 'boolean'
 const isSize = (value: unknown): value is number => Number.isInteger(value) && isAmount(value) && value >= 1 && value < 2 ** 31

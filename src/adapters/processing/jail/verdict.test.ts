@@ -25,6 +25,7 @@ import { type ChildFolder, makeChildFolder } from './child-folder.ts'
 import type { Outcome } from './decoder.ts'
 import { verdictOf } from './verdict.ts'
 import { silentLogger } from '../../telemetry/logger.ts'
+import { pictureFacts } from '../../../core/variant-facts.ts'
 
 const recipe: ImageRecipe = {
   ...{ kind: 'image', mode: 'fit', width: 1, height: 1, format: 'webp', quality: 80, effort: 4, background: '#ffffff' },
@@ -67,8 +68,7 @@ describe('what a decoder says', () => {
       path,
       contentType: 'image/webp',
       extension: 'webp',
-      width: 1,
-      height: 1,
+      ...pictureFacts({ width: 1, height: 1 }),
       byteSize,
       sha256: 'ab'.repeat(32),
     },

@@ -103,7 +103,12 @@ const rewrittenOut = async (rewritten: Rewritten, { visit, folder, receivedBytes
 const variantOut = async (made: Extract<MadeVariant, { ok: true }>, { visit, folder }: Judged): Promise<MadeVariant> => {
   const { byteSize } = made
   const destination = join(visit.folder, basename(made.path))
-  const sha256 = await folder.takeOut(made.path, { destination, byteSize, mostBytes: mostVariantBytes, hashed: true })
+  const sha256 = await folder.takeOut(made.path, {
+    destination,
+    byteSize,
+    mostBytes: Math.max(mostVariantBytes, visit.encoding?.outputBytes ?? 0),
+    hashed: true,
+  })
   if (sha256 === null) throw nonsense()
   return { ...made, path: destination, sha256 }
 }
