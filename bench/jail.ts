@@ -53,7 +53,7 @@ async function prepare({ random, folder, note }: BenchContext): Promise<BenchSid
   note(missing.length === 0 ? 'every wall stands' : missing.map(({ means }) => means).join('; '))
   const ours: Work = async (visit) => passing(await walls.visit(visit))
   const here: Work = async (visit) =>
-    passing(await attend(visit, { read: readNothing, need: async () => undefined, gated: () => undefined }))
+    passing(await attend(visit, { read: readNothing, need: async () => undefined, gated: () => undefined, progress: () => undefined }))
   const decode: (given: { buffer: Uint8Array }) => Promise<unknown> = createRequire(import.meta.url)('heic-decode')
   const figures = async (work: Work, openHeic: () => Promise<void>): Promise<Measures> => {
     const times: number[] = []

@@ -43,7 +43,10 @@ export async function openReference(url: string, variants: readonly Made[], scra
   const stop = await queue.listen(() => {})
   const store = storage()
   const touches = touchesOf(store, instantJail(variants), scratchFolder)
-  const wanted = planVariants(photoProfile(store)).map((one) => ({ ...one, made: variants.find(({ name }) => name === one.name)! }))
+  const wanted = planVariants(photoProfile(store), { kind: 'image', hasVideoTrack: false, hasAudioTrack: false }).map((one) => ({
+    ...one,
+    made: variants.find(({ name }) => name === one.name)!,
+  }))
 
   const transaction = async <T>(body: (work: Work) => Promise<T>): Promise<T> => {
     const client = await pool.connect()

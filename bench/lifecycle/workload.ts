@@ -5,6 +5,7 @@ import { memory } from '../../src/adapters/storage/memory.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Facts, MadeVariant, Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
+import { pictureFacts } from '../../src/core/variant-facts.ts'
 
 /** What one lifecycle is about, the same on both sides. */
 export const photo = {
@@ -54,7 +55,16 @@ export async function makeVariants(folder: string): Promise<readonly (MadeVarian
       const path = join(folder, `${name}.${extension}`)
       await writeFile(path, bytes)
       const sha256 = createHash('sha256').update(bytes).digest('hex')
-      return { name, ok: true, path, contentType: `image/${format}`, extension, width, height, byteSize: bytes.byteLength, sha256 } as const
+      return {
+        name,
+        ok: true,
+        path,
+        contentType: `image/${format}`,
+        extension,
+        ...pictureFacts({ width, height }),
+        byteSize: bytes.byteLength,
+        sha256,
+      } as const
     }),
   )
 }
