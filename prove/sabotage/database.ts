@@ -129,8 +129,8 @@ export const databaseSabotages: readonly Sabotage[] = [
     name: 'purge-keeps-the-fence',
     means: 'a worker that is at the gate holds the lease of a file that was purged meanwhile',
     file: 'src/database/queries/purge.ts',
-    find: 'set: { fence: sql`t.fence + 1`, object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },',
-    replace: 'set: { object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },',
+    find: 'set: { alive: false, fence: sql`t.fence + 1`, object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },',
+    replace: 'set: { alive: false, object_id: null, due_at: secondsAfter(at, wakeUpSeconds) },',
     red: { proof: 'model' },
   },
   {

@@ -121,10 +121,12 @@ export const planSettle = (
   if (deliverableStates.includes(asset.state)) {
     const rising = own.filter(({ standing }) => standing === 'pending')
     const risen = new Set(rising.map(({ slot }) => slot))
+    const leaves = ({ standing, slot }: { readonly standing: string; readonly slot: string }): boolean =>
+      standing === 'current' && risen.has(slot)
     return {
       ...nothing,
-      release: rows.filter(({ standing, slot }) => standing === 'current' && risen.has(slot)),
-      change: own.map((row) => reworded(row, 'current', false, {})),
+      release: rows.filter(leaves),
+      change: own.filter((row) => !leaves(row)).map((row) => reworded(row, 'current', false, {})),
     }
   }
   if (asset.state !== 'quarantined') return null

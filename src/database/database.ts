@@ -8,6 +8,8 @@ export type Queryable = Kysely<Schema>
 export interface Database {
   /** Each statement on its own. */
   readonly pool: Queryable
+  /** The same, also from within a transaction, to see what others have committed. Not on `pglite`, whose one session is the transaction's. */
+  readonly committed: Queryable
   readonly clock: DatabaseClock
   /** `pglite` is one process and one session; `postgres` a pool. */
   readonly engine: 'pglite' | 'postgres'

@@ -35,17 +35,24 @@ const databaseOver = (carrier: Carrier): Database => {
   const refuseClosed = () => {
     if (closed) throw new RindleError('rindle_closed', {})
   }
+  const outside: Executor = {
+    execute: async (text, values) => {
+      refuseClosed()
+      return again(() => carrier.execute(text, values))
+    },
+  }
   const executor: Executor = {
     execute: async (text, values) => {
       refuseClosed()
       if (insideTransaction()) throw new RindleError('transaction_not_passed', { operation: 'A statement' })
-      return again(() => carrier.execute(text, values))
+      return outside.execute(text, values)
     },
   }
   const pool = queryableOver(executor)
 
   return {
     pool,
+    committed: queryableOver(outside),
     engine: carrier.engine,
     clock: {
       async read() {

@@ -320,6 +320,38 @@ for (const engine of engines) {
         })
         assert.equal((await attachmentFor(stage.ctx, anna, 'avatar'))?.asset.id, first)
       })
+
+      it('tell it so as well where it would find nothing to take out, or put beside it what waits', async () => {
+        const [first, second, third] = [await stage.make('ready'), await stage.make('ready'), await stage.make('validating')]
+        await attach(stage.ctx, first, anna, 'avatar')
+        const older = async (run: (tx: unknown) => Promise<unknown>): Promise<void> => {
+          await stage.inTheirTransaction('rollback', async (tx) => {
+            await tx.query('set transaction isolation level repeatable read')
+            await tx.query('select 1 from rindle.media_attachments')
+            await attach(stage.ctx, third, anna, 'avatar')
+            await attach(stage.ctx, second, anna, 'gallery')
+            await assert.rejects(run(tx), refused('transaction_conflict'))
+          })
+          await detach(stage.ctx, anna, 'gallery', { asset: second })
+          await detach(stage.ctx, anna, 'avatar', { asset: third })
+        }
+        await older((tx) => detach(stage.ctx, anna, 'gallery', { asset: second, tx }))
+        await older((tx) => attach(stage.ctx, second, anna, 'avatar', { tx }))
+      })
+
+      it('and lets it do in its own view whatever nobody else has touched', async () => {
+        const [first, second] = [await stage.make('ready'), await stage.make('ready')]
+        await attach(stage.ctx, first, anna, 'avatar')
+        await stage.inTheirTransaction('commit', async (tx) => {
+          await tx.query('set transaction isolation level repeatable read')
+          await tx.query('select 1 from rindle.media_attachments')
+          await attach(stage.ctx, second, anna, 'avatar', { tx })
+          await attach(stage.ctx, first, anna, 'avatar', { tx })
+          await detach(stage.ctx, anna, 'avatar', { tx })
+          await attach(stage.ctx, second, anna, 'avatar', { tx })
+        })
+        assert.equal((await attachmentFor(stage.ctx, anna, 'avatar'))?.asset.id, second)
+      })
     }
   })
 }

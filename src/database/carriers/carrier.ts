@@ -32,8 +32,8 @@ export interface Carrier extends Executor {
 /** The number of the advisory lock of a name; takes SQL and gives SQL. Whoever excludes somebody else must come to the same one. */
 export const lockNumber = (name: string): string => `hashtextextended(${name}, 0)`
 
-/** Takes the advisory lock of a name until the transaction ends. */
-export const lockText = `select pg_advisory_xact_lock(${lockNumber('$1::text')})::text as locked`
+/** Takes the advisory lock of a name until the transaction ends, and says how much of what others commit meanwhile that sees. */
+export const lockText = `select pg_advisory_xact_lock(${lockNumber('$1::text')})::text as locked, current_setting('transaction_isolation') as isolation`
 
 /** For carriers that begin a transaction by themselves. */
 export const lockedFirst = async (executor: Executor, name: string | undefined): Promise<Executor> => {

@@ -138,6 +138,15 @@ export async function lockRowsOfSlot(tx: Queryable, key: SlotKey): Promise<SlotR
   return rows.map(rowOf)
 }
 
+/** The ids of all rows of a slot, released ones included, as `db` sees them. */
+export async function listIdsInSlot(db: Queryable, { owner, slot }: SlotKey): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select t.id
+      from rindle.media_attachments t
+     where t.owner_type = ${owner.type}::text and t.owner_id = ${owner.id}::text and t.slot = ${slot}::text`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
 /** The slots in which an attachment of the asset waits to be settled, and the owners they belong to. */
 export async function listSlotsToSettle(db: Queryable, assetId: string, limit: number): Promise<SlotKey[]> {
   const { rows } = await sql<{ owner_type: string; owner_id: string; slot: string }>`

@@ -6,10 +6,10 @@ import { type OwnerRef, ownerOf } from '../../core/owner.ts'
 import type { JobRequest } from '../../core/ports/queue.ts'
 import { storableText } from '../../core/storable.ts'
 import type { Queryable } from '../../database/database.ts'
-import { listAttachments, lookAndAttach, type NewAttachment, slotText, type Whole, writeSlots } from '../../database/queries/attachments.ts'
+import { listAttachments, lookAndAttach, type NewAttachment, type Whole, writeSlots } from '../../database/queries/attachments.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
 import { attachmentsOf } from '../steps/attachments-of.ts'
-import { inTransaction } from '../steps/in-transaction.ts'
+import { inSlot } from '../steps/in-slot.ts'
 import { slotOf } from '../steps/slot-of.ts'
 
 export interface AttachOptions extends AttachmentWish {
@@ -38,7 +38,7 @@ export async function attach(
   const { profile, many } = slotOf(ctx, slot)
   const wish = wishOf(given)
   const wanted: NewAttachment = { id: ctx.ids.next(), owner: ownerOf(owner), slot, many, assetId: assetIdOf(asset), profile, wish }
-  return inTransaction(ctx, tx, (open) => attachWithin(ctx, open, wanted), slotText(wanted))
+  return inSlot(ctx, tx, wanted, (open) => attachWithin(ctx, open, wanted))
 }
 
 async function attachWithin(ctx: Pick<RindleContext, 'queue' | 'clock'>, tx: Queryable, wanted: NewAttachment): Promise<Attachment> {

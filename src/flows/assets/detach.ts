@@ -2,9 +2,9 @@ import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import { type OwnerRef, ownerOf } from '../../core/owner.ts'
 import type { Queryable } from '../../database/database.ts'
-import { lockRowsOfSlot, slotText, writeSlots } from '../../database/queries/attachments.ts'
+import { lockRowsOfSlot, writeSlots } from '../../database/queries/attachments.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
-import { inTransaction } from '../steps/in-transaction.ts'
+import { inSlot } from '../steps/in-slot.ts'
 import { slotOf } from '../steps/slot-of.ts'
 
 export interface DetachOptions {
@@ -38,5 +38,5 @@ export async function detach(
     const plan = { release: leaving, refuse: [], change: [], insert: null }
     await writeSlots(tx, ctx, plan, { left: 'detach', jobs: assetIds.map((id) => ({ name: 'purge_asset', id })) })
   }
-  await inTransaction(ctx, options.tx, release, slotText(key))
+  await inSlot(ctx, options.tx, key, release)
 }

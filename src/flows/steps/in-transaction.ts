@@ -4,17 +4,16 @@ import { lockName } from '../../database/queries/lock-name.ts'
 
 /**
  * Runs `run` in the adopter's transaction when there is one, else in one of ours, which is tried again when it meets another. With
- * `lockFirst` it waits for the advisory lock of that name and holds it until the transaction ends.
+ * `lockFirst` it waits for the advisory lock of that name and holds it until the transaction ends, and is told how isolated that is.
  */
 export const inTransaction = <T>(
   ctx: Pick<RindleContext, 'db'>,
   tx: unknown,
-  run: (tx: Queryable) => Promise<T>,
+  run: (tx: Queryable, isolation: string) => Promise<T>,
   lockFirst?: string,
 ): Promise<T> => {
-  if (tx === undefined) return ctx.db.transaction(run, lockFirst)
-  return ctx.db.within(tx, async (open) => {
-    if (lockFirst !== undefined) await lockName(open, lockFirst)
-    return run(open)
-  })
+  if (tx === undefined) return ctx.db.transaction((open) => run(open, ours), lockFirst)
+  return ctx.db.within(tx, async (open) => run(open, lockFirst === undefined ? ours : await lockName(open, lockFirst)))
 }
+
+const ours = 'read committed'
