@@ -97,14 +97,14 @@ export const databaseSabotages: readonly Sabotage[] = [
   {
     name: 'slot-is-not-locked',
     means: 'two who attach to one slot at once decide on what neither of them sees',
-    file: 'src/flows/steps/in-transaction.ts',
-    find: 'ctx.db.transaction(run, lockFirst)',
+    file: 'src/flows/steps/in-slot.ts',
+    find: 'ctx.db.transaction(run, lock)',
     replace: 'ctx.db.transaction(run)',
     also: [
       {
-        file: 'src/flows/steps/in-transaction.ts',
-        find: 'if (lockFirst !== undefined) await lockName',
-        replace: "if (lockFirst === '') await lockName",
+        file: 'src/flows/steps/in-slot.ts',
+        find: 'await lockName(open, lock)',
+        replace: 'await lockName(open, lock + ctx.clock.monotonicMs())',
       },
     ],
     red: { proof: 'races' },
@@ -112,9 +112,9 @@ export const databaseSabotages: readonly Sabotage[] = [
   {
     name: 'slot-of-an-app-is-not-locked',
     means: 'an app that attaches within its own transaction decides on what another one is changing',
-    file: 'src/flows/steps/in-transaction.ts',
-    find: 'if (lockFirst !== undefined) await lockName',
-    replace: "if (lockFirst === '') await lockName",
+    file: 'src/flows/steps/in-slot.ts',
+    find: 'await lockName(open, lock)',
+    replace: 'await lockName(open, lock + ctx.clock.monotonicMs())',
     red: { proof: 'races' },
   },
   {

@@ -77,9 +77,8 @@ const prismaExecutor = (tx: PrismaTransaction): Executor => ({
   },
 })
 
-/** Prisma tells how many rows were touched only when it is not asked for rows, and cannot read the void of a lock. */
-const isCounted = (text: string): boolean =>
-  (/^\s*(insert|update|delete)\b/i.test(text) && !/\breturning\b/i.test(text)) || /^\s*select pg_advisory_xact_lock\b/i.test(text)
+/** Prisma tells how many rows were touched only when it is not asked for rows. */
+const isCounted = (text: string): boolean => /^\s*(insert|update|delete)\b/i.test(text) && !/\breturning\b/i.test(text)
 
 interface KnexTransaction {
   raw(text: string, values: readonly unknown[]): Promise<unknown>

@@ -17,6 +17,7 @@ import { born } from '../../src/database/move.ts'
 import { moves } from '../../src/database/statement.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { insideTransaction } from '../../src/database/transaction.ts'
+import { lockName } from '../../src/database/queries/lock-name.ts'
 import { attach } from '../../src/flows/assets/attach.ts'
 import { type EngineDatabase, engines } from '../services/engines.ts'
 import { openPrisma } from './transactions-prisma.ts'
@@ -266,11 +267,11 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
           })
         })
 
-        it('counts the rows that a statement touched, and waits for locks without a value', async () => {
+        it('counts the rows that a statement touched, and says of a lock how isolated its transaction is', async () => {
           const assetId = await verifiedAsset()
           await adopter(name).run((tx) =>
             db.within(tx, async (on) => {
-              await sql`select pg_advisory_xact_lock(${1}::bigint)`.execute(on)
+              assert.equal(await lockName(on, 'a lock'), 'read committed')
               const updated = await on
                 .updateTable('rindle.media_assets')
                 .set({ filename: 'b.png' })

@@ -2,7 +2,7 @@ import type { RindleContext } from '../../context.ts'
 import { RindleError } from '../../core/errors.ts'
 import type { Queryable } from '../../database/database.ts'
 import { listIdsInSlot, type SlotKey, slotText } from '../../database/queries/attachments.ts'
-import { inTransaction } from './in-transaction.ts'
+import { lockName } from '../../database/queries/lock-name.ts'
 
 type Context = Pick<RindleContext, 'db' | 'clock'>
 
@@ -12,16 +12,15 @@ type Context = Pick<RindleContext, 'db' | 'clock'>
  *
  * @throws RindleError `transaction_conflict`
  */
-export const inSlot = <T>(ctx: Context, tx: unknown, key: SlotKey, run: (tx: Queryable) => Promise<T>): Promise<T> =>
-  inTransaction(
-    ctx,
-    tx,
-    async (open, isolation) => {
-      if (isolation !== 'read committed' && ctx.db.engine === 'postgres') await refuseOldView(ctx, open, key)
-      return run(open)
-    },
-    slotText(key),
-  )
+export const inSlot = <T>(ctx: Context, tx: unknown, key: SlotKey, run: (tx: Queryable) => Promise<T>): Promise<T> => {
+  const lock = slotText(key)
+  if (tx === undefined) return ctx.db.transaction(run, lock)
+  return ctx.db.within(tx, async (open) => {
+    const isolation = await lockName(open, lock)
+    if (isolation !== 'read committed' && ctx.db.engine === 'postgres') await refuseOldView(ctx, open, key)
+    return run(open)
+  })
+}
 
 /** Longer than a look takes, unless all connections are held by transactions that wait for one themselves. */
 const lookMs = 5_000
