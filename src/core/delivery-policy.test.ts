@@ -55,7 +55,8 @@ const served = (
       progress: 100,
       objectId: 'vo',
     },
-    ...{ contentType: 'image/webp', byteSize: 1, width: 1, height: 1, error: null, stateChangedAt: at },
+    ...{ contentType: 'image/webp', byteSize: 1, width: 1, height: 1 },
+    ...{ durationMs: null, hasAudioTrack: null, grid: null, error: null, stateChangedAt: at },
   }
   return {
     asset,

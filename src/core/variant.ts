@@ -1,5 +1,6 @@
 import type { AssetState, Problem } from './asset.ts'
 import { defineMachine, type StateOf } from './machine.ts'
+import type { StripGrid } from './variant-facts.ts'
 
 export const variantMachine = defineMachine({
   entity: 'variant',
@@ -54,16 +55,26 @@ export interface Variant<N extends string = string> {
   readonly byteSize: number | null
   readonly width: number | null
   readonly height: number | null
+  /** Null for pictures, and for what does not say. */
+  readonly durationMs: number | null
+  /** Null for what cannot have one. */
+  readonly hasAudioTrack: boolean | null
+  /** How the frames of a strip lie in it; null for everything else. */
+  readonly grid: StripGrid | null
   readonly error: Problem | null
   readonly stateChangedAt: Date
 }
+
+/** Whether somebody is still to make it, or makes it. */
+export const isOwed = ({ state }: { readonly state: VariantState }): boolean =>
+  state === 'planned' || state === 'queued' || state === 'processing'
 
 /** The state an asset that passed the gate must be in, given nothing but its variants. */
 export const assetStateOf = (
   variants: readonly { readonly state: VariantState; readonly outputKind: OutputKind }[],
 ): Extract<AssetState, 'available' | 'processing' | 'transcoding' | 'ready' | 'degraded'> => {
   const wanted = variants.filter(({ state }) => state !== 'purged')
-  const owed = wanted.filter(({ state }) => state === 'planned' || state === 'queued' || state === 'processing')
+  const owed = wanted.filter(isOwed)
   if (owed.some(({ outputKind }) => outputKind !== 'image')) return 'transcoding'
   if (owed.length > 0) return 'processing'
   if (wanted.some(({ state }) => state === 'failed' || state === 'cancelled' || state === 'missing')) return 'degraded'

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Asset, Problem } from '../../core/asset.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
+import type { StripGrid } from '../../core/variant-facts.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { AssetsTable, ObjectsTable, UploadSessionsTable, VariantsTable } from '../schema.ts'
 
@@ -65,9 +66,19 @@ export const variantOf = (row: VariantJson): Variant => ({
   byteSize: row.byte_size,
   width: row.width,
   height: row.height,
+  durationMs: row.duration_ms,
+  hasAudioTrack: row.has_audio_track,
+  grid: gridOfRow(row),
   error: problemOf(row),
   stateChangedAt: new Date(row.state_changed_at),
 })
+
+const gridOfRow = (row: VariantJson): StripGrid | null => {
+  const { tile_width: tileWidth, tile_height: tileHeight, tile_columns: columns, tile_rows: rows, tile_count: count } = row
+  const { tile_interval_ms: intervalMs } = row
+  if (tileWidth === null || tileHeight === null || columns === null || rows === null || count === null || intervalMs === null) return null
+  return { tileWidth, tileHeight, columns, rows, count, intervalMs }
+}
 
 export const sessionOf = (row: SessionJson): UploadSession => ({
   id: row.id,
