@@ -52,6 +52,8 @@ import { signUpload } from './flows/uploads/sign-upload.ts'
 import { upload, type UploadOptions } from './flows/uploads/upload.ts'
 import { uploadSession } from './flows/uploads/upload-session.ts'
 import { verifyCompletion } from './flows/uploads/verify-completion.ts'
+import { cancelProcessing, type CancelProcessingOptions } from './flows/variants/cancel-processing.ts'
+import { requeueVariants, type RequeueVariantsOptions } from './flows/variants/requeue-variants.ts'
 import { type ClosableContext, contextFrom, type Overrides, type RindleOptions, type SlotsOptions, stderrLogger } from './settings.ts'
 
 export type { Overrides, RindleOptions, SlotOptions, SlotsOptions } from './settings.ts'
@@ -122,6 +124,14 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   purge(asset: AssetRef, options?: PurgeOptions): Promise<void>
   /** Sends a file that is held back to the gate once more, with who decided it and why. Broken files are not released. */
   releaseQuarantine(asset: AssetRef, options: ReleaseQuarantineOptions): Promise<void>
+
+  /** Stops making variants of an asset, in whatever process; those that wait or are being made become `cancelled`. Returns their names. */
+  cancelProcessing(asset: AssetRef, options?: CancelProcessingOptions): Promise<readonly string[]>
+  /** Has variants made that failed or were cancelled, or those named that are stale or missing. Returns their names. */
+  requeueVariants<N extends ProfileName<P>>(
+    asset: Asset<N> | AssetRef,
+    options?: RequeueVariantsOptions<VariantName<P, N>>,
+  ): Promise<readonly string[]>
 
   /** An address of the original. `asset_not_available` before the gate has passed it (retryable) and after a refusal. */
   url(asset: AssetRef, options?: UrlOptions): Promise<string>
@@ -227,6 +237,8 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     readyVariantsFor: bound(readyVariantsFor),
     purge: bound(purge),
     releaseQuarantine: bound(releaseQuarantine),
+    cancelProcessing: bound(cancelProcessing),
+    requeueVariants: bound(requeueVariants),
     url: bound(url),
     variantUrl: bound(variantUrl),
     pictureTag: bound(pictureTag),

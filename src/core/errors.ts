@@ -412,13 +412,19 @@ export const errorCatalog = {
   max_streams_exceeded: spec<{ streams: number; maxStreams: number }>(
     422,
     false,
-    (d) => `The file holds ${d.streams} streams; at most ${d.maxStreams} are taken.`,
+    (d) =>
+      `The file holds ${d.streams} streams of picture, sound and text; at most ${d.maxStreams} are taken. Save it with fewer and upload it once more.`,
   ),
-  codec_not_allowed: spec<{ format: string; codec: string | null }>(
+  max_frame_rate_exceeded: spec<{ framesPerSecond: number; maxFramesPerSecond: number }>(
     422,
     false,
     (d) =>
-      `The ${d.format} file is made with ${d.codec ?? 'a codec'}, which is not opened here. Save it as H.264 with AAC, or the sound alone as AAC or MP3, and upload it once more.`,
+      `The film has ${d.framesPerSecond} frames a second; at most ${d.maxFramesPerSecond} are taken. Save it with fewer and upload it once more.`,
+  ),
+  codec_not_allowed: spec<{ format: string; codec: string | null; allowed: readonly string[] | null }>(422, false, (d) =>
+    d.allowed === null
+      ? `The ${d.format} file is made with ${d.codec ?? 'a codec'}, which is not opened here. Save it as H.264 with AAC, or the sound alone as AAC or MP3, and upload it once more.`
+      : `The ${d.format} file is made with ${d.codec ?? 'a codec'}; taken are ${d.allowed.join(', ')}. Save it as one of these and upload it once more.`,
   ),
   embedded_file_not_allowed: spec<{ format: string }>(
     422,
@@ -457,6 +463,16 @@ export const errorCatalog = {
     (d) => `The app's ${d.part} ${d.name} failed (${d.problem}); the file is taken up again later.`,
   ),
   variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
+  not_processing: spec<{ assetId: string; state: string }>(
+    409,
+    false,
+    (d) => `Nothing is being made of asset ${d.assetId}, which is ${d.state}: there is nothing to cancel.`,
+  ),
+  processing_cancelled: spec<Record<string, never>>(
+    409,
+    false,
+    () => 'It was stopped on purpose before it was made; requeueVariants has it made after all.',
+  ),
   host_ephemeral: spec<{ host: string }>(
     503,
     true,

@@ -8,7 +8,7 @@ import type { variantMachine } from './variant.ts'
 interface Moves {
   asset: MoveOf<typeof assetMachine>
   upload_session: MoveOf<typeof uploadSessionMachine>
-  variant: MoveOf<typeof variantMachine>
+  variant: MoveOf<typeof variantMachine> | 'progress'
   object: MoveOf<typeof objectMachine> | 'forget'
   run: MoveOf<typeof runMachine>
   attachment: 'attach' | 'replace' | 'release' | 'detach' | 'refuse'
@@ -22,7 +22,8 @@ type Catalog = {
 }
 
 /**
- * Every event there is: facts read from the history after their commit. On node:diagnostics_channel each is published on `rindle:event` and
+ * Every event there is: facts read from the history after their commit, and how far an encode has come, which only the process that encodes
+ * tells. On node:diagnostics_channel each is published on `rindle:event` and
  * on the channel of its own name, such as `rindle:asset.ready`. Renaming one is a breaking change.
  */
 export const eventCatalog = {
@@ -59,6 +60,7 @@ export const eventCatalog = {
     born: { name: 'planned', means: 'The profile wants it.' },
     enqueue: { name: 'queued', means: 'A worker was asked to make it.' },
     start: { name: 'started', means: 'A worker began to make it.' },
+    progress: { name: 'progress', means: 'So much of it is made: at most once a second, by the worker that makes it, and in no history.' },
     finish: { name: 'ready', means: 'It is stored and served.' },
     give_back: { name: 'given_back', means: 'It was not finished; it will be tried again.' },
     fail: { name: 'failed', means: 'It cannot be made.' },
@@ -110,6 +112,8 @@ export interface RindleEvent {
   readonly to: string
   readonly actor: string | null
   readonly reason: string | null
+  /** Only of `variant.progress`: 0 to 100. */
+  readonly progress?: number
 }
 
 const entries: ReadonlyMap<string, string> = new Map(

@@ -18,7 +18,8 @@ export const operatorCures: Readonly<Record<string, string>> = {
   max_side_exceeded: widen,
   max_frames_exceeded: widen,
   max_duration_exceeded: widen,
-  max_streams_exceeded: asked,
+  max_streams_exceeded: widen,
+  max_frame_rate_exceeded: widen,
   codec_not_allowed: asked,
   embedded_file_not_allowed: asked,
   decode_failed: anew,
@@ -34,6 +35,7 @@ export const operatorCures: Readonly<Record<string, string>> = {
   app_code_failed: `Repair the app’s analyzer or processor. ${byItself}`,
   variant_failed: 'The original is served; look at the recipe of the variant, and have the file uploaded anew if it is damaged.',
   host_ephemeral: `Run \`rindle work\` on a machine or in a container that stays. ${byItself}`,
+  processing_cancelled: 'Nothing, somebody wanted it so; `rindle.requeueVariants` has it made after all.',
   source_broken: 'The original is served as it came, and what was made of its beginning is not; have it uploaded anew from an intact copy.',
   decoder_killed:
     'Look at the log of the worker and at the kernel’s for want of memory or time: if the machine was to blame, give it more and have the file uploaded anew. It cannot be released.',

@@ -34,7 +34,7 @@ export const troubleOf = (
   const since = (success < 0 ? runs : runs.slice(0, success)).map(({ state, errorCode }) =>
     state === 'processing' ? 'lease_lost' : errorCode,
   )
-  const counted = since.filter((code) => code !== 'worker_stopped')
+  const counted = since.filter((code) => code !== 'worker_stopped' && code !== 'processing_cancelled')
   const firstOther = counted.findIndex((code) => code !== 'lease_lost')
   return {
     leasesLost: Math.max(

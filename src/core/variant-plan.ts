@@ -67,7 +67,8 @@ export const admissionPath = (
 }
 
 type PassedState = ReturnType<typeof assetStateOf>
-type Reassessment = 'rest' | 'process' | 'transcode' | 'finish' | 'degrade'
+/** How an asset that passed the gate goes from one of its states to another. */
+export type Reassessment = 'rest' | 'process' | 'transcode' | 'finish' | 'degrade'
 
 const moveTo: Readonly<Record<PassedState, Reassessment>> = {
   available: 'rest',

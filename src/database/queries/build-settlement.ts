@@ -41,12 +41,13 @@ export interface BuildSettlement {
   readonly mayReplace: boolean
   /** What is to be made of the asset after this, and when; those that are to be made later are among it. */
   readonly jobs: NonNullable<MoveOptions['jobs']>
+  /** The attempt that ends with this; null while more of it is to come. */
   readonly run: {
     readonly id: string
     readonly how: 'succeed' | 'fail'
     readonly code: string | null
     readonly figures: Readonly<Record<string, unknown>>
-  }
+  } | null
 }
 
 /**
@@ -76,7 +77,8 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
         code: problem?.code ?? null,
         message: problem?.message ?? null,
       },
-      ...{ runId: run.id, runCode: run.code, figures: JSON.stringify(run.figures), unused, storedCount: stored.length },
+      ...{ runId: run?.id ?? null, runCode: run?.code ?? null, figures: JSON.stringify(run?.figures ?? {}) },
+      ...{ unused, storedCount: stored.length },
       ...{ outcomes: JSON.stringify(outcomes.map((one) => recordOf(one, settlement.outdated.includes(one.id)))) },
       ...{ currentCount: lists.current.length, outdatedCount: lists.outdated.length },
       ...{ failedCount: lists.failed.length, laterCount: lists.later.length },
@@ -84,7 +86,7 @@ export async function settleBuild(db: Queryable, ctx: Recorder, settlement: Buil
     {
       path: settlement.path,
       problem: problem !== undefined,
-      how: run.how,
+      how: run?.how ?? null,
       mayReplace: settlement.mayReplace,
       has: [...named(lists), ...named({ stored, unused })],
     },
@@ -107,7 +109,7 @@ const named = (lists: Readonly<Record<string, readonly unknown[]>>): string[] =>
 interface SettlementShape {
   readonly path: BuildSettlement['path']
   readonly problem: boolean
-  readonly how: 'succeed' | 'fail'
+  readonly how: 'succeed' | 'fail' | null
   readonly mayReplace: boolean
   /** Which lists have something in them. */
   readonly has: readonly string[]
@@ -119,7 +121,7 @@ interface Settled {
   readonly state: AssetState
   readonly code: string | null
   readonly message: string | null
-  readonly runId: string
+  readonly runId: string | null
   readonly runCode: string | null
   readonly figures: string
   readonly unused: readonly string[]
@@ -145,14 +147,17 @@ const settled = shapedMoves<Settled, SettlementShape>((given, at, shape) => {
     also('made', sql`select m.* from ${recordsOf(given.outcomes)}`, { expect: null }),
     ...variantSteps(at, given, shape),
     ...objectSteps(at, given, shape),
-    moved('run', runMachine, [shape.how], {
-      set: { error_code: given.runCode, finished_at: at, figures: sql`t.figures || ${given.figures}::text::jsonb` },
-      from: sql`"asset" a`,
-      where: sql`t.id = ${given.runId}::uuid and t.asset_id = a.id`,
-      expect: null,
-    }),
+    ...(shape.how ? [endedAttempt(at, given, shape.how)] : []),
   ]
 })
+
+const endedAttempt = (at: Date, given: Record<keyof Settled, unknown>, how: 'succeed' | 'fail'): Step =>
+  moved('run', runMachine, [how], {
+    set: { error_code: given.runCode, finished_at: at, figures: sql`t.figures || ${given.figures}::text::jsonb` },
+    from: sql`"asset" a`,
+    where: sql`t.id = ${given.runId}::uuid and t.asset_id = a.id`,
+    expect: null,
+  })
 
 const variantSteps = (at: Date, given: Record<keyof Settled, unknown>, { has }: SettlementShape): Step[] => [
   ...(has.includes('current') ? [storedVariants('finished', ['finish'], sql`${given.currentCount}::int`)] : []),
@@ -241,11 +246,11 @@ const objectSteps = (at: Date, given: Record<keyof Settled, unknown>, { has, may
     : []),
 ]
 
-/** Dooms what was reserved for variants that nobody holds any more, and ends the run. What is gone already is left alone. */
+/** Dooms what was reserved for variants that nobody holds any more, and ends the run where this is its end. What is gone already is left alone. */
 export async function abandonBuild(
   db: Queryable,
   ctx: Recorder,
-  { assetId, objectIds, runId }: { readonly assetId: string; readonly objectIds: readonly string[]; readonly runId: string },
+  { assetId, objectIds, runId }: { readonly assetId: string; readonly objectIds: readonly string[]; readonly runId: string | null },
 ): Promise<void> {
   const at = ctx.clock.now()
   await moves(

@@ -74,15 +74,15 @@ const store = async (ctx: Context, { claim, lease }: Attempt, { passage, plan, a
   })
   const { signal } = lease
   const outcomes = await putVariants(ctx, { assetId: claim.asset.id, store: passage.object.store, variants: held, signal })
+  const code = outcomes.some(({ result }) => result === 'later') ? (signal.aborted ? 'worker_stopped' : 'storage_failed') : null
   return settleVariants(ctx, {
+    assetId: claim.asset.id,
     known: {
       asset: { id: claim.asset.id, revision: admitted.revision, state: admitted.state },
       variants: held.map(({ id, fence, outputKind, job, digest }) => ({ id, fence, outputKind, job, digest, state: 'processing' })),
     },
     outcomes,
-    runId: claim.runId,
-    code: outcomes.some(({ result }) => result === 'later') ? (signal.aborted ? 'worker_stopped' : 'storage_failed') : null,
+    run: { id: claim.runId, code, figures: passage.figures },
     mayReplace: claim.hasVariants,
-    figures: passage.figures,
   })
 }

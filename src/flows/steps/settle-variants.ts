@@ -20,14 +20,19 @@ export interface KnownBuild {
 }
 
 interface VariantSettlement {
-  readonly known: KnownBuild
+  readonly assetId: string
+  /** Null when this worker has written some of them since, and is to look again. */
+  readonly known: KnownBuild | null
   readonly outcomes: readonly VariantOutcome[]
-  readonly runId: string
-  /** Why a variant has to be made again later; null when none has. */
-  readonly code: string | null
+  /** The attempt, which ends with this; null while others of it are still to come. */
+  readonly run: {
+    readonly id: string
+    /** Why a variant has to be made again later; null when none has. */
+    readonly code: string | null
+    readonly figures: Readonly<Record<string, unknown>>
+  } | null
   readonly problem?: BuildSettlement['problem']
   readonly mayReplace: boolean
-  readonly figures: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -40,15 +45,15 @@ export async function settleVariants(
   ctx: Pick<RindleContext, 'db' | 'queue' | 'clock' | 'changes'>,
   settlement: VariantSettlement,
 ): Promise<boolean> {
-  const assetId = settlement.known.asset.id
-  let known: KnownBuild | null = settlement.known
+  const { assetId } = settlement
+  let { known } = settlement
   const isAttached = await lookAgainOnMiss(async () => {
     const look = known ?? (await findBuild(ctx.db.pool, assetId, ctx.clock.now()))
     known = null
     const held = look && deliverableStates.includes(look.asset.state) ? stillHeld(look, settlement.outcomes) : []
     if (look && held.length > 0) return settleBuild(ctx.db.pool, ctx, decide(look, held, settlement))
     const objectIds = settlement.outcomes.flatMap(({ objectId }) => (objectId === null ? [] : [objectId]))
-    await abandonBuild(ctx.db.pool, ctx, { assetId, objectIds, runId: settlement.runId })
+    await abandonBuild(ctx.db.pool, ctx, { assetId, objectIds, runId: settlement.run?.id ?? null })
     return false
   })
   ctx.changes.announce(assetId)
@@ -78,8 +83,8 @@ const decide = (look: KnownBuild, held: readonly VariantOutcome[], settlement: V
     outdated: held.filter(isOutdated).map(({ id }) => id),
     abandoned: lost.flatMap(({ objectId }) => (objectId === null ? [] : [objectId])),
     mayReplace: settlement.mayReplace,
-    jobs: jobsAfter(look, held),
-    run: { id: settlement.runId, how: isDone ? 'succeed' : 'fail', code: settlement.code, figures: settlement.figures },
+    jobs: settlement.run ? jobsAfter(look, held) : [],
+    run: settlement.run && { ...settlement.run, how: isDone ? 'succeed' : 'fail' },
   }
 }
 

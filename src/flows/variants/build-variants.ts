@@ -19,14 +19,14 @@ import { askAppCode } from '../steps/ask-app-code.ts'
 import { fetchSealed, takeRoom } from '../steps/fetch-sealed.ts'
 import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { processVariants } from '../steps/process-variants.ts'
-import { putVariants } from '../steps/put-variants.ts'
+import { type HeldVariant, putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
 import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
 import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
 
 type Context = Pick<
   RindleContext,
-  'db' | 'stores' | 'queue' | 'changes' | 'jail' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'leaseSeconds'
+  'db' | 'stores' | 'queue' | 'changes' | 'jail' | 'clock' | 'ids' | 'profiles' | 'host' | 'logger' | 'telemetry' | 'leaseSeconds'
 >
 
 /** `nothing`: no variant of the asset waits to be made. */
@@ -37,7 +37,8 @@ interface Build {
   readonly asset: Asset
   readonly original: StoredObject | null
   readonly bid: BuildBid
-  readonly known: KnownBuild
+  /** As it was claimed; null once this worker has written of it. */
+  known: KnownBuild | null
   readonly held: readonly Held[]
 }
 
@@ -145,7 +146,7 @@ const bidFor = (ctx: Context, look: BuildLook, { profile, job }: { readonly prof
 const originalIn = (folder: string): string => `${folder}.original`
 
 const make = async (ctx: Context, build: Build, held: readonly Held[], folder: string, lease: HeldLease): Promise<VariantOutcome[]> => {
-  const { profile, original, known } = build
+  const { profile, original, asset } = build
   const path = originalIn(folder)
   const names = held.map(({ name }) => name)
   const wishes = planVariants(profile, build.asset).flatMap(({ name, recipe }) => (names.includes(name) ? [{ name, recipe }] : []))
@@ -161,7 +162,36 @@ const make = async (ctx: Context, build: Build, held: readonly Held[], folder: s
   if (!verdict.ok) return held.map((one) => failed(one, verdict.code, verdict.message))
   await recordProgress(ctx.db.pool, held, build.bid.job === 'transcode_asset' ? madeProgress : 50)
   const variants = held.map((one) => ({ ...one, made: madeOf(verdict.variants, one.name), faults: troubleOf(one.past).faults }))
-  return putVariants(ctx, { assetId: known.asset.id, store: build.bid.store, variants, signal: lease.signal })
+  const put = (some: readonly HeldVariant[]) =>
+    putVariants(ctx, { assetId: asset.id, store: build.bid.store, variants: some, signal: lease.signal })
+  return build.bid.job === 'transcode_asset' ? putInTurn(ctx, build, variants, put) : put(variants)
+}
+
+/** A long film takes minutes to store: what is smaller comes first, and each is served from then on. @returns what is still to be settled. */
+const putInTurn = async (
+  ctx: Context,
+  build: Build,
+  variants: readonly HeldVariant[],
+  put: (some: readonly HeldVariant[]) => Promise<VariantOutcome[]>,
+): Promise<VariantOutcome[]> => {
+  const left: VariantOutcome[] = []
+  const inTurn = variants.toSorted((one, other) => bytesOf(one) - bytesOf(other))
+  for (const [index, variant] of inTurn.entries()) {
+    const outcomes = await put([variant])
+    const isSettled = index < inTurn.length - 1 && outcomes.every(({ result }) => result === 'stored')
+    if (isSettled) await settleVariants(ctx, { ...lookedAt(build), outcomes, run: null, mayReplace: true })
+    else left.push(...outcomes)
+  }
+  return left
+}
+
+const bytesOf = ({ made }: HeldVariant): number => (made?.ok ? made.byteSize : 0)
+
+/** What was claimed is known until this worker writes of it; later it looks. */
+const lookedAt = (build: Build): { readonly assetId: string; readonly known: KnownBuild | null } => {
+  const { known } = build
+  build.known = null
+  return { assetId: build.asset.id, known }
 }
 
 /** What encoding writes besides the original; pictures are small. Asked for before the original is fetched, which would be thrown away again. */
@@ -184,7 +214,7 @@ const decode = async (ctx: Context, { build, wishes, folder, file, lease }: Maki
   const { profile, asset, bid, held } = build
   const rules = visitRulesOf(profile)
   const { timeoutMs, encoding } = encodingRulesOf(asset.durationMs, wishes)
-  const progress = progressOf(ctx, held)
+  const progress = progressOf(ctx, asset.id, held)
   const verdict = await ctx.jail.visit({
     ...{ path: file.path, folder, purpose: 'build', filename: asset.id, ...rules, variants: wishes, signal: lease.signal },
     ...(bid.job === 'transcode_asset' ? { encoding, limits: { ...rules.limits, timeoutMs }, onProgress: progress } : {}),
@@ -193,13 +223,16 @@ const decode = async (ctx: Context, { build, wishes, folder, file, lease }: Maki
 }
 
 /** At most once a second, and never for a moment in which nobody would see it. What cannot be written is no reason to stop. */
-const progressOf = (ctx: Context, held: readonly Held[]): ((fraction: number) => void) => {
+const progressOf = (ctx: Context, assetId: string, held: readonly Held[]): ((fraction: number) => void) => {
   let saidAtMs = -everyMs
   return (fraction) => {
     const nowMs = ctx.clock.monotonicMs()
     if (nowMs - saidAtMs < everyMs) return
     saidAtMs = nowMs
-    void recordProgress(ctx.db.pool, held, Math.floor(fraction * madeProgress)).catch(() => undefined)
+    const progress = Math.floor(fraction * madeProgress)
+    const known = { name: 'variant.progress', at: ctx.clock.now(), entity: 'variant', assetId, from: 'processing', to: 'processing' }
+    for (const { id } of held) ctx.telemetry.publish({ id: ctx.ids.next(), ...known, entityId: id, actor: null, reason: null, progress })
+    void recordProgress(ctx.db.pool, held, progress).catch(() => undefined)
   }
 }
 
@@ -226,8 +259,7 @@ const failed = ({ id, fence, name, digest, object }: Held, code: string, message
 const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutcome[], code: string | null): Promise<BuildOutcome> => {
   const later = outcomes.some(({ result }) => result === 'later')
   await settleVariants(ctx, {
-    ...{ known: build.known, outcomes, runId: build.bid.runId, mayReplace: true, figures: {} },
-    code,
+    ...{ ...lookedAt(build), outcomes, run: { id: build.bid.runId, code, figures: {} }, mayReplace: true },
     ...(code === 'original_missing' ? { problem: { code, message: messageOf('original_missing', {}) } } : {}),
   })
   return later ? 'later' : 'built'
@@ -236,7 +268,7 @@ const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutc
 /** What is no verdict is tried again later, unless the original itself is gone or decoders keep dying over it. */
 const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping: boolean): Promise<BuildOutcome> => {
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
-  if (!isStopping) ctx.logger.warn({ event: 'variants_fault', asset: build.known.asset.id, code, err }, 'a fault while variants were made')
+  if (!isStopping) ctx.logger.warn({ event: 'variants_fault', asset: build.asset.id, code, err }, 'a fault while variants were made')
   const outcomes = build.held.map((one): VariantOutcome => {
     if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
     if (isRindleError(err) && isDeadly(err.code, one.past)) return failed(one, 'decoder_killed', messageOf('decoder_killed', deathOf(err)))
