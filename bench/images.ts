@@ -10,6 +10,7 @@ import { createJail } from '../src/adapters/processing/jail.ts'
 import { local } from '../src/adapters/storage/local.ts'
 import { createStores, type Stores } from '../src/adapters/storage/stores.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
+import { usualPlayedLimits } from '../src/core/played.ts'
 import type { Verdict, Visit } from '../src/core/ports/jail.ts'
 import type { ImageRecipe } from '../src/core/recipe.ts'
 import { fetchSealed } from '../src/flows/steps/fetch-sealed.ts'
@@ -130,7 +131,7 @@ const visitOf = (path: string, folder: string): Visit => ({
   metadata: 'keep',
   svg: 'refuse',
   limits: {
-    ...{ maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, maxDurationSeconds: 7_200 },
+    ...{ maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, ...usualPlayedLimits },
     ...{ gateTimeoutMs: 60_000, timeoutMs: 60_000 },
   },
   variants: wanted.map(({ name, side, format }) => ({ name, recipe: recipeOf(side, format) })),

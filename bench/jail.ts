@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { attend } from '../src/adapters/processing/attend.ts'
 import { createJail } from '../src/adapters/processing/jail.ts'
+import { usualPlayedLimits } from '../src/core/played.ts'
 import type { Verdict, Visit } from '../src/core/ports/jail.ts'
 import type { ImageRecipe } from '../src/core/recipe.ts'
 import { type Bench, type BenchContext, type BenchSides, type Measures, median } from './harness.ts'
@@ -112,7 +113,7 @@ const visitOf = (path: string, folder: string, sides: readonly number[]): Visit 
   metadata: 'strip-location',
   svg: 'refuse',
   limits: {
-    ...{ maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, maxDurationSeconds: 7_200 },
+    ...{ maxPixels: 64_000_000, maxSidePixels: 16_383, maxFrames: 300, ...usualPlayedLimits },
     ...{ gateTimeoutMs: 60_000, timeoutMs: 60_000 },
   },
   variants: sides.map((side) => ({ name: `at-${side}`, recipe: recipeOf(side) })),

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { image } from '../../src/core/image-recipe.ts'
+import { unplayed } from '../../src/core/played.ts'
 import type { Facts, MadeVariant, Jail } from '../../src/core/ports/jail.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import { pictureFacts } from '../../src/core/variant-facts.ts'
@@ -22,7 +23,7 @@ export const secret = 'a secret for benchmarks alone, of thirty-two bytes or mor
 
 export const facts: Facts = {
   ...{ kind: 'image', contentType: 'image/jpeg', extension: 'jpg', width: 4000, height: 3000, frames: 1, hasAlpha: false },
-  ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
+  ...unplayed,
   ...{ placeholder: '1QcSHQRnh493V4dIh4eXh1h4kJUI', dominantColor: '#a0b0c0' },
 }
 

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { contextOf, type RindleContext } from '../../src/context.ts'
+import { unplayed } from '../../src/core/played.ts'
 import type { Jail } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { ClockReading } from '../../src/core/schedule.ts'
@@ -119,7 +120,7 @@ const judge: Jail = {
   async visit({ filename }) {
     if (filename.startsWith('bad')) return { verdict: 'refuse', code: 'type_unknown', message: 'It is of no known type.', details: {} }
     const facts = { kind: 'file', contentType: 'text/plain', extension: 'txt', placeholder: null, dominantColor: null } as const
-    const shape = { width: null, height: null, frames: null, hasAlpha: null, durationMs: null, hasVideoTrack: null, hasAudioTrack: null }
+    const shape = { width: null, height: null, frames: null, hasAlpha: null, ...unplayed }
     return { verdict: 'pass', facts: { ...facts, ...shape }, rewritten: null, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
   },
 }

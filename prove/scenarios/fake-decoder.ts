@@ -1,3 +1,4 @@
+import { unplayed } from '../../src/core/played.ts'
 import type { Facts, Jail } from '../../src/core/ports/jail.ts'
 import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
 
@@ -26,5 +27,5 @@ export const createFakeDecoder = (): Jail => {
 
 const text: Facts = {
   ...{ kind: 'file', contentType: 'text/plain', extension: 'txt', placeholder: null, dominantColor: null },
-  ...{ width: null, height: null, frames: null, hasAlpha: null, durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
+  ...{ width: null, height: null, frames: null, hasAlpha: null, ...unplayed },
 }

@@ -1,4 +1,5 @@
 import { defineMachine, type StateOf } from './machine.ts'
+import type { Played } from './played.ts'
 
 const passed = ['available', 'processing', 'transcoding', 'ready', 'degraded'] as const
 
@@ -66,7 +67,7 @@ export interface Problem {
   readonly message: string
 }
 
-export interface Asset<P extends string = string> {
+export interface Asset<P extends string = string> extends Played {
   readonly id: string
   readonly profile: P
   readonly state: AssetState
@@ -80,9 +81,6 @@ export interface Asset<P extends string = string> {
   /** Pixels as displayed, after the orientation is applied. */
   readonly width: number | null
   readonly height: number | null
-  readonly durationMs: number | null
-  readonly hasVideoTrack: boolean | null
-  readonly hasAudioTrack: boolean | null
   /** ThumbHash, base64. */
   readonly placeholder: string | null
   /** `#rrggbb`. */

@@ -13,6 +13,7 @@ import {
   urlTimes,
 } from './delivery-policy.ts'
 import { isRindleError } from './errors.ts'
+import { unplayed } from './played.ts'
 import type { VariantState } from './variant.ts'
 
 const at = new Date('2026-01-01T12:00:00Z')
@@ -37,9 +38,7 @@ const served = (
       byteSize: 1,
       width: 1,
       height: 1,
-      durationMs: null,
-      hasVideoTrack: null,
-      hasAudioTrack: null,
+      ...unplayed,
       placeholder: null,
       dominantColor: null,
     },

@@ -4,6 +4,7 @@ import { memoryLike } from '../../test/services/storage-shape.ts'
 import { isRindleError } from './errors.ts'
 import { image } from './image-recipe.ts'
 import { defineProfile } from './profile-definition.ts'
+import { visitRulesOf } from './visit-rules.ts'
 
 const storage = memoryLike('memory')
 const least = { storage, allowMime: ['image/png'], maxBytes: 1000 }
@@ -13,6 +14,16 @@ describe('define a profile', () => {
     const played = defineProfile({ ...least, allowMime: ['video/mp4', 'audio/mp3', 'audio/ogg', 'video/quicktime'] })
     assert.deepEqual(played.allowMime, ['video/mp4', 'audio/mpeg', 'audio/ogg', 'video/quicktime'])
     assert.equal(played.maxDurationSeconds, 7_200)
+    const narrow = defineProfile({
+      ...least,
+      allowMime: ['video/mp4'],
+      maxStreams: 2,
+      maxFramesPerSecond: 60,
+      allowCodecs: ['h264', 'aac'],
+    })
+    assert.deepEqual([narrow.maxStreams, narrow.maxFramesPerSecond, narrow.allowCodecs], [2, 60, ['h264', 'aac']])
+    const { maxStreams, maxFramesPerSecond, allowCodecs } = visitRulesOf(narrow).limits
+    assert.deepEqual([maxStreams, maxFramesPerSecond, allowCodecs], [2, 60, ['h264', 'aac']])
     const processor = { name: 'own', process: async () => undefined }
     const variants = { poster: image({ width: 320 }) }
     assert.equal(defineProfile({ ...least, allowMime: ['video/mp4'], variants, processor }).kind, 'media')
@@ -32,6 +43,9 @@ describe('define a profile', () => {
         maxSidePixels: 16_383,
         maxFrames: 300,
         maxDurationSeconds: 7_200,
+        maxStreams: 32,
+        maxFramesPerSecond: 1_000,
+        allowCodecs: null,
         originals: { metadata: 'strip-location' },
         svg: 'refuse',
         scanners: [],

@@ -1,6 +1,7 @@
 import { bareExtension, canonicalType } from './content-type.ts'
 import { recipeDigests } from './digest.ts'
 import { RindleError } from './errors.ts'
+import { usualPlayedLimits } from './played.ts'
 import { type Profile, profileOf } from './profile.ts'
 import type { ProfileOptions } from './profile-options.ts'
 import { problemsOfProfile } from './profile-problems.ts'
@@ -24,7 +25,10 @@ export const defineProfile = <const V extends Recipes = Record<never, never>>(op
     maxPixels: options.maxPixels ?? 64_000_000,
     maxSidePixels: options.maxSidePixels ?? 16_383,
     maxFrames: options.maxFrames ?? 300,
-    maxDurationSeconds: options.maxDurationSeconds ?? 7_200,
+    maxDurationSeconds: options.maxDurationSeconds ?? usualPlayedLimits.maxDurationSeconds,
+    maxStreams: options.maxStreams ?? usualPlayedLimits.maxStreams,
+    maxFramesPerSecond: options.maxFramesPerSecond ?? usualPlayedLimits.maxFramesPerSecond,
+    allowCodecs: options.allowCodecs ? Object.freeze([...options.allowCodecs]) : null,
     originals: Object.freeze({ metadata: options.originals?.metadata ?? (options.kind === 'file' ? 'keep' : 'strip-location') }),
     svg: options.svg ?? 'refuse',
     scanners: Object.freeze([...(options.scanners ?? [])]),

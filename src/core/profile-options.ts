@@ -25,6 +25,12 @@ export interface ProfileOptions<V extends Recipes = Recipes> {
   readonly maxFrames?: number
   /** Of audio and video; a longer one is refused with `max_duration_exceeded`. Default 7,200. */
   readonly maxDurationSeconds?: number
+  /** Of pictures, sounds, titles and what phones note beside them, in one file of audio or video. Default 32, at most 1,000. */
+  readonly maxStreams?: number
+  /** Of a film, over its length and at its beginning. Default 1,000: phones store slow motion at up to 960. */
+  readonly maxFramesPerSecond?: number
+  /** Of audio and video, by the names that ffprobe has for them: `['h264', 'aac']`. Default: all that are decoded here. */
+  readonly allowCodecs?: readonly string[]
   /** What of a file's own metadata is served with it. Default `strip-location`; `keep` with `kind: 'file'`, whose files are never rewritten. */
   readonly originals?: { readonly metadata?: MetadataPolicy }
   /** `rasterize` draws SVG in the jail, with nothing from outside of it; variants are pictures, the original is served as an attachment. Default `refuse`. */

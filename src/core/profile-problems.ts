@@ -2,6 +2,7 @@ import { problemsOfAvRecipe } from './av-recipes.ts'
 import { bareExtension, canonicalType, decodableImageTypes, extensionsOf, kindOf, playableTypes } from './content-type.ts'
 import { problemsOfImageRecipe } from './image-recipe.ts'
 import { metadataPolicies, stripperOf } from './metadata-policy.ts'
+import { audioCodecs, mostStreams, videoCodecs } from './played.ts'
 import type { ProfileOptions } from './profile-options.ts'
 import type { Recipe } from './recipe.ts'
 import { isRecord, isTextList, isWhole } from './shape.ts'
@@ -16,6 +17,7 @@ export const problemsOfProfile = (options: ProfileOptions): string[] => {
     ...problemsOfTypes(options),
     ...problemsOfExtensions(options),
     ...problemsOfLimits(options),
+    ...problemsOfCodecs(options.allowCodecs),
     ...problemsOfVariants(options),
     ...problemsOfOriginals(options),
     ...problemsOfStripping(options),
@@ -35,6 +37,9 @@ const optionNames = [
   'maxSidePixels',
   'maxFrames',
   'maxDurationSeconds',
+  'maxStreams',
+  'maxFramesPerSecond',
+  'allowCodecs',
   'originals',
   'svg',
   'scanners',
@@ -93,10 +98,23 @@ const problemsOfExtensions = ({ allowExtensions, allowMime }: ProfileOptions): s
 
 const problemsOfLimits = (options: ProfileOptions): string[] => {
   const problems = isWhole(options.maxBytes) ? [] : ['maxBytes must be a whole number of bytes, 1 or more']
-  const { maxPixels, maxSidePixels, maxFrames, maxDurationSeconds } = options
-  for (const [name, limit] of Object.entries({ maxPixels, maxSidePixels, maxFrames, maxDurationSeconds }))
+  const { maxPixels, maxSidePixels, maxFrames, maxDurationSeconds, maxFramesPerSecond, maxStreams } = options
+  for (const [name, limit] of Object.entries({ maxPixels, maxSidePixels, maxFrames, maxDurationSeconds, maxFramesPerSecond }))
     if (limit !== undefined && !isWhole(limit)) problems.push(`${name} must be a whole number, 1 or more`)
+  if (maxStreams !== undefined && !isWhole(maxStreams, 1, mostStreams))
+    problems.push(`maxStreams must be a whole number from 1 to ${mostStreams}`)
   return problems
+}
+
+const codecs: readonly string[] = [...videoCodecs, ...audioCodecs]
+
+const problemsOfCodecs = (allowed: unknown): string[] => {
+  if (allowed === undefined) return []
+  if (!isTextList(allowed) || allowed.length === 0)
+    return ['allowCodecs must list at least one codec, or be left out to take all that are decoded here']
+  return allowed
+    .filter((one) => !codecs.includes(one))
+    .map((one) => `allowCodecs: ${JSON.stringify(one)} is not decoded here (${codecs.join(', ')} are)${suggestion(one, codecs)}`)
 }
 
 const problemsOfVariants = ({ kind, variants, allowMime, processor }: ProfileOptions): string[] => {

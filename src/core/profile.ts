@@ -1,4 +1,5 @@
 import type { MetadataPolicy } from './metadata-policy.ts'
+import type { PlayedLimits } from './played.ts'
 import type { Analyzer } from './ports/analyzer.ts'
 import type { Authorizer } from './ports/authorizer.ts'
 import type { Processor } from './ports/processor.ts'
@@ -16,7 +17,7 @@ export interface DeliveryPolicy {
 }
 
 /** What one kind of upload may be, what is made from it and who may see it; every default filled in. */
-export interface Profile<V extends Recipes = Recipes> {
+export interface Profile<V extends Recipes = Recipes> extends PlayedLimits {
   /** `media` is decoded, pictures in full; `file` is only sniffed and hashed, has no variants, and is always served as an attachment. */
   readonly kind: 'media' | 'file'
   readonly storage: StorageAdapter
@@ -27,7 +28,6 @@ export interface Profile<V extends Recipes = Recipes> {
   readonly maxPixels: number
   readonly maxSidePixels: number
   readonly maxFrames: number
-  readonly maxDurationSeconds: number
   /** What of a file's own metadata is served with it. */
   readonly originals: { readonly metadata: MetadataPolicy }
   readonly svg: 'refuse' | 'rasterize'

@@ -40,9 +40,13 @@ const kilobitsOf = (recipe: Recipe): number => {
 export const visitRulesOf = (
   profile: Profile,
 ): Pick<Visit, 'profileKind' | 'allowMime' | 'allowExtensions' | 'metadata' | 'svg' | 'limits'> => {
-  const { kind, allowMime, allowExtensions, originals, svg, maxPixels, maxSidePixels, maxFrames, maxDurationSeconds } = profile
+  const { kind, allowMime, allowExtensions, originals, svg, maxPixels, maxSidePixels, maxFrames } = profile
+  const { maxDurationSeconds, maxStreams, maxFramesPerSecond, allowCodecs } = profile
   return {
     ...{ profileKind: kind, allowMime, allowExtensions, metadata: originals.metadata, svg },
-    limits: { maxPixels, maxSidePixels, maxFrames, maxDurationSeconds, gateTimeoutMs, timeoutMs: visitTimeoutMs },
+    limits: {
+      ...{ maxPixels, maxSidePixels, maxFrames, maxDurationSeconds, maxStreams, maxFramesPerSecond, allowCodecs },
+      ...{ gateTimeoutMs, timeoutMs: visitTimeoutMs },
+    },
   }
 }

@@ -36,6 +36,10 @@ export interface AssetsTable {
   duration_ms: Size | null
   has_video_track: boolean | null
   has_audio_track: boolean | null
+  rotation: number | null
+  frames_per_second: number | null
+  video_codec: string | null
+  audio_codec: string | null
   placeholder: string | null
   dominant_color: string | null
   metadata: Generated<Record<string, unknown>>

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isRindleError, RindleError } from '../core/errors.ts'
+import { unplayed, usualPlayedLimits } from '../core/played.ts'
 import type { Facts, Jail, MadeVariant, Visit } from '../core/ports/jail.ts'
 import { createSettableClock } from './clock.ts'
 import { faultyJail, type JailFaultKind } from './faulty-jail.ts'
@@ -23,7 +24,7 @@ const wish = (name: string): Visit['variants'][number] => ({
 const visitOf = (more: Partial<Visit> = {}): Visit => ({
   ...{ path: join(folder, 'file'), folder, purpose: 'gate', profileKind: 'media', filename: 'a.png' },
   ...{ allowMime: ['image/png'], allowExtensions: null, metadata: 'keep', svg: 'refuse', variants: [wish('one'), wish('two')] },
-  limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, maxDurationSeconds: 1, gateTimeoutMs: 20_000, timeoutMs: 60_000 },
+  limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, ...usualPlayedLimits, gateTimeoutMs: 20_000, timeoutMs: 60_000 },
   ...more,
 })
 
@@ -50,7 +51,7 @@ const openStand = (kind: JailFaultKind) => {
       seen.push('visit')
       const facts: Facts = {
         ...{ kind: 'image', contentType: 'image/png', extension: 'png', width: 1, height: 1, frames: 1, hasAlpha: false },
-        ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null, placeholder: null, dominantColor: null },
+        ...{ ...unplayed, placeholder: null, dominantColor: null },
       }
       const figures = { gateCpuMs: 0, cpuMs: 0 }
       return { verdict: 'pass', facts, rewritten: null, variants: variants.map(({ name }) => made(name)), figures }

@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../src/core/errors.ts'
 import type { Facts, Verdict, Visit } from '../../src/core/ports/jail.ts'
 import { runFfmpeg, runFfprobe } from '../../src/adapters/processing/av/run.ts'
 import { versionOf } from '../../src/adapters/processing/av/program.ts'
-import { amrOf, openStudio, testPicture, testSound, type Studio } from './fixtures/av-files.ts'
+import { amrOf, openStudio, testPicture, testSound, uneven, withoutRate, type Studio } from './fixtures/av-files.ts'
 import { corpus, limits, openPlace, type Place } from './fixtures/visits.ts'
 
 const allowMime = [...playableTypes]
@@ -135,7 +135,43 @@ describe('audio and video at the gate', () => {
     await refuses(live, 'live.mp3', 'max_duration_exceeded', { limits: { ...limits, maxDurationSeconds: 5 } })
     const tracks = Array.from({ length: 33 }, () => ['-map', '0']).flat()
     const many = await studio.make('many.mka', '-f', 'lavfi', '-i', 'sine=440:duration=1', ...tracks, '-c:a', 'libopus')
-    await refuses(many, 'many.mkv', 'max_streams_exceeded')
+    assert.equal(
+      await refuses(many, 'many.mkv', 'max_streams_exceeded'),
+      'The file holds 33 streams of picture, sound and text; at most 32 are taken. Save it with fewer and upload it once more.',
+    )
+    await refuses(mp4, 'video.mp4', 'max_streams_exceeded', { limits: { ...limits, maxStreams: 1 } })
+  })
+
+  it('counts the frames of a second, and takes no word for more than phones make', async () => {
+    const within = (maxFramesPerSecond: number): Partial<Visit> => ({ limits: { ...limits, maxFramesPerSecond } })
+    const rateOf = async (bytes: Buffer, filename: string, maxFramesPerSecond: number): Promise<number | null> => {
+      const verdict = await look(bytes, filename, within(maxFramesPerSecond))
+      assert.ok(verdict.verdict === 'pass', JSON.stringify(verdict))
+      return verdict.facts.framesPerSecond
+    }
+    const shot = (rate: number, seconds: number) => ['-f', 'lavfi', '-i', `testsrc2=size=64x64:rate=${rate}:duration=${seconds}`]
+    const ntsc = await studio.make('ntsc.mp4', '-f', 'lavfi', '-i', 'testsrc2=size=64x64:rate=60000/1001:duration=6', ...x264)
+    assert.equal(await rateOf(ntsc, 'ntsc.mp4', 60), 59.94)
+    assert.match(await refuses(ntsc, 'ntsc.mp4', 'max_frame_rate_exceeded', within(58)), /^The film has 59 frames a second; at most 58 are/)
+    const slow = await studio.make('slow.mp4', ...shot(960, 6), ...x264)
+    assert.equal(await rateOf(slow, 'slow.mp4', limits.maxFramesPerSecond), 960)
+    await refuses(slow, 'slow.mp4', 'max_frame_rate_exceeded', within(240))
+    const racing = await studio.make('racing.mp4', ...shot(2_000, 1), ...x264)
+    assert.match(await refuses(racing, 'racing.mp4', 'max_frame_rate_exceeded'), /^The film has 2000 frames a second; at most 1000 are/)
+    const browser = withoutRate(await studio.make('browser.webm', ...shot(30, 6), ...uneven))
+    assert.equal(await rateOf(browser, 'browser.webm', 60), 30)
+  })
+
+  it('takes only the codecs that a profile lists, of every track but a cover', async () => {
+    const only = (...allowCodecs: readonly string[]): Partial<Visit> => ({ limits: { ...limits, allowCodecs } })
+    const mp4 = await corpus('odd/video.mp4')
+    await passes(mp4, 'video.mp4', ['video', 'video/mp4', '640x480', 5.2, 'va'], only('h264', 'aac'))
+    const message = await refuses(mp4, 'video.mp4', 'codec_not_allowed', only('h264', 'mp3'))
+    assert.equal(message, 'The MP4 file is made with aac; taken are h264, mp3. Save it as one of these and upload it once more.')
+    await refuses(await corpus('odd/rotated_hdr_video.mov'), 'film.mov', 'codec_not_allowed', only('h264', 'aac'))
+    const cover = ['-f', 'lavfi', '-i', 'color=size=64x64:rate=1:duration=1', '-c:v', 'mjpeg', '-disposition:v', 'attached_pic']
+    const song = await studio.make('covered.m4a', ...testSound, ...cover, '-map', '0', '-map', '1')
+    await passes(song, 'covered.m4a', sound('audio/mp4'), only('aac'))
   })
 
   it('refuses in words what is made with a codec that nobody opens here, or carries other files', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { unplayed } from '../../../src/core/played.ts'
 import type { Facts, Jail, MadeVariant } from '../../../src/core/ports/jail.ts'
 import type { Sent } from '../setup.ts'
 import { pictureFacts } from '../../../src/core/variant-facts.ts'
@@ -36,7 +37,7 @@ export const nameOf = (hex: string | null): string | null => (hex === null ? nul
 
 const facts: Facts = {
   ...{ kind: 'image', contentType: 'image/png', extension: 'png', width: 8, height: 8, frames: 1, hasAlpha: false },
-  ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null, placeholder: null, dominantColor: null },
+  ...{ ...unplayed, placeholder: null, dominantColor: null },
 }
 
 /** Reads the file that it is given and says of the two good ones that they pass. What it makes is named after what it was made of. */

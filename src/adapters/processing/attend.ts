@@ -1,5 +1,6 @@
 import { decodableImageTypes, extensionIn, extensionOf, isTextType, kindOf, playableTypes } from '../../core/content-type.ts'
 import { RindleError } from '../../core/errors.ts'
+import { unplayed } from '../../core/played.ts'
 import type { Excerpt, Facts, MadeVariant, Rewritten, Verdict, Visit } from '../../core/ports/jail.ts'
 import { attendAv, buildAv } from './av/attend-av.ts'
 import { avifType, readableAvif } from './image/avif-still.ts'
@@ -146,9 +147,7 @@ const factsOf = (identity: Identity): Facts => ({
   height: null,
   frames: null,
   hasAlpha: null,
-  durationMs: null,
-  hasVideoTrack: null,
-  hasAudioTrack: null,
+  ...unplayed,
   placeholder: null,
   dominantColor: null,
 })

@@ -1,16 +1,16 @@
 import type { AssetKind } from '../asset.ts'
 import type { ErrorCode, RindleError } from '../errors.ts'
 import type { MetadataPolicy } from '../metadata-policy.ts'
+import type { Played, PlayedLimits } from '../played.ts'
 import type { Recipe } from '../recipe.ts'
 import type { Span } from '../span.ts'
 import type { VariantFacts } from '../variant-facts.ts'
 
 /** What the header and the decode may cost before the gate says no. */
-export interface DecodeLimits {
+export interface DecodeLimits extends PlayedLimits {
   readonly maxPixels: number
   readonly maxSidePixels: number
   readonly maxFrames: number
-  readonly maxDurationSeconds: number
   /** Wall clock of looking, rewriting and decoding: all that is done before a variant is made. */
   readonly gateTimeoutMs: number
   /** Wall clock of the whole visit. */
@@ -82,7 +82,7 @@ export interface Rewritten {
 }
 
 /** What was measured on the bytes themselves. */
-export interface Facts {
+export interface Facts extends Played {
   readonly kind: AssetKind
   readonly contentType: string
   /** Canonical for the content type, without the dot. */
@@ -92,10 +92,6 @@ export interface Facts {
   readonly height: number | null
   readonly frames: number | null
   readonly hasAlpha: boolean | null
-  /** Null for what has no duration. */
-  readonly durationMs: number | null
-  readonly hasVideoTrack: boolean | null
-  readonly hasAudioTrack: boolean | null
   /** ThumbHash, base64. */
   readonly placeholder: string | null
   readonly dominantColor: string | null

@@ -1,6 +1,7 @@
 import { spine } from './0001-spine.ts'
 import { alive } from './0002-alive.ts'
 import { encoded } from './0003-encoded.ts'
+import { played } from './0004-played.ts'
 
 interface Migration {
   readonly number: number
@@ -13,6 +14,7 @@ export const migrations: readonly Migration[] = [
   { number: 1, name: 'spine', sql: spine },
   { number: 2, name: 'alive', sql: alive },
   { number: 3, name: 'encoded', sql: encoded },
+  { number: 4, name: 'played', sql: played },
 ]
 
 export const latestVersion: number = Math.max(...migrations.map(({ number }) => number))

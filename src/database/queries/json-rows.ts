@@ -18,7 +18,18 @@ export type SessionJson = JsonRow<UploadSessionsTable>
 /** What statements return of an asset, so that `assetOf` can read it. */
 export const assetColumns = [
   ...['id', 'profile', 'state', 'revision', 'fence', 'due_at', 'owner_type', 'owner_id', 'kind', 'filename', 'content_type', 'byte_size'],
-  ...['width', 'height', 'duration_ms', 'has_video_track', 'has_audio_track', 'placeholder', 'dominant_color', 'metadata'],
+  ...[
+    'width',
+    'height',
+    'duration_ms',
+    'has_video_track',
+    'has_audio_track',
+    'rotation',
+    'frames_per_second',
+    'video_codec',
+    'audio_codec',
+  ],
+  ...['placeholder', 'dominant_color', 'metadata'],
   ...['received_sha256', 'object_id', 'error_code', 'error_detail', 'passed_at', 'inserted_at', 'state_changed_at'],
 ] as const
 
@@ -43,6 +54,10 @@ export const assetOf = (row: AssetJson): Asset => ({
   durationMs: row.duration_ms,
   hasVideoTrack: row.has_video_track,
   hasAudioTrack: row.has_audio_track,
+  rotation: row.rotation,
+  framesPerSecond: row.frames_per_second,
+  videoCodec: row.video_codec,
+  audioCodec: row.audio_codec,
   placeholder: row.placeholder,
   dominantColor: row.dominant_color,
   metadata: row.metadata,

@@ -1,15 +1,16 @@
 import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
+import { mostStreams, type Played } from '../../../core/played.ts'
 import type { DecodeLimits, Facts, MadeVariant, Rewritten, Visit } from '../../../core/ports/jail.ts'
 import { makeAvVariants } from './make-av.ts'
 import { decodingBytes, encodingBytes } from './need.ts'
 import { outlineOf } from './outline.ts'
-import { type Probed, probeArguments, probedFrom } from './probe-reply.ts'
+import { type Picture, type Probed, probeArguments, probedFrom } from './probe-reply.ts'
 import { type AvInput, runFfprobe } from './run.ts'
 import { decodeSample, lacksMemory, measureLength, type Sampled } from './sample.ts'
 
 /** What audio and video are, as far as rows know it. */
-type AvFacts = Pick<Facts, 'kind' | 'width' | 'height' | 'durationMs' | 'hasVideoTrack' | 'hasAudioTrack'>
+type AvFacts = Pick<Facts, 'kind' | 'width' | 'height'> & Played
 
 /** What of a visit is needed here. */
 interface AvVisit {
@@ -20,7 +21,6 @@ interface AvVisit {
 /** A file whose probe found nothing wrong. */
 interface AvHeader {
   readonly input: AvInput
-  readonly facts: AvFacts
   readonly probed: Probed
   readonly durationMs: number
 }
@@ -41,9 +41,17 @@ export const attendAv = async (
   const header = await probeAv(input, limits)
   await need(Math.max(0, decodingBytes(header.probed.picture) - ownBytes))
   const rewritten = await rewrite()
-  await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
-  return { rewritten, contentType: header.facts.hasVideoTrack === true ? filmTypeOf(contentType) : contentType, facts: header.facts }
+  const framesPerSecond = await decodeAv(await rewrittenHeader(header, rewritten, limits), limits)
+  const { picture } = header.probed
+  return { rewritten, contentType: picture ? filmTypeOf(contentType) : contentType, facts: { ...factsOf(header), framesPerSecond } }
 }
+
+const factsOf = ({ probed: { picture, sound, hasSound }, durationMs }: AvHeader): Omit<AvFacts, 'framesPerSecond'> => ({
+  kind: picture ? 'video' : 'audio',
+  ...{ width: picture?.width ?? null, height: picture?.height ?? null, rotation: picture?.rotation ?? null },
+  ...{ durationMs, hasVideoTrack: picture !== null, hasAudioTrack: hasSound },
+  ...{ videoCodec: picture?.codec ?? null, audioCodec: sound?.codec ?? null },
+})
 
 /** What is asked and told while variants are made: see `Parent`. */
 interface BuildingParent {
@@ -79,12 +87,6 @@ const rewrittenHeader = async (header: AvHeader, rewritten: Rewritten | null, li
 /** ffmpeg is a process of its own under the limit of the child: all that a warm one has is there for it. */
 const ownBytes = 512 * 1024 * 1024
 
-const mostStreams = 32
-/** ffmpeg's own limit, where it stops counting. */
-const mostDemuxedStreams = 1_000
-/** Slow motion is stored at 960 at most; more in a second is a trap for whoever encodes it. */
-const mostFramesPerSecond = 1_000
-
 /** Shares of the wall clock of the gate: together they leave a tenth of it to whatever else the gate does. */
 const shares = { probe: 0.3, measure: 0.28, part: 0.15 } as const
 /** So much from the beginning, and so much before the end, as far as time allows. */
@@ -99,8 +101,8 @@ const measured: ReadonlySet<string> = new Set(['audio/mpeg', 'audio/aac', 'audio
  * Reads what a container of audio or video says of itself, and holds it against the limits. A length that it does not tell is measured.
  *
  * @throws RindleError `decode_failed`, `decode_too_large`, `codec_not_allowed`, `embedded_file_not_allowed`, `external_reference`,
- * `max_streams_exceeded`, `max_duration_exceeded`, `max_side_exceeded`, `max_pixels_exceeded`; `program_missing` and `peer_outdated`, and
- * `decoder_killed` when time ran out, which are faults.
+ * `max_streams_exceeded`, `max_duration_exceeded`, `max_side_exceeded`, `max_pixels_exceeded`, `max_frame_rate_exceeded`; `program_missing` and
+ * `peer_outdated`, and `decoder_killed` when time ran out, which are faults.
  */
 const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> => {
   const damaged = damage(input)
@@ -113,33 +115,60 @@ const probeAv = async (input: AvInput, limits: DecodeLimits): Promise<AvHeader> 
   const durationSeconds = Math.ceil(durationMs / 1000)
   const { maxDurationSeconds } = limits
   if (durationMs > maxDurationSeconds * 1000) throw new RindleError('max_duration_exceeded', { durationSeconds, maxDurationSeconds })
-  const { picture, hasSound } = probed
-  return {
-    ...{ input, probed, durationMs },
-    facts: {
-      kind: picture ? 'video' : 'audio',
-      ...{ width: picture?.width ?? null, height: picture?.height ?? null, durationMs },
-      ...{ hasVideoTrack: picture !== null, hasAudioTrack: hasSound },
-    },
-  }
+  return { input, probed, durationMs }
 }
 
 /**
  * Decodes the beginning and the end: enough to see that a file is cut or that no decoder opens it, in a time that does not grow with it.
  *
- * @throws RindleError `decode_failed`, `decode_too_large`; `program_missing`, `peer_outdated` and `decoder_killed` are faults.
+ * @returns how many frames a film has in a second.
+ * @throws RindleError `decode_failed`, `decode_too_large`, `max_frame_rate_exceeded`; `program_missing`, `peer_outdated` and `decoder_killed` are
+ * faults.
  */
-const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeLimits): Promise<void> => {
+const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeLimits): Promise<number | null> => {
   const timeoutMs = limits.gateTimeoutMs * shares.part
   const isShort = durationMs <= shortSeconds * 1000
   const first = await decodeSample(input, probed, { fromSeconds: 0, lengthSeconds: isShort ? null : partSeconds, timeoutMs })
   refuseDamaged(first, input)
-  if (isShort && !first.ranOut) return refuseEmpty([first], probed, input)
+  const framesPerSecond = rateOf(probed.picture, first, { durationMs, limits })
+  if (isShort && !first.ranOut) {
+    refuseEmpty([first], probed, input)
+    return framesPerSecond
+  }
   const fromSeconds = Math.max(0.001, durationMs / 1000 - partSeconds)
   const last = await decodeSample(input, probed, { fromSeconds, lengthSeconds: null, timeoutMs })
   refuseDamaged(last, input)
   refuseEmpty([first, last], probed, input)
   if (!reachesEnd(last, probed, { input, durationMs, fromSeconds })) throw damage(input)
+  return framesPerSecond
+}
+
+/** A container's word for more is as often the ticking of its clock: recorders of browsers write no rate, and then a thousand is read of it. */
+const mostClaimedFrames = 240
+/** Two seconds of a film may hold more than others of it. */
+const burst = 1.1
+
+/** What the container claims, or where that cannot be, what came in the first part; null for sound, and where too little came in time. */
+const rateOf = (
+  picture: Picture | null,
+  { pictures, ranOut }: Sampled,
+  { durationMs, limits }: { readonly durationMs: number; readonly limits: DecodeLimits },
+): number | null => {
+  if (!picture) return null
+  const lengthSeconds = durationMs <= shortSeconds * 1000 ? durationMs / 1000 : partSeconds
+  const came = pictures / Math.max(1, lengthSeconds)
+  if (came > limits.maxFramesPerSecond * burst + 1) refuseRate(came, limits)
+  const claimed = claimedRateOf(picture)
+  return claimed ?? (ranOut ? null : thousandths(came))
+}
+
+const claimedRateOf = ({ framesPerSecond: claimed }: Picture): number | null =>
+  claimed === null || claimed > mostClaimedFrames ? null : thousandths(claimed)
+
+const thousandths = (rate: number): number => Math.round(rate * 1000) / 1000
+
+const refuseRate = (rate: number, { maxFramesPerSecond }: DecodeLimits): never => {
+  throw new RindleError('max_frame_rate_exceeded', { framesPerSecond: Math.floor(rate), maxFramesPerSecond })
 }
 
 const damage = ({ contentType }: AvInput): RindleError => new RindleError('decode_failed', { format: spokenType(contentType) })
@@ -150,27 +179,32 @@ const askProbe = async (input: AvInput, limits: DecodeLimits): Promise<Probed & 
   const run = await runFfprobe(input, ['-v', 'warning', ...probeArguments], { timeoutMs: limits.gateTimeoutMs * shares.probe })
   if (run.ranOut) throw outOfTime(limits)
   const streams = /Number of streams exceeds max_streams/.test(run.complaints)
-  if (streams) throw new RindleError('max_streams_exceeded', { streams: mostDemuxedStreams + 1, maxStreams: mostStreams })
+  if (streams) throw new RindleError('max_streams_exceeded', { streams: mostStreams + 1, maxStreams: limits.maxStreams })
   const [, codec] = /\] Codec \(([a-z0-9_]{1,40})\) not on whitelist/.exec(run.complaints) ?? []
-  if (run.status !== 0 && codec !== undefined) throw new RindleError('codec_not_allowed', { format: spokenType(input.contentType), codec })
+  if (run.status !== 0 && codec !== undefined)
+    throw new RindleError('codec_not_allowed', { format: spokenType(input.contentType), codec, allowed: limits.allowCodecs })
   if (lacksMemory(run)) throw new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null })
   const probed = run.status === 0 ? probedFrom(run.stdout.toString('utf8')) : null
   if (!probed) throw damage(input)
   return { ...probed, isGuess: /Estimating duration from bitrate/.test(run.complaints) }
 }
 
-const checkStreams = (probed: Probed, input: AvInput, { maxSidePixels, maxPixels }: DecodeLimits): void => {
-  const { streams, picture, sound, hasSound, hasPicture, attachments } = probed
+const checkStreams = (probed: Probed, input: AvInput, limits: DecodeLimits): void => {
+  const { streams, picture, sound, hasSound, hasPicture, attachments, codecs } = probed
+  const { maxSidePixels, maxPixels, maxStreams, maxFramesPerSecond, allowCodecs: allowed } = limits
   const format = spokenType(input.contentType)
-  if (streams > mostStreams) throw new RindleError('max_streams_exceeded', { streams, maxStreams: mostStreams })
+  if (streams > maxStreams) throw new RindleError('max_streams_exceeded', { streams, maxStreams })
   if (attachments > 0) throw new RindleError('embedded_file_not_allowed', { format })
   if (!picture && (hasPicture || !hasSound)) throw damage(input)
-  if ((picture && picture.codec === null) || (hasSound && !sound)) throw new RindleError('codec_not_allowed', { format, codec: null })
+  const unknown = (picture && picture.codec === null) || (hasSound && !sound)
+  const codec = unknown ? null : codecs.find((one) => allowed !== null && !allowed.includes(one))
+  if (codec !== undefined) throw new RindleError('codec_not_allowed', { format, codec, allowed })
   if (!picture) return
-  const { sidePixels, pixels, framesPerSecond } = picture
+  const { sidePixels, pixels } = picture
   if (sidePixels > maxSidePixels) throw new RindleError('max_side_exceeded', { sidePixels, maxSidePixels })
   if (pixels > maxPixels) throw new RindleError('max_pixels_exceeded', { pixels, maxPixels })
-  if (framesPerSecond !== null && framesPerSecond > mostFramesPerSecond) throw damage(input)
+  const rate = claimedRateOf(picture)
+  if (rate !== null && Math.floor(rate) > maxFramesPerSecond) refuseRate(rate, limits)
 }
 
 /** What the container claims, or what was counted where it claims nothing or cannot know. */

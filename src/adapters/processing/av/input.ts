@@ -1,5 +1,6 @@
 import { canonicalType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
+import { audioCodecs, videoCodecs } from '../../../core/played.ts'
 
 /** The one demuxer that a container is opened with, whatever else its bytes look like. None of them follows a reference to another file. */
 const demuxers: Readonly<Record<string, string>> = {
@@ -25,27 +26,8 @@ const demuxers: Readonly<Record<string, string>> = {
   'audio/amr': 'amr',
 }
 
-/** What phones, cameras, recorders and browsers write. */
-const videoCodecs = [
-  'h264',
-  'hevc',
-  'vp8',
-  'vp9',
-  'libdav1d',
-  'av1',
-  'mpeg4',
-  'h263',
-  'mjpeg',
-  'mpeg1video',
-  'mpeg2video',
-  'theora',
-  'prores',
-]
-const audioCodecs = [
-  ...['aac', 'mp3', 'mp3float', 'mp2', 'mp2float', 'opus', 'libopus', 'vorbis', 'flac', 'alac', 'ac3', 'eac3', 'amrnb', 'amrwb'],
-  ...['pcm_s16le', 'pcm_s16be', 'pcm_s24le', 'pcm_s24be', 'pcm_s32le', 'pcm_s32be', 'pcm_f32le', 'pcm_f32be', 'pcm_u8', 'pcm_s8'],
-  ...['pcm_alaw', 'pcm_mulaw', 'adpcm_ms', 'adpcm_ima_wav', 'adpcm_ima_qt'],
-]
+/** Decoders that go by another name than what they decode. */
+const besideCodecs = ['libdav1d', 'mp3float', 'mp2float', 'libopus', 'amrnb', 'amrwb']
 /** Cover art, and titles that are opened for their name alone: nothing decodes them. */
 const besides = ['png', 'mov_text', 'webvtt', 'subrip', 'srt', 'ass', 'ssa', 'text']
 
@@ -64,7 +46,7 @@ export const inputArguments = (path: string, contentType: string): string[] => {
   if (demuxer === undefined) throw new RindleError('type_unknown', {})
   return [
     ...['-protocol_whitelist', 'file', '-format_whitelist', demuxer, '-f', demuxer],
-    ...['-codec_whitelist', [...videoCodecs, ...audioCodecs, ...besides].join(',')],
+    ...['-codec_whitelist', [...videoCodecs, ...audioCodecs, ...besideCodecs, ...besides].join(',')],
     ...['-probesize', String(5 * mebibyte), '-analyzeduration', '5000000'],
     ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : []),
     ...['-threads', '1', '-i', `file:${path}`],

@@ -27,6 +27,7 @@ describe('what ffprobe answers', () => {
       sound: { index: 1, codec: 'aac', durationMs: 5_100, channels: null, samplesPerSecond: null, bitsPerSecond: null, profile: null },
       hasSound: true,
       hasPicture: true,
+      codecs: ['h264', 'aac'],
       attachments: 0,
     })
   })
@@ -81,6 +82,12 @@ describe('what ffprobe answers', () => {
     for (const avg_frame_rate of ['0/0', '1/0', '-25/1', 'nan', 25])
       assert.equal(read([{ ...film, avg_frame_rate }])?.picture?.framesPerSecond, null, String(avg_frame_rate))
     assert.equal(read([sound], { nb_streams: 4_000_000_000 })?.streams, 4_000_000_000)
+  })
+
+  it('names the codecs of every track but covers, and none that has no name', () => {
+    const cover = { ...film, codec_name: 'mjpeg', disposition: { attached_pic: 1 } }
+    const spatial = { ...sound, index: 2, codec_name: undefined }
+    assert.deepEqual(read([film, sound, spatial, cover, { ...sound, codec_name: 'ac3' }])?.codecs, ['h264', 'aac', 'ac3'])
   })
 
   it('skips a track of sound in a codec without a name for one that has one, and says that there is sound', () => {

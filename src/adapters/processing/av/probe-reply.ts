@@ -9,6 +9,8 @@ export interface Probed {
   /** The first track of sound whose codec has a name. */
   readonly sound: Sound | null
   readonly hasSound: boolean
+  /** Of all pictures and sounds whose codec has a name. */
+  readonly codecs: readonly string[]
   /** Also when `picture` is null, because it tells no size. */
   readonly hasPicture: boolean
   /** Files that travel in the container, other than cover art. */
@@ -78,6 +80,7 @@ export const probedFrom = (json: string): Probed | null => {
     picture: firstOf(pictures, pictureOf),
     sound: firstOf(sounds, soundOf),
     hasSound: sounds.length > 0,
+    codecs: [...pictures, ...sounds].flatMap((one) => codecOf(one) ?? []),
     hasPicture: pictures.length > 0,
     attachments: streams.filter((one) => one['codec_type'] === 'attachment').length,
   }

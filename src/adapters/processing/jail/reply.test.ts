@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { unplayed } from '../../../core/played.ts'
 import { replyFrom } from './reply.ts'
 
 const facts = {
@@ -12,9 +13,11 @@ const facts = {
   hasAlpha: false,
   placeholder: 'k0oGLQaSVmeZeGiHV3inB4c=',
   dominantColor: '#146aa0',
-  durationMs: null,
-  hasVideoTrack: null,
-  hasAudioTrack: null,
+  ...unplayed,
+}
+const film = {
+  ...{ kind: 'video', contentType: 'video/mp4', extension: 'mp4', durationMs: 60_000, hasVideoTrack: true, hasAudioTrack: true },
+  ...{ rotation: 270, framesPerSecond: 29.97, videoCodec: 'h264', audioCodec: 'pcm_s16le', placeholder: null, dominantColor: null },
 }
 const made = {
   name: 'thumb',
@@ -59,6 +62,7 @@ describe('the reply of a decoder', () => {
       { kind: 'fault', problem: 'ENOSPC', residentBytes: 7 },
       refuse(),
       pass(),
+      pass(film),
       pass({ ...nothing, kind: 'file', contentType: 'application/vnd.ms-excel', extension: '' }),
     ]
     for (const reply of sound) assert.deepEqual(read(reply), reply)
@@ -111,6 +115,15 @@ describe('the reply of a decoder', () => {
       pass({ height: 2 ** 31 }),
       pass({ frames: '1' }),
       pass({ hasAlpha: 1 }),
+      ...[45, -90, '90', true].map((rotation) => pass({ ...film, rotation })),
+      ...[-1, '25', 1e7, '1; drop table', {}].map((framesPerSecond) => pass({ ...film, framesPerSecond })),
+      ...['', 'h264\n', 'a"b', 'x\0', 'H264', '../h264', 'a'.repeat(41), 264, ['h264'], { written: '(select 1)' }].flatMap((codec) => [
+        pass({ ...film, videoCodec: codec }),
+        pass({ ...film, audioCodec: codec }),
+      ]),
+      ...Object.keys(unplayed).map((missing) => pass({ [missing]: undefined })),
+      pass({ durationMs: 0.5 }),
+      pass({ hasVideoTrack: 'true' }),
       pass({ placeholder: { written: '(select current_user)' } }),
       pass({ placeholder: '");background:url(https://evil.test' }),
       pass({ dominantColor: 'red' }),

@@ -1,5 +1,6 @@
 import { canonicalType, inertTypes } from '../../../core/content-type.ts'
 import { errorCatalog, type ErrorCode } from '../../../core/errors.ts'
+import type { Played } from '../../../core/played.ts'
 import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
 import { mostSpans, type Span } from '../../../core/span.ts'
 import { isStorableText } from '../../../core/storable.ts'
@@ -80,15 +81,29 @@ const spanOf = (value: unknown): Span | null => {
 const factsOf = (value: unknown): Facts | null => {
   if (!isFields(value)) return null
   const { kind, contentType, extension, width, height, frames, hasAlpha, placeholder, dominantColor } = value
-  const { durationMs, hasVideoTrack, hasAudioTrack } = value
+  const played = playedOf(value)
   const known = kinds.find((one) => one === kind)
-  if (!known || !isLike(contentType, typeForm) || contentType !== canonicalType(contentType) || !isLike(extension, extensionForm))
+  if (
+    !known ||
+    !played ||
+    !isLike(contentType, typeForm) ||
+    contentType !== canonicalType(contentType) ||
+    !isLike(extension, extensionForm)
+  )
     return null
   if (!(width === null || isSize(width)) || !(height === null || isSize(height)) || !(frames === null || isSize(frames))) return null
-  if (!isTold(hasAlpha) || !isTold(hasVideoTrack) || !isTold(hasAudioTrack) || !(durationMs === null || isWhole(durationMs))) return null
+  if (!isTold(hasAlpha)) return null
   if (!(placeholder === null || isLike(placeholder, hashForm)) || !(dominantColor === null || isLike(dominantColor, colorForm))) return null
-  const shape = { width, height, frames, hasAlpha, durationMs, hasVideoTrack, hasAudioTrack }
-  return { kind: known, contentType, extension, ...shape, placeholder, dominantColor }
+  return { kind: known, contentType, extension, width, height, frames, hasAlpha, ...played, placeholder, dominantColor }
+}
+
+const playedOf = (value: Fields): Played | null => {
+  const { durationMs, hasVideoTrack, hasAudioTrack, rotation: turn, framesPerSecond, videoCodec, audioCodec } = value
+  if (!isTold(hasVideoTrack) || !isTold(hasAudioTrack) || !(durationMs === null || isWhole(durationMs))) return null
+  const rotation = turn === null ? turn : turns.find((one) => one === turn)
+  if (rotation === undefined || !(framesPerSecond === null || (isAmount(framesPerSecond) && framesPerSecond <= mostFrameRate))) return null
+  if (!(videoCodec === null || isLike(videoCodec, codecForm)) || !(audioCodec === null || isLike(audioCodec, codecForm))) return null
+  return { durationMs, hasVideoTrack, hasAudioTrack, rotation, framesPerSecond, videoCodec, audioCodec }
 }
 
 const madeOf = (value: unknown): MadeVariant | null => {
@@ -122,12 +137,15 @@ const gridOf = (value: unknown): StripGrid | undefined => {
 const madeTypes: ReadonlySet<string> = new Set([...inertTypes, 'application/json'])
 
 const kinds = ['image', 'video', 'audio', 'file'] as const
+const turns = [0, 90, 180, 270] as const
+const mostFrameRate = 1_000_000
 const longestProblem = 1_000
 const longestDetails = 16_384
 const typeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
 const extensionForm = /^(?:[a-z0-9]+(?:[._+-][a-z0-9]+)*)?$/
 const hashForm = /^[A-Za-z0-9+/]{1,62}={0,2}$/
 const colorForm = /^#[0-9a-f]{6}$/
+const codecForm = /^[a-z0-9_]{1,40}$/
 const versionForm = /^\d+\.\d+\.\d+(?:[-+.][\w.+-]{1,40})?$/
 const digestForm = /^[0-9a-f]{64}$/
 

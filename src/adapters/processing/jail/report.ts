@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { oneLine } from '../../../core/app-code.ts'
 import { packageFor } from '../../../core/decoding-packages.ts'
 import { type ErrorCode, isRindleError, RindleError } from '../../../core/errors.ts'
+import { usualPlayedLimits } from '../../../core/played.ts'
 import type { Jail, JailReport, Visit } from '../../../core/ports/jail.ts'
 import { versionOf } from '../av/program.ts'
 import type { Warm } from './decoder.ts'
@@ -90,7 +91,7 @@ const visitTo = ({ filename, contentType }: Sample): Omit<Visit, 'path' | 'folde
   ...{ purpose: 'gate', profileKind: 'media', filename, allowMime: [contentType], allowExtensions: null, metadata: 'keep' },
   ...{ svg: 'rasterize', variants: [] },
   limits: {
-    ...{ maxPixels: 1_000_000, maxSidePixels: 1_000, maxFrames: 10, maxDurationSeconds: 60 },
+    ...{ maxPixels: 1_000_000, maxSidePixels: 1_000, maxFrames: 10, ...usualPlayedLimits },
     ...{ gateTimeoutMs: 10_000, timeoutMs: 20_000 },
   },
 })

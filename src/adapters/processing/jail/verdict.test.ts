@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { type ErrorCode, isRindleError, RindleError } from '../../../core/errors.ts'
+import { unplayed, usualPlayedLimits } from '../../../core/played.ts'
 import type { Facts, MadeVariant, Verdict, Visit } from '../../../core/ports/jail.ts'
 import type { ImageRecipe } from '../../../core/recipe.ts'
 import { type ChildFolder, makeChildFolder } from './child-folder.ts'
@@ -34,7 +35,7 @@ const recipe: ImageRecipe = {
 const nothing = { width: null, height: null, frames: null, hasAlpha: null, placeholder: null, dominantColor: null }
 const facts: Facts = {
   ...{ ...nothing, kind: 'image', contentType: 'image/png', extension: 'png', width: 4, height: 4 },
-  ...{ durationMs: null, hasVideoTrack: null, hasAudioTrack: null },
+  ...unplayed,
 }
 
 describe('what a decoder says', () => {
@@ -48,7 +49,7 @@ describe('what a decoder says', () => {
     visit = {
       ...{ path: join(scratch, 'received'), folder: join(scratch, 'job'), purpose: 'gate', profileKind: 'media', filename: 'a.png' },
       ...{ allowMime: ['image/png'], allowExtensions: null, metadata: 'strip', svg: 'refuse', variants: [{ name: 'thumb', recipe }] },
-      limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, maxDurationSeconds: 1, gateTimeoutMs: 1, timeoutMs: 1 },
+      limits: { maxPixels: 1, maxSidePixels: 1, maxFrames: 1, ...usualPlayedLimits, gateTimeoutMs: 1, timeoutMs: 1 },
     }
   })
   afterEach(() => rmSync(scratch, { recursive: true }))
