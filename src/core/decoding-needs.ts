@@ -54,11 +54,12 @@ const errorFor = (neededFor: string, contentType: string, { versions, missing, p
 }
 
 const ffmpegProblem = (neededFor: string, versions: JailReport['versions']): RindleError | null => {
-  const found = versions['ffmpeg'] ?? null
-  if (found === null || !versions['ffprobe'])
-    return new RindleError('program_missing', { program: 'ffmpeg', neededFor, install: installFfmpeg })
-  const needed = oldestOf.ffmpeg
-  return isOlder(found, needed) ? new RindleError('peer_outdated', { packageName: 'ffmpeg', found, needed }) : null
+  for (const program of ['ffmpeg', 'ffprobe'] as const) {
+    const [found, needed] = [versions[program] ?? null, oldestOf[program]]
+    if (found === null) return new RindleError('program_missing', { program, neededFor, install: installFfmpeg })
+    if (isOlder(found, needed)) return new RindleError('peer_outdated', { packageName: program, found, needed })
+  }
+  return null
 }
 
 const needsTrial = (type: string): boolean => type === 'image/heic' || isPlayed(type)

@@ -1,7 +1,7 @@
 import { kindOf } from './content-type.ts'
 
 /** The oldest of what opens untrusted files that is given any; older ones have holes that such files were seen to use. */
-export const oldestOf = { sharp: '0.35.0', libvips: '8.18.0', ffmpeg: '5.1' } as const
+export const oldestOf = { sharp: '0.35.0', libvips: '8.18.0', ffmpeg: '5.1', ffprobe: '5.1' } as const
 
 /** The library by whose number an ffmpeg is known that was built from a commit and goes by no version: that of `oldestOf.ffmpeg`. */
 export const oldestAvutil = '57.28'

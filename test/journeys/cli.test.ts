@@ -144,11 +144,11 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       assert.equal(first.code, 0, first.err)
       assert.deepEqual(
         JSON.parse(first.out).rows.map(({ migration }: { migration: string }) => migration),
-        ['1 spine', '2 alive', '3 encoded', 'queue'],
+        ['1 spine', '2 alive', '3 encoded', '4 played', 'queue'],
       )
       const again = await run(['migrate'], folder)
       assert.equal(again.code, 0)
-      assert.match(again.out, /^Nothing to do: the schema is at version 3\.\n$/)
+      assert.match(again.out, /^Nothing to do: the schema is at version 4\.\n$/)
     })
 
     it('work until they are told to stop, and end well', async () => {

@@ -149,6 +149,18 @@ for (const engine of engines) {
       assert.match(found[1] ?? '', /apt-get install ffmpeg/)
     })
 
+    it('says which version of each decoder is there, and that one too old is not used', async () => {
+      const versions = { sharp: '0.35.5', libvips: '8.18.7', ffmpeg: '5.1.6-0+deb12u1', ffprobe: '4.4.2' }
+      const { findings } = await examined({ allowMime: ['video/mp4'] }, {}, jailWith({ versions }))
+      const decoders = findings.filter(({ check }) => check === 'decoders').map(({ level, subject, found }) => [level, subject, found])
+      assert.deepEqual(decoders.slice(2), [
+        ['ok', 'ffmpeg', 'Version 5.1.6-0+deb12u1.'],
+        ['warning', 'ffprobe', 'Version 4.4.2 is not used: 5.1 or later is.'],
+      ])
+      const types = findings.filter(({ check, level }) => check === 'types' && level === 'problem')
+      assert.match(types[0]?.found ?? '', /ffprobe.*4\.4\.2.*5\.1/)
+    })
+
     it('asks the jail for its report once, and says once that there is none', async () => {
       const jail = jailWith({})
       await examined({}, {}, jail)

@@ -1,6 +1,8 @@
 import { undecodable } from '../../core/decoding-needs.ts'
+import { oldestOf } from '../../core/decoding-packages.ts'
 import { type Check, fine, problem, type Saying, warning } from '../../core/diagnosis.ts'
 import { isRindleError } from '../../core/errors.ts'
+import { isOlder } from '../../core/is-older.ts'
 import type { Scanner } from '../../core/ports/scanner.ts'
 import type { Examined } from './examined.ts'
 
@@ -21,11 +23,11 @@ export const checksOfDecoding: readonly Check<Examined>[] = [
   },
   {
     name: 'decoders',
-    means: 'Their versions; one that is not there is a problem only to a profile that needs it.',
+    means: 'Their versions; one that is not there, or too old, is a problem only to a profile that needs it.',
     uses: ['scratch', 'jail'],
     async look({ report }) {
       const { versions } = await report()
-      return Object.entries(versions).map(([name, version]) => fine(version === null ? 'Not there.' : `Version ${version}.`, name))
+      return Object.entries(versions).map(([name, version]) => versionSaid(name, version))
     },
   },
   {
@@ -52,6 +54,13 @@ export const checksOfDecoding: readonly Check<Examined>[] = [
     },
   },
 ]
+
+const versionSaid = (name: string, version: string | null): Saying => {
+  if (version === null) return fine('Not there.', name)
+  const needed = Object.entries(oldestOf).find(([one]) => one === name)?.[1]
+  if (needed === undefined || !isOlder(version, needed)) return fine(`Version ${version}.`, name)
+  return warning(`Version ${version} is not used: ${needed} or later is.`, `Install ${needed} or later where workers run.`, name)
+}
 
 const toOpen = 'Install it where workers run, and look again; or leave the type out of allowMime.'
 
