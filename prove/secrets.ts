@@ -42,7 +42,7 @@ export const secrets: Proof = {
   },
 }
 
-const purposes = ['ticket:put:authenticate', 'ticket:put:seal', 'ticket:get:authenticate', 'ticket:get:seal', 'doctor']
+const purposes = [...['put', 'get', 'track'].flatMap((purpose) => [`ticket:${purpose}:authenticate`, `ticket:${purpose}:seal`]), 'doctor']
 
 const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): Promise<number> => {
   const appSecrets = [1, 2, 3].map((number) => canaries.plant(`secret ${number} of the app`))

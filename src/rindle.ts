@@ -23,6 +23,8 @@ import { readyVariantsFor } from './flows/assets/ready-variants-for.ts'
 import { purge, type PurgeOptions } from './flows/assets/purge.ts'
 import { releaseQuarantine, type ReleaseQuarantineOptions } from './flows/assets/release-quarantine.ts'
 import { settled, type SettledOptions } from './flows/assets/settled.ts'
+import { stripTrack } from './flows/delivery/strip-track.ts'
+import { stripTrackUrl } from './flows/delivery/strip-track-url.ts'
 import { url } from './flows/delivery/url.ts'
 import { variantUrl } from './flows/delivery/variant-url.ts'
 import { checkMachine } from './flows/ops/check-machine.ts'
@@ -30,13 +32,16 @@ import { doctor } from './flows/ops/doctor.ts'
 import { startWorker } from './doors/worker/start-worker.ts'
 import { workWhenReady } from './doors/worker/work-when-ready.ts'
 import type { Worker, WorkerOptions } from './doors/worker/worker.ts'
+import { audioTag, type AudioTagOptions } from './doors/html/audio-tag.ts'
 import { pictureTag, type PictureTagOptions } from './doors/html/picture-tag.ts'
+import { videoTag, type VideoTagOptions } from './doors/html/video-tag.ts'
 import { deleteUnmanaged } from './flows/unmanaged/delete-unmanaged.ts'
 import { download, type DownloadOptions } from './flows/unmanaged/download.ts'
 import { head } from './flows/unmanaged/head.ts'
 import { presignedPut, type PresignedPutOptions } from './flows/unmanaged/presigned-put.ts'
 import { storageAdapterFor } from './flows/unmanaged/storage-adapter-for.ts'
 import { store, type StoreOptions } from './flows/unmanaged/store.ts'
+import type { StripTrackOptions } from './flows/steps/mint-track-url.ts'
 import type { UrlOptions } from './flows/steps/mint-url.ts'
 import type { UploadSource } from './files/open-source.ts'
 import { cancelUpload } from './flows/uploads/cancel-upload.ts'
@@ -143,6 +148,25 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
     asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
     options?: PictureTagOptions<VariantName<P, N>>,
   ): Promise<string>
+  /** A `<video>` as HTML, everything escaped: films, poster, tracks, thumbnails. Null gives the `placeholder` or empty text. */
+  videoTag<N extends string>(attachment: Attachment<N> | null, options?: VideoTagOptions<NoInfer<N>>): Promise<string>
+  videoTag<N extends ProfileName<P>>(
+    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
+    options?: VideoTagOptions<VariantName<P, N>>,
+  ): Promise<string>
+  /** An `<audio>` as HTML, everything escaped. Null, and what cannot be played, gives empty text. */
+  audioTag<N extends string>(attachment: Attachment<N> | null, options?: AudioTagOptions<NoInfer<N>>): Promise<string>
+  audioTag<N extends ProfileName<P>>(
+    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
+    options?: AudioTagOptions<VariantName<P, N>>,
+  ): Promise<string>
+  /** The thumbnails of a film as WebVTT, with the strip's URL in it. Null while no strip is ready. */
+  stripTrack<N extends ProfileName<P>>(asset: Asset<N> | AssetRef, options?: StripTrackOptions<VariantName<P, N>>): Promise<string | null>
+  /** An address of the same, for a `<track>`. */
+  stripTrackUrl<N extends ProfileName<P>>(
+    asset: Asset<N> | AssetRef,
+    options?: StripTrackOptions<VariantName<P, N>>,
+  ): Promise<string | null>
 
   /** Stores bytes of the app's own below `unmanaged/`: no asset, no gate, no URL, but a row. A key is written once. */
   store(profile: ProfileName<P>, key: string, source: UploadSource, options?: StoreOptions): Promise<StoredObject>
@@ -242,6 +266,10 @@ const bindFlows = (context: RindleContext, life: Life): Rindle => {
     url: bound(url),
     variantUrl: bound(variantUrl),
     pictureTag: bound(pictureTag),
+    videoTag: bound(videoTag),
+    audioTag: bound(audioTag),
+    stripTrack: bound(stripTrack),
+    stripTrackUrl: bound(stripTrackUrl),
     store: bound(store),
     storeVariant: bound(store),
     download: bound(download),

@@ -22,6 +22,23 @@ const tags: Scenario = {
   },
 }
 
+const players: Scenario = {
+  name: 'player-tags',
+  means: 'Somebody puts players into a page for what does not play: there are none, and there is no track of thumbnails.',
+  calls: ['videoTag', 'audioTag', 'stripTrack', 'stripTrackUrl'],
+  async play(world) {
+    const { rindle } = world
+    const { asset, bytes } = await passed(world)
+    const shown = await world.call(() => rindle.videoTag(asset, { placeholder: '/"none".svg' }))
+    world.expect(shown === '<video playsinline poster="/&quot;none&quot;.svg"></video>', `a picture is played as ${shown}`)
+    world.expect((await world.call(() => rindle.audioTag(asset))) === '', 'a picture is heard')
+    world.expect((await world.call(() => rindle.stripTrack(asset))) === null, 'a picture has thumbnails')
+    world.expect((await world.call(() => rindle.stripTrackUrl(asset))) === null, 'a picture has an address of thumbnails')
+    await world.refused(['argument_invalid'], () => rindle.videoTag(asset, { variants: ['thumb'] }))
+    await expectServed(world, asset.id, bytes)
+  },
+}
+
 /** Waits for the asset while a worker is at work. */
 const settled = async (world: World, assetId: string): Promise<string> => {
   const waiting = world
@@ -100,4 +117,4 @@ const documents: Scenario = {
   },
 }
 
-export const delivery: readonly Scenario[] = [tags, waited, pages, early, documents]
+export const delivery: readonly Scenario[] = [tags, players, waited, pages, early, documents]

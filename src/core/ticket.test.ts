@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { isRindleError } from './errors.ts'
 import { createKeyRing, type KeyRing } from './key-ring.ts'
-import { type GetTicket, maxTicketCharacters, mintTicket, openTicket, type PutTicket, type TicketPurpose } from './ticket.ts'
+import {
+  type GetTicket,
+  maxTicketCharacters,
+  mintTicket,
+  openTicket,
+  type PutTicket,
+  type TicketPurpose,
+  type TrackTicket,
+} from './ticket.ts'
 
 const oldSecret = 'the secret of last year, still long enough'
 const newSecret = 'the secret of this year, which is long too'
@@ -35,6 +43,8 @@ const get: GetTicket = {
   expiresAt: later(86_400),
 }
 
+const track: TrackTicket = { assetId: 'a1', objectId: 'o3', cache: 'private', issuedAt: noon, expiresAt: later(900) }
+
 const codeOf = (token: string, purpose: TicketPurpose = 'put', now = noon, keys = ring): string => {
   try {
     openTicket(keys, purpose, token, now)
@@ -52,6 +62,7 @@ describe('a ticket', () => {
     assert.deepEqual(openTicket(ring, 'get', mintTicket(ring, 'get', get), noon), get)
     const open: PutTicket = { ...put, sessionId: null, sha256: null, createOnly: false }
     assert.deepEqual(openTicket(ring, 'put', mintTicket(ring, 'put', open), noon), open)
+    assert.deepEqual(openTicket(ring, 'track', mintTicket(ring, 'track', track), noon), track)
     const published: GetTicket = { ...get, objectId: null, cache: 'public' }
     assert.deepEqual(openTicket(ring, 'get', mintTicket(ring, 'get', published), noon), published)
   })
@@ -99,6 +110,8 @@ describe('a ticket', () => {
   it('is good for its own purpose only', () => {
     assert.equal(codeOf(mintTicket(ring, 'put', put), 'get'), 'ticket_invalid')
     assert.equal(codeOf(mintTicket(ring, 'get', get), 'put'), 'ticket_invalid')
+    assert.equal(codeOf(mintTicket(ring, 'get', get), 'track'), 'ticket_invalid')
+    assert.equal(codeOf(mintTicket(ring, 'track', track), 'get'), 'ticket_invalid')
     const keysAskedFor = (mint: (keys: KeyRing) => string): Set<string> => {
       const asked = new Set<string>()
       mint({ keysFor: (purpose) => ring.keysFor(asked.add(purpose) && purpose) })
@@ -106,7 +119,13 @@ describe('a ticket', () => {
     }
     const toPut = keysAskedFor((keys) => mintTicket(keys, 'put', put))
     const toGet = keysAskedFor((keys) => mintTicket(keys, 'get', get))
-    assert.ok(toPut.size > 0 && toPut.isDisjointFrom(toGet), 'not its claims alone tell them apart, but its keys')
+    const toTrack = keysAskedFor((keys) => mintTicket(keys, 'track', track))
+    for (const [one, other] of [
+      [toPut, toGet],
+      [toGet, toTrack],
+      [toTrack, toPut],
+    ] as const)
+      assert.ok(one.size > 0 && one.isDisjointFrom(other), 'not its claims alone tell them apart, but its keys')
   })
 
   it('ends at its end', () => {

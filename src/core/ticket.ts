@@ -32,10 +32,21 @@ export interface GetTicket {
   readonly expiresAt: Date
 }
 
+/** Lets its holder read the track of a film's thumbnails, with the strip's address in it, until it expires. */
+export interface TrackTicket {
+  readonly assetId: string
+  /** The strip: once another one takes its place, the ticket leads nowhere. */
+  readonly objectId: string
+  readonly cache: 'public' | 'private'
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+}
+
 /** One member for each thing that a ticket may allow; a new one needs its codec below. */
 interface Tickets {
   put: PutTicket
   get: GetTicket
+  track: TrackTicket
 }
 export type TicketPurpose = keyof Tickets
 
@@ -195,6 +206,16 @@ const codecs: { readonly [P in TicketPurpose]: Codec<Tickets[P]> } = {
       objectId: claims.textOrNull(),
       contentType: claims.text(),
       contentDisposition: claims.text(),
+      cache: claims.number() === 1 ? 'public' : 'private',
+    }),
+  },
+  track: {
+    encode: (ticket) => [...times(ticket), ticket.assetId, ticket.objectId, ticket.cache === 'public' ? 1 : 0],
+    decode: (claims) => ({
+      issuedAt: new Date(claims.number()),
+      expiresAt: new Date(claims.number()),
+      assetId: claims.text(),
+      objectId: claims.text(),
       cache: claims.number() === 1 ? 'public' : 'private',
     }),
   },

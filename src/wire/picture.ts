@@ -1,4 +1,5 @@
 import { placeholderUrl } from './placeholder.ts'
+import { type VariantWish, wishOf } from './variant-wish.ts'
 
 /** One stored picture with its address. */
 export interface Drawing {
@@ -17,12 +18,12 @@ export interface Drawable {
   readonly placeholder: string | null
 }
 
-/** A variant, or a variant for one media condition. */
-type PictureWish<N extends string = string> = N | readonly [N, string] | { readonly name: N; readonly media?: string }
-
 export interface PictureWishes<N extends string = string> {
-  /** In order: conditions are tried as they stand here. Default: every variant with the original's proportions. */
-  readonly variants?: readonly PictureWish<N>[]
+  /**
+   * In order: conditions are tried as they stand here. Default: every variant with the original's proportions; of a film
+   * the posters, no strips and previews.
+   */
+  readonly variants?: readonly VariantWish<N>[]
   /** How wide the picture will be shown. Default: as wide as its largest file, and never wider than the window. */
   readonly sizes?: string
   /** The address of what to show when there is nothing else. */
@@ -93,16 +94,10 @@ interface Group {
 const drawingsOf = (drawable: Drawable, { variants }: PictureWishes): Wished[] => {
   if (!variants) return alike(drawable).map((drawing) => ({ drawing, media: null }))
   return variants.flatMap((wish) => {
-    const { name, media } = named(wish)
+    const { name, media } = wishOf(wish)
     const drawing = Object.hasOwn(drawable.variants, name) ? drawable.variants[name] : undefined
     return drawing ? [{ drawing, media }] : []
   })
-}
-
-const named = (wish: PictureWish): { name: string; media: string | null } => {
-  if (typeof wish === 'string') return { name: wish, media: null }
-  if ('name' in wish) return { name: wish.name, media: wish.media || null }
-  return { name: wish[0], media: wish[1] || null }
 }
 
 /** Variants that show what the original shows, only smaller: a cut one is not a smaller file of the same picture. */

@@ -1,4 +1,4 @@
-import { objectPath } from '../core/object-path.ts'
+import { objectPath, trackPath } from '../core/object-path.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
 
@@ -37,6 +37,7 @@ export const routes = {
   putObject: { method: 'PUT', path: objectPath, action: 'ticket', means: 'Send bytes to a hosted store.' },
   getObject: { method: 'GET', path: objectPath, action: 'ticket', means: 'Read bytes from a hosted store, whole or one range.' },
   headObject: { method: 'HEAD', path: objectPath, action: 'ticket', means: 'Ask about bytes in a hosted store.' },
+  getTrack: { method: 'GET', path: trackPath, action: 'ticket', means: 'Read the thumbnails of a film as WebVTT.' },
 } as const satisfies Record<string, Route>
 
 export type RouteName = keyof typeof routes

@@ -71,9 +71,12 @@ export interface AssetAnswer {
   readonly profile: string
   readonly state: AssetState
   readonly kind: AssetKind | null
+  /** What the client declared until the gate has looked, then what the bytes are. */
+  readonly contentType: string
   /** Pixels as displayed. */
   readonly width: number | null
   readonly height: number | null
+  readonly durationMs: number | null
   /** ThumbHash, base64. */
   readonly placeholder: string | null
   readonly error: { readonly code: string; readonly message: string } | null
@@ -85,9 +88,14 @@ export interface VariantAnswer {
   readonly state: VariantState
   /** 0 to 100. */
   readonly progress: number
+  /** Null until it was made. */
+  readonly contentType: string | null
   readonly width: number | null
   readonly height: number | null
+  readonly durationMs: number | null
   readonly url: string | null
+  /** Where the WebVTT of a strip of thumbnails is; null for what is no strip. */
+  readonly trackUrl: string | null
 }
 
 /** Answer of every refused request. */

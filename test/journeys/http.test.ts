@@ -71,11 +71,17 @@ for (const engine of engines) {
       const { status, headers, body } = await ask('GET', `/assets/${session.assetId}`)
       assert.equal(status, 200)
       assert.equal(headers.get('cache-control'), 'no-store')
-      assert.deepEqual(Object.keys(body), ['id', 'profile', 'state', 'kind', 'width', 'height', 'placeholder', 'error', 'url', 'variants'])
+      assert.deepEqual(
+        Object.keys(body).join(' '),
+        'id profile state kind contentType width height durationMs placeholder error url variants',
+      )
       assert.deepEqual([body.state, body.kind, body.width, body.height, body.error], ['ready', 'image', 320, 240, null])
       assert.match(body.placeholder, /^[A-Za-z0-9+/]+=*$/)
       const { url: thumb, ...facts } = body.variants.thumb
-      assert.deepEqual(facts, { state: 'ready', progress: 100, width: 32, height: 32 })
+      assert.deepEqual(facts, {
+        ...{ state: 'ready', progress: 100, contentType: 'image/webp', width: 32, height: 32, durationMs: null },
+        trackUrl: null,
+      })
       for (const address of [body.url, thumb, body.variants.large.url]) assert.equal((await door(send('GET', address))).status, 200)
     })
 

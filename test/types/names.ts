@@ -64,6 +64,13 @@ export async function names(): Promise<void> {
   await rindle.pictureTag(uploaded, { variants: ['thumb', ['large', '(min-width: 1px)']] })
   // @ts-expect-error that variant is another profile's
   await rindle.pictureTag(uploaded, { variants: ['card'] })
+  await rindle.videoTag(uploaded, { variants: [['large', '(min-width: 1px)']], poster: 'thumb', strip: null })
+  // @ts-expect-error that variant is another profile's
+  await rindle.videoTag(uploaded, { poster: 'card' })
+  // @ts-expect-error that variant is another profile's
+  await rindle.stripTrack(uploaded, { variant: 'card' })
+  // @ts-expect-error a track has an address
+  await rindle.audioTag(uploaded, { tracks: [{ kind: 'captions' }] })
 }
 
 export async function slots(): Promise<void> {
@@ -84,6 +91,8 @@ export async function slots(): Promise<void> {
   // @ts-expect-error the slot's profile has no such variant
   await rindle.pictureTag(shown, { variants: ['card'] })
   await rindle.pictureTag(null, { placeholder: '/empty.png' })
+  // @ts-expect-error the slot's profile has no such variant
+  await rindle.audioTag(shown, { variants: ['card'] })
   // @ts-expect-error the slot holds many
   await rindle.attachmentFor(user, 'gallery')
   const [gallery] = await rindle.attachmentsFor([user], 'gallery')

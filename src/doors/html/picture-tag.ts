@@ -1,23 +1,16 @@
-import type { RindleContext } from '../../context.ts'
-import { type Asset, deliverableStates } from '../../core/asset.ts'
-import type { Attachment } from '../../core/attachment.ts'
 import { isDrawable } from '../../core/delivery-policy.ts'
-import { RindleError } from '../../core/errors.ts'
-import { type AssetView, viewAsset } from '../../flows/delivery/view-asset.ts'
+import type { Recipe } from '../../core/recipe.ts'
+import type { AssetView } from '../../flows/delivery/view-asset.ts'
 import { type Drawable, type Drawing, type PictureModel, pictureModel, type PictureSource, type PictureWishes } from '../../wire/picture.ts'
 import { type Attributes, ownAttributes, renderAttributes } from './markup.ts'
+import { checkWishes, recipesOf, type TagContext, type TagSubject, type Viewer, viewToDraw } from './view-to-draw.ts'
 
-export interface PictureTagOptions<N extends string = string> extends PictureWishes<N> {
+export interface PictureTagOptions<N extends string = string> extends PictureWishes<N>, Viewer {
   /** Default: the attachment's own, else empty, which says that the picture is decoration. */
   readonly alt?: string
   /** Further attributes of the `<img>`, such as class or loading. */
   readonly attributes?: Attributes
-  /** Whom the profile's authorizer is asked about. */
-  readonly actor?: unknown
-  readonly expiresInSeconds?: number
 }
-
-type Context = Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>
 
 /**
  * A `<picture>` as HTML, everything in it escaped: real sizes, files to choose from by width and type, the blurred colours of the
@@ -27,15 +20,11 @@ type Context = Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'base
  *
  * @throws RindleError `variant_unknown`, `argument_invalid` for attributes that the tag cannot take, `profile_unknown`
  */
-export async function pictureTag(
-  ctx: Context,
-  subject: Attachment | Asset | { readonly id: string } | null,
-  options: PictureTagOptions = {},
-): Promise<string> {
+export async function pictureTag(ctx: TagContext, subject: TagSubject, options: PictureTagOptions = {}): Promise<string> {
   const attributes = ownAttributes(options.attributes ?? {}, reserved)
-  const view = subject && (await viewToDraw(ctx, subject, options))
-  if (view) refuseUnknownVariants(ctx, view.asset.profile, options)
-  const model = pictureModel(view && drawableOf(view), options)
+  const view = await viewToDraw(ctx, subject, options)
+  if (view) checkWishes(ctx, view, options.variants)
+  const model = pictureModel(view && drawableOf(ctx, view, options), options)
   if (!model) return ''
   const alt = options.alt ?? (subject && 'alt' in subject ? subject.alt : null) ?? ''
   return render(model, alt, attributes)
@@ -43,35 +32,25 @@ export async function pictureTag(
 
 const reserved = ['src', 'srcset', 'sizes', 'width', 'height', 'alt']
 
-const viewToDraw = async (
-  ctx: Context,
-  subject: Attachment | { readonly id: string },
-  { actor, expiresInSeconds }: PictureTagOptions,
-): Promise<AssetView | null> => {
-  const asked = expiresInSeconds === undefined ? { actor } : { actor, expiresInSeconds }
-  const attachment = 'asset' in subject ? subject : null
-  const view = await viewAsset(ctx, attachment?.asset ?? subject, asked)
-  if (!attachment?.previous || (view && deliverableStates.includes(view.asset.state))) return view
-  return viewAsset(ctx, attachment.previous.asset, asked)
-}
-
-const refuseUnknownVariants = (ctx: Context, profile: string, { variants = [] }: PictureTagOptions): void => {
-  const known = Object.keys(ctx.profiles[profile]?.variants ?? {})
-  for (const wish of variants) {
-    const name = typeof wish === 'string' ? wish : 'name' in wish ? wish.name : wish[0]
-    if (!known.includes(name)) throw new RindleError('variant_unknown', { variant: name, profile, known })
+const drawableOf = (ctx: TagContext, view: AssetView, wishes: PictureTagOptions): Drawable => {
+  const { asset, original, variants } = view
+  const recipes = recipesOf(ctx, view)
+  const isStill = (name: string): boolean => !ofFilms.includes(recipes[name]?.kind ?? 'image')
+  return {
+    original: original && isDrawable(original.contentType) ? drawingOf(original, asset) : null,
+    variants: Object.fromEntries(
+      variants.flatMap(({ variant, address }) =>
+        address && isDrawable(address.contentType) && (wishes.variants || isStill(variant.name))
+          ? [[variant.name, drawingOf(address, variant)]]
+          : [],
+      ),
+    ),
+    placeholder: asset.placeholder,
   }
 }
 
-const drawableOf = ({ asset, original, variants }: AssetView): Drawable => ({
-  original: original && isDrawable(original.contentType) ? drawingOf(original, asset) : null,
-  variants: Object.fromEntries(
-    variants.flatMap(({ variant, address }) =>
-      address && isDrawable(address.contentType) ? [[variant.name, drawingOf(address, variant)]] : [],
-    ),
-  ),
-  placeholder: asset.placeholder,
-})
+/** Pictures that are no smaller file of the same picture: they are drawn only where they are asked for by name. */
+const ofFilms: readonly Recipe['kind'][] = ['strip', 'preview']
 
 const drawingOf = (
   address: { readonly url: string; readonly contentType: string },

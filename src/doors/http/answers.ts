@@ -40,15 +40,20 @@ export const assetAnswer = ({ asset, original, variants }: AssetView, withUrls: 
   profile: asset.profile,
   state: asset.state,
   kind: asset.kind,
+  contentType: asset.contentType,
   width: asset.width,
   height: asset.height,
+  durationMs: asset.durationMs,
   placeholder: asset.placeholder,
   error: asset.error && { code: asset.error.code, message: asset.error.message },
   url: withUrls ? (original?.url ?? null) : null,
   variants: Object.fromEntries(
-    variants.map(({ variant: { name, state, progress, width, height }, address }) => [
+    variants.map(({ variant: { name, state, progress, contentType, width, height, durationMs }, address, trackUrl }) => [
       name,
-      { state, progress, width, height, url: withUrls ? (address?.url ?? null) : null },
+      {
+        ...{ state, progress, contentType, width, height, durationMs },
+        ...{ url: withUrls ? (address?.url ?? null) : null, trackUrl: withUrls ? trackUrl : null },
+      },
     ]),
   ),
 })

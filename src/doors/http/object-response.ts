@@ -1,5 +1,6 @@
 import { RindleError } from '../../core/errors.ts'
 import type { OpenedObject } from '../../flows/delivery/open-object.ts'
+import type { OpenedTrack } from '../../flows/delivery/open-strip-track.ts'
 import { namesEtag, rangeOf, rangeStands } from './byte-range.ts'
 
 /**
@@ -33,16 +34,28 @@ export async function objectResponse(
   return new Response(await object.read({ range: wanted, signal }), { status: 206, headers })
 }
 
-const yearSeconds = 31_536_000
+/** Answers GET for the track of a strip, kept as long and shown to the same pages as the strip itself. */
+export const trackResponse = ({ text, ...life }: OpenedTrack, options: { readonly crossOrigin: boolean }): Response => {
+  const headers = deliveryHeaders(life, options.crossOrigin)
+  headers.set('content-type', 'text/vtt; charset=utf-8')
+  return new Response(text, { headers })
+}
 
 const headersOf = (object: OpenedObject, crossOrigin: boolean): Headers => {
-  const isPublic = object.cache === 'public'
+  const headers = deliveryHeaders(object, crossOrigin)
+  headers.set('accept-ranges', 'bytes')
+  headers.set('etag', object.etag)
+  return headers
+}
+
+const yearSeconds = 31_536_000
+
+const deliveryHeaders = ({ cache, secondsLeft }: Pick<OpenedObject, 'cache' | 'secondsLeft'>, crossOrigin: boolean): Headers => {
+  const isPublic = cache === 'public'
   const headers = new Headers({
-    'accept-ranges': 'bytes',
-    'cache-control': isPublic ? `public, max-age=${yearSeconds}, immutable` : `private, max-age=${object.secondsLeft}`,
+    'cache-control': isPublic ? `public, max-age=${yearSeconds}, immutable` : `private, max-age=${secondsLeft}`,
     'content-security-policy': "default-src 'none'; sandbox",
     'cross-origin-resource-policy': isPublic || crossOrigin ? 'cross-origin' : 'same-site',
-    etag: object.etag,
     'x-content-type-options': 'nosniff',
   })
   if (isPublic) headers.set('access-control-allow-origin', '*')

@@ -6,6 +6,7 @@ import { openTicket } from '../../core/ticket.ts'
 import type { UploadSession, VerifiedUpload } from '../../core/upload-session.ts'
 import { asset } from '../../flows/assets/asset.ts'
 import { openObject } from '../../flows/delivery/open-object.ts'
+import { openStripTrack } from '../../flows/delivery/open-strip-track.ts'
 import { viewAsset } from '../../flows/delivery/view-asset.ts'
 import { cancelUpload } from '../../flows/uploads/cancel-upload.ts'
 import { completeMultipartUpload } from '../../flows/uploads/complete-multipart-upload.ts'
@@ -20,7 +21,7 @@ import { type Action, type Route, type RouteName, routes } from '../../wire/rout
 import type { CreatedUploadAnswer, VerifiedUploadAnswer } from '../../wire/shapes.ts'
 import { assetAnswer, json, sessionAnswer, signedAnswer } from './answers.ts'
 import { announcedBytes, fieldsOf, readJsonObject, refuseConsumed } from './bodies.ts'
-import { objectResponse } from './object-response.ts'
+import { objectResponse, trackResponse } from './object-response.ts'
 
 /** What `authorize` is asked about. */
 export type Subject = { readonly profile: string } | { readonly session: UploadSession } | { readonly asset: Asset }
@@ -132,6 +133,9 @@ const isEaten = (err: unknown, contentLength: number | null): boolean =>
 const getObject = async ({ ctx, request, params, crossOrigin }: Visit): Promise<Response> =>
   objectResponse(request, await openObject(ctx, params['ticket'] ?? ''), { crossOrigin })
 
+const getTrack = async ({ ctx, params, crossOrigin }: Visit): Promise<Response> =>
+  trackResponse(await openStripTrack(ctx, params['ticket'] ?? ''), { crossOrigin })
+
 const sessionFor = async ({ ctx, params, demand }: Visit, action: Action): Promise<UploadSession> => {
   const sessionId = params['id'] ?? ''
   const session = isId(sessionId) ? await uploadSession(ctx, sessionId) : null
@@ -159,6 +163,7 @@ const answers: { readonly [N in RouteName]: (visit: Visit) => Promise<Response> 
   putObject,
   getObject,
   headObject: getObject,
+  getTrack,
 }
 
 const route = <N extends RouteName>(name: N): HttpRoute => ({ ...routes[name], name, answer: answers[name] })
@@ -175,4 +180,5 @@ export const httpRoutes: readonly HttpRoute[] = [
   route('putObject'),
   route('getObject'),
   route('headObject'),
+  route('getTrack'),
 ]

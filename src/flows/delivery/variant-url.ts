@@ -1,5 +1,5 @@
 import { chooseVariantOrOriginal, notAvailable } from '../../core/delivery-policy.ts'
-import { RindleError } from '../../core/errors.ts'
+import { checkVariantName } from '../../core/variant-name.ts'
 import type { RindleContext } from '../../context.ts'
 import { authorizeDelivery } from '../steps/authorize-delivery.ts'
 import { type AssetRef, getServedAsset } from '../steps/find-served-asset.ts'
@@ -20,8 +20,7 @@ export async function variantUrl(
 ): Promise<string> {
   const served = await getServedAsset(ctx, asset)
   const profile = await authorizeDelivery(ctx, served.asset, options.actor)
-  if (!Object.hasOwn(profile.variants, variant))
-    throw new RindleError('variant_unknown', { variant, profile: served.asset.profile, known: Object.keys(profile.variants) })
+  checkVariantName({ name: served.asset.profile, variants: profile.variants }, variant)
   const choice = chooseVariantOrOriginal(served, variant)
   if (!choice) throw notAvailable(served, variant)
   return mintUrl(ctx, profile, { ...choice, filename: served.asset.filename }, options)

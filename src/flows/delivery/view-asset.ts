@@ -1,11 +1,13 @@
 import type { Asset } from '../../core/asset.ts'
 import { chooseOriginal, chooseVariant, type Choice } from '../../core/delivery-policy.ts'
+import { chooseStrip } from '../../core/strip-choice.ts'
 import { isRindleError } from '../../core/errors.ts'
 import type { Profile } from '../../core/profile.ts'
 import type { Variant } from '../../core/variant.ts'
 import type { RindleContext } from '../../context.ts'
 import { authorizeDelivery } from '../steps/authorize-delivery.ts'
 import { type AssetRef, findServedAsset } from '../steps/find-served-asset.ts'
+import { mintTrackUrl } from '../steps/mint-track-url.ts'
 import { mintUrl, type UrlOptions } from '../steps/mint-url.ts'
 
 /** Something that can be fetched now. */
@@ -20,7 +22,12 @@ export interface AssetView {
   /** Null while it may not be served, or not to this actor. */
   readonly original: Address | null
   /** Those that its profile still names. */
-  readonly variants: readonly { readonly variant: Variant; readonly address: Address | null }[]
+  readonly variants: readonly {
+    readonly variant: Variant
+    readonly address: Address | null
+    /** Of the track that says what the frames of a strip are shown for. Null for what is no strip, and without a `baseUrl`. */
+    readonly trackUrl: string | null
+  }[]
 }
 
 /**
@@ -51,7 +58,14 @@ export async function viewAsset(
   return {
     asset: served.asset,
     original: original ?? null,
-    variants: shown.map(({ variant }, index) => ({ variant, address: variants[index] ?? null })),
+    variants: shown.map(({ variant }, index) => {
+      const strip = profile && ctx.baseUrl !== null ? chooseStrip(served, variant.name) : null
+      return {
+        variant,
+        address: variants[index] ?? null,
+        trackUrl: strip && profile && mintTrackUrl(ctx, profile, { assetId: served.asset.id, objectId: strip.object.id }, options),
+      }
+    }),
   }
 }
 
