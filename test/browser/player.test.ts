@@ -121,7 +121,8 @@ describe('players in Chromium', { timeout: 400_000 }, () => {
   const opened = async (name: string, tag: 'videoTag' | 'audioTag') => {
     const { id } = await site.rindle.upload('lesson', await corpus(`odd/${name}`), { filename: name })
     await site.rindle.settled(id, { timeoutMs: 60_000 })
-    site.shelf.page = `<!doctype html>${await site.rindle[tag]({ id })}`
+    const html = tag === 'videoTag' ? await site.rindle.videoTag({ id }) : await site.rindle.audioTag({ id })
+    site.shelf.page = `<!doctype html>${html}`
     await page.goto(`${site.url}/page`)
   }
 
