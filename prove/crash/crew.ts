@@ -53,7 +53,8 @@ export const openPost = (options: CrewOptions): Post => {
   let resting: Member | null = null
   let isClosing = false
 
-  const tell = (member: Member, order: Order): void => void (member.child.connected && member.child.send(order))
+  // Who has just died is told nothing any more.
+  const tell = (member: Member, order: Order): void => void (member.child.connected && member.child.send(order, () => undefined))
   const begin = async (): Promise<void> => {
     const member = standby ?? startMember(options)
     standby = null

@@ -215,6 +215,32 @@ describe('a database on PostgreSQL', { skip: withoutServer }, () => {
       proxy.close()
     })
 
+    it('costs nobody the process when the server goes in the moment of its welcome', async () => {
+      const message = (type: string, body: string): Buffer => {
+        const text = Buffer.from(body, 'latin1')
+        const head = Buffer.alloc(5, type)
+        head.writeInt32BE(text.byteLength + 4, 1)
+        return Buffer.concat([head, text])
+      }
+      const [welcome, readyToServe] = [message('R', '\0\0\0\0'), message('Z', 'I')]
+      const goodbye = message(
+        'E',
+        ['SFATAL', 'VFATAL', 'C57P01', 'Mterminating connection due to unexpected postmaster exit', '', ''].join('\0'),
+      )
+      const dying = createServer((socket) => {
+        socket.on('error', () => {})
+        socket.once('data', () => socket.end(Buffer.concat([welcome, readyToServe, goodbye])))
+      }).listen(0, '127.0.0.1')
+      await once(dying, 'listening')
+      const db = open(`postgres://someone@127.0.0.1:${(dying.address() as AddressInfo).port}/nothing`)
+      await assert.rejects(
+        db.transaction(async () => {}),
+        rejectsWith('database_unavailable'),
+      )
+      await assert.rejects(pidOf(db.pool), rejectsWith('database_unavailable'))
+      dying.close()
+    })
+
     it('is what a server that is not there is, without its address or password in the message', async () => {
       const db = open('postgres://someone:secret@127.0.0.1:1/nothing')
       for (const attempt of [

@@ -49,11 +49,7 @@ export const pgCarrier = (options: PgOptions): Carrier => {
       }
     },
     async transaction(body, lockFirst) {
-      const { pool } = await ready()
-      const client = await pool.connect().catch((err: unknown) => {
-        throw translated(err, 'connect')
-      })
-      return transactionOn(client, prepared, body, lockFirst)
+      return transactionOn(await taken((await ready()).pool), prepared, body, lockFirst)
     },
     listen: async (channel, hear) => (await ready()).listener.listen(channel, hear),
     async close() {
@@ -112,15 +108,41 @@ const begun = (client: PoolClient, text: string): Promise<unknown> =>
 /** A body that never goes on must not keep its connection and its locks: the server ends it. */
 const begin = 'begin isolation level read committed; set local idle_in_transaction_session_timeout = 60000'
 
+/** A connection in somebody's hands, and what became of it there. */
+interface Taken {
+  readonly client: PoolClient
+  lost?: Error
+  giveBack(): void
+}
+
+/**
+ * Takes a connection out of a pool and listens to it in the same turn: what a server says as it goes may be read with its welcome, and an error that
+ * nobody hears ends the process.
+ */
+const taken = (pool: Pool): Promise<Taken> =>
+  new Promise((resolve, reject) => {
+    pool.connect((err, client) => {
+      if (!client) return reject(translated(err, 'connect'))
+      const hear = (lost: Error): void => void (hold.lost = lost)
+      const hold: Taken = {
+        client,
+        giveBack() {
+          client.off('error', hear)
+          client.release(hold.lost)
+        },
+      }
+      client.on('error', hear)
+      resolve(hold)
+    })
+  })
+
 const transactionOn = async <T>(
-  client: PoolClient,
+  hold: Taken,
   prepared: boolean,
   body: (executor: Executor) => Promise<T>,
   lockFirst: string | undefined,
 ): Promise<T> => {
-  let broken: Error | undefined
-  const lost = (err: Error) => (broken = err)
-  client.on('error', lost)
+  const { client } = hold
   try {
     // One message for both: the lock is a statement of its own all the same, so that the next one sees what it waited for.
     const lock = lockFirst === undefined ? '' : `; ${lockText.replace('$1', () => client.escapeLiteral(lockFirst))}`
@@ -129,11 +151,10 @@ const transactionOn = async <T>(
     await commit(client)
     return result
   } catch (err) {
-    await client.query('rollback').catch(lost)
+    await client.query('rollback').catch((lost: Error) => (hold.lost = lost))
     throw err
   } finally {
-    client.off('error', lost)
-    client.release(broken)
+    hold.giveBack()
   }
 }
 
