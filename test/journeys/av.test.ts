@@ -142,7 +142,7 @@ describe('audio and video at the gate', () => {
     await refuses(mp4, 'video.mp4', 'max_streams_exceeded', { limits: { ...limits, maxStreams: 1 } })
   })
 
-  it('counts the frames of a second, and takes no word for more than phones make', async () => {
+  it('counts the frames of a second, also where a film does not tell how many there are', async () => {
     const within = (maxFramesPerSecond: number): Partial<Visit> => ({ limits: { ...limits, maxFramesPerSecond } })
     const rateOf = async (bytes: Buffer, filename: string, maxFramesPerSecond: number): Promise<number | null> => {
       const verdict = await look(bytes, filename, within(maxFramesPerSecond))
@@ -160,6 +160,7 @@ describe('audio and video at the gate', () => {
     assert.match(await refuses(racing, 'racing.mp4', 'max_frame_rate_exceeded'), /^The film has 2000 frames a second; at most 1000 are/)
     const browser = withoutRate(await studio.make('browser.webm', ...shot(30, 6), ...uneven))
     assert.equal(await rateOf(browser, 'browser.webm', 60), 30)
+    await refuses(browser, 'browser.webm', 'max_frame_rate_exceeded', within(20))
   })
 
   it('takes only the codecs that a profile lists, of every track but a cover', async () => {

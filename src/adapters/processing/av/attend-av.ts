@@ -143,12 +143,10 @@ const decodeAv = async ({ input, probed, durationMs }: AvHeader, limits: DecodeL
   return framesPerSecond
 }
 
-/** A container's word for more is as often the ticking of its clock: recorders of browsers write no rate, and then a thousand is read of it. */
-const mostClaimedFrames = 240
 /** Two seconds of a film may hold more than others of it. */
 const burst = 1.1
 
-/** What the container claims, or where that cannot be, what came in the first part; null for sound, and where too little came in time. */
+/** What the container claims, or what came in the first part where it claims nothing, as those of browsers; null for sound, and where too little came in time. */
 const rateOf = (
   picture: Picture | null,
   { pictures, ranOut }: Sampled,
@@ -158,14 +156,9 @@ const rateOf = (
   const lengthSeconds = durationMs <= shortSeconds * 1000 ? durationMs / 1000 : partSeconds
   const came = pictures / Math.max(1, lengthSeconds)
   if (came > limits.maxFramesPerSecond * burst + 1) refuseRate(came, limits)
-  const claimed = claimedRateOf(picture)
-  return claimed ?? (ranOut ? null : thousandths(came))
+  const rate = picture.framesPerSecond ?? (ranOut ? null : came)
+  return rate === null ? null : Math.round(rate * 1000) / 1000
 }
-
-const claimedRateOf = ({ framesPerSecond: claimed }: Picture): number | null =>
-  claimed === null || claimed > mostClaimedFrames ? null : thousandths(claimed)
-
-const thousandths = (rate: number): number => Math.round(rate * 1000) / 1000
 
 const refuseRate = (rate: number, { maxFramesPerSecond }: DecodeLimits): never => {
   throw new RindleError('max_frame_rate_exceeded', { framesPerSecond: Math.floor(rate), maxFramesPerSecond })
@@ -200,11 +193,10 @@ const checkStreams = (probed: Probed, input: AvInput, limits: DecodeLimits): voi
   const codec = unknown ? null : codecs.find((one) => allowed !== null && !allowed.includes(one))
   if (codec !== undefined) throw new RindleError('codec_not_allowed', { format, codec, allowed })
   if (!picture) return
-  const { sidePixels, pixels } = picture
+  const { sidePixels, pixels, framesPerSecond } = picture
   if (sidePixels > maxSidePixels) throw new RindleError('max_side_exceeded', { sidePixels, maxSidePixels })
   if (pixels > maxPixels) throw new RindleError('max_pixels_exceeded', { pixels, maxPixels })
-  const rate = claimedRateOf(picture)
-  if (rate !== null && Math.floor(rate) > maxFramesPerSecond) refuseRate(rate, limits)
+  if (framesPerSecond !== null && Math.floor(framesPerSecond) > maxFramesPerSecond) refuseRate(framesPerSecond, limits)
 }
 
 /** What the container claims, or what was counted where it claims nothing or cannot know. */
