@@ -3,6 +3,7 @@ import { accept } from './accept.ts'
 import { bombs } from './bombs.ts'
 import { crash } from './crash.ts'
 import { decode } from './decode.ts'
+import { encodeKills } from './encode-kills.ts'
 import { everything } from './everything.ts'
 import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
@@ -30,6 +31,7 @@ export const proofs: readonly Proof[] = [
   bombs,
   crash,
   decode,
+  encodeKills,
   everything,
   gate,
   jobs,

@@ -1,4 +1,5 @@
 import { local } from '../../src/adapters/storage/local.ts'
+import { poster, strip, video, waveform } from '../../src/core/av-recipes.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import type { GivenDatabase } from '../../src/database/open.ts'
@@ -23,6 +24,10 @@ export const openScene = (database: GivenDatabase, { directory, scratchFolder }:
         allowMime: ['image/jpeg'],
         maxBytes: 30_000_000,
         variants: { thumb: image({ width: 128, format: 'webp' }), large: image({ width: 2048, format: 'webp', effort: 6 }) },
+      }),
+      lesson: defineProfile({
+        ...{ storage: local({ directory }), allowMime: ['video/mp4'], maxBytes: 300_000_000 },
+        variants: { poster: poster(), web: video({ preset: 'web_480p' }), wave: waveform(), scrub: strip() },
       }),
     },
     database,
