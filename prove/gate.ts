@@ -22,7 +22,7 @@ const gatewayShare = 1 / 8
 export const gate: Proof = {
   name: 'gate',
   means:
-    'a file gets the verdict that it deserves, and the same row, by every way in: valid, spoofed, polyglot, cut off, a bomb, infected or with metadata',
+    'a file gets the verdict that it deserves, and the same row, by every way in: valid, spoofed, polyglot, cut off, a bomb, infected, with metadata, or a film beyond a limit',
   unit: 'files',
   amount: { ci: 12, full: 420 },
   shows: { landings: 'landings', onGateway: 'files on a real S3 server' },
@@ -92,9 +92,7 @@ const sendAll = async (context: ProofContext, { files, ways, clamd, name, gatewa
       const answers: (readonly string[])[] = []
       for (const way of ways) answers.push(await answerTo(house, way, file, bytes))
       for (const [index, answer] of answers.entries()) compare(file, ways, answers[0] ?? [], { answer, way: ways[index] }, breach)
-      const what = codeOf(answers[0]?.[0] ?? '')
-      const verdict = what === 'ready' || what === 'available' ? 'accepted' : what
-      if (!file.expected.includes(verdict)) breach(`${file.label} has to be ${file.expected.join(' or ')}, and is ${verdict}`)
+      const what = judge(file, answers[0]?.[0] ?? '', breach)
       counts.by[what] = (counts.by[what] ?? 0) + 1
       counts.landings += ways.length
       counts.files += 1
@@ -145,6 +143,16 @@ const compare = (
   const at = first.findIndex((line, index) => line !== answer[index])
   const [one, other] = [first[at] ?? 'nothing', answer[at < 0 ? first.length : at] ?? 'nothing']
   breach(`${file.label}: by ${ways[0]?.name} ${one}\n    and by ${way?.name} ${other}`)
+}
+
+/** @returns what became of it */
+const judge = ({ label, expected, tells = {} }: Sent, row: string, breach: (text: string) => void): string => {
+  const what = codeOf(row)
+  const verdict = what === 'ready' || what === 'available' ? 'accepted' : what
+  if (!expected.includes(verdict)) breach(`${label} has to be ${expected.join(' or ')}, and is ${verdict}`)
+  for (const [column, value] of Object.entries(tells))
+    if (!row.includes(`"${column}": ${JSON.stringify(value)}`)) breach(`${label} has to have ${column} ${value}: ${row}`)
+  return what
 }
 
 const codeOf = (line: string): string =>

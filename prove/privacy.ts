@@ -6,12 +6,14 @@ import { memory } from '../src/adapters/storage/memory.ts'
 import { isRindleError } from '../src/core/errors.ts'
 import { image } from '../src/core/image-recipe.ts'
 import type { MetadataPolicy } from '../src/core/metadata-policy.ts'
-import type { Jail, Verdict, Visit } from '../src/core/ports/jail.ts'
+import type { Facts, Jail, Verdict, Visit } from '../src/core/ports/jail.ts'
 import { defineProfile } from '../src/core/profile-definition.ts'
-import { visitRulesOf } from '../src/core/visit-rules.ts'
+import { planVariants } from '../src/core/variant-plan.ts'
+import { encodingRulesOf, visitRulesOf } from '../src/core/visit-rules.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import type { Tagged } from './privacy/handmade.ts'
 import { canariesIn, isPlace, keptTags } from './privacy/judge.ts'
+import { broughtAlong, makeTalkingFilm, playedRecipes } from './privacy/played.ts'
 import { makeSources, sourceNames } from './privacy/sources.ts'
 import { makeTagged } from './privacy/tagged.ts'
 import { decodedDigest, probedTags, type Tag, tagsOf } from './privacy/tools.ts'
@@ -23,18 +25,21 @@ interface Seen {
   readonly policy: MetadataPolicy
   /** What would be served in place of what came, or what came. */
   readonly served: string
+  readonly facts: Facts
   readonly variants: readonly string[]
 }
 
 const lanes = 2
 /** Every so many files are also served without any metadata, and as they came. */
 const every = { strip: 4, keep: 12 }
+/** Of so many films and sounds all is made that can be, where that takes longer than all the rest. */
+const playedInCi = 2
 
 /** Files with places in every form that tools write go through the gate; then other tools look for what is left, and for what was lost. */
 export const privacy: Proof = {
   name: 'privacy',
   means:
-    'no place is left in what is served, and nothing else is lost: pixels, samples, orientation, colours and what the camera says stay',
+    'no place is left in what is served or made of it, and nothing else is lost: pixels, samples, orientation, colours and what the camera says stay',
   unit: 'files',
   amount: { ci: 12, full: 320 },
   shows: { variants: 'variants', refused: 'refused in words' },
@@ -44,7 +49,7 @@ export const privacy: Proof = {
     const sources = await makeSources(folder, random, (name) => some.has(name) || name === 'jpeg' || name === 'png')
     const order = <T>(all: readonly T[]): readonly T[] => random.shuffle([...all]).slice(0, amount)
     const all = await makeTagged(folder, sources, order)
-    const files = size === 'ci' ? random.shuffle(all).slice(0, amount) : all
+    const files = [await makeTalkingFilm(folder), ...(size === 'ci' ? random.shuffle(all).slice(1, amount) : all)]
     const before = await tagsOf(
       folder,
       files.map(({ path }) => path),
@@ -74,13 +79,15 @@ const visitAll = async (context: ProofContext, files: readonly Tagged[]): Promis
     if (index % every.keep === 0) policies.push('keep')
     return policies.map((policy) => ({ tagged, policy }))
   })
+  const films = files.filter(isPlayed)
+  const playing = new Set(context.size === 'ci' ? films.slice(0, playedInCi) : films)
   const seen: Seen[] = []
   let refused = 0
   try {
     await inLanes(wishes, async ({ tagged, policy }) => {
       const found = context.signal.aborted ? null : await visit(context, jail, tagged, policy)
       if (found === 'refused') refused += 1
-      else if (found) seen.push(found)
+      else if (found) seen.push(policy === 'strip-location' && playing.has(tagged) ? await played(context, jail, found) : found)
     })
   } finally {
     await jail.close()
@@ -103,7 +110,7 @@ const rulesFor = (type: string, policy: MetadataPolicy) =>
 
 const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, policy: MetadataPolicy): Promise<Seen | 'refused' | null> => {
   const { source, path, tagging } = tagged
-  const isPicture = source.type.startsWith('image/')
+  const isPicture = !isPlayed(tagged)
   const verdict = await visited(jail, `${path}.${policy}`, {
     ...rulesFor(source.type, policy),
     ...{ path, purpose: 'gate', filename: `came.${source.extension}` },
@@ -119,7 +126,27 @@ const visit = async ({ breach }: ProofContext, jail: Jail, tagged: Tagged, polic
     return (breach(`${source.name} ${tagging} under ${policy} was refused: ${verdict.code} ${verdict.message}`), null)
   const variants = verdict.variants.flatMap((made) => (made.ok ? [made.path] : []))
   if (isPicture && variants.length !== 2) breach(`${source.name} ${tagging} has ${variants.length} variants of 2`)
-  return { tagged, policy, served: verdict.rewritten?.path ?? path, variants }
+  return { tagged, policy, served: verdict.rewritten?.path ?? path, facts: verdict.facts, variants }
+}
+
+const isPlayed = ({ source }: Tagged): boolean => !source.type.startsWith('image/')
+
+/** With what is made of it as it came: whatever that tells is not to be in any of it. */
+const played = async ({ breach }: ProofContext, jail: Jail, seen: Seen): Promise<Seen> => {
+  const { source, path, tagging } = seen.tagged
+  const profile = defineProfile({ storage, allowMime: [source.type], maxBytes: 20_000_000, variants: playedRecipes(source.type) })
+  const wishes = planVariants(profile, seen.facts).map(({ name, recipe }) => ({ name, recipe }))
+  const rules = visitRulesOf(profile)
+  const { timeoutMs, encoding } = encodingRulesOf(seen.facts.durationMs, wishes)
+  const verdict = await visited(jail, `${path}.played`, {
+    ...{ ...rules, path, purpose: 'build', filename: `came.${source.extension}`, variants: wishes, encoding },
+    limits: { ...rules.limits, timeoutMs },
+  })
+  const all = verdict.verdict === 'pass' ? verdict.variants : []
+  const made = all.flatMap((one) => (one.ok ? [one.path] : []))
+  if (made.length < wishes.length || wishes.length === 0)
+    breach(`of ${source.name} ${tagging} ${made.length} variants are made of ${wishes.length}: ${JSON.stringify(verdict)}`)
+  return { ...seen, variants: made }
 }
 
 const mostVisits = 4
@@ -147,14 +174,18 @@ const judge = async ({ breach }: ProofContext, { tagged, policy, served, variant
   const named = `${source.name} ${tagging} under ${policy}`
   const came = evidence.before.get(path) ?? []
   if (!came.some(isPlace) && (await canariesIn(path)).length === 0) breach(`${named} held no place when it came`)
-  for (const variant of variants) await findPlaces(breach, `a variant of ${named}`, variant, evidence.after.get(variant) ?? [])
+  for (const variant of variants) {
+    await findPlaces(breach, `a variant of ${named}`, variant, evidence.after.get(variant) ?? [])
+    const brought = isPlayed(tagged) && !variant.endsWith('.json') ? broughtAlong(await probedTags(variant)) : []
+    if (brought.length > 0) breach(`a variant of ${named} tells ${brought.map(({ name, value }) => `${name} ${value}`).join(', ')}`)
+  }
   if (policy === 'keep') {
     if (!(await readFile(served)).equals(await readFile(path))) breach(`${named} is not what came`)
     return
   }
   const left = evidence.after.get(served) ?? []
   await findPlaces(breach, named, served, left)
-  if (!source.type.startsWith('image/')) {
+  if (isPlayed(tagged)) {
     const places = (await probedTags(served)).filter(isPlace)
     if (places.length > 0) breach(`${named} still has ${places.map(({ name }) => name).join(', ')} for ffprobe`)
   }

@@ -11,6 +11,7 @@ import { svgDrawings } from '../bombs/svg.ts'
 import { tiffDirectories, tiffStrips } from '../bombs/tiff.ts'
 import { webpCanvas } from '../bombs/webp.ts'
 import { corpusFiles } from '../files/corpus.ts'
+import { oddFilmsIn } from '../files/films.ts'
 import { goodPictures, photos } from '../files/good.ts'
 import type { Made } from '../files/picture.ts'
 import { heics, recordingsIn } from '../files/tools.ts'
@@ -25,6 +26,8 @@ export interface Sent {
   readonly contentType?: string
   /** What has to become of it, by code; `accepted` for what is served. One of several where chance decides how much of it is left. */
   readonly expected: readonly string[]
+  /** What its row says, by column. */
+  readonly tells?: Readonly<Record<string, string | number | boolean | null>>
   bytes(): Promise<Uint8Array>
 }
 
@@ -54,6 +57,10 @@ export const filesFor = (context: ProofContext): Sent[] => {
   const kinds: readonly (readonly Sent[])[] = [
     [...pictures.slice(0, 70), ...heics(tools).slice(0, 4), ...recordingsIn(tools)].map(asPhoto),
     papers(),
+    random
+      .fork('films')
+      .shuffle(oddFilmsIn(tools))
+      .map(({ label, filename, expected, tells, bytes }) => ({ ...expecting(expected)(media(label, filename, bytes)), tells })),
     random.fork('photos').shuffle(photos()).slice(0, 45).map(asPhoto),
     random.fork('names').shuffle(spoofed(pictures)),
     polyglots(pictures),

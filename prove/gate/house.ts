@@ -52,7 +52,7 @@ const profilesOn = (storage: StorageAdapter, name: string, clamd: Clamd | null) 
   const types = ['application/pdf', 'application/zip', 'text/plain', 'text/csv']
   return {
     [`photo-${name}`]: defineProfile({ ...common, allowMime: pictures, variants: { thumb: image({ width: 40 }) } }),
-    [`film-${name}`]: defineProfile({ ...common, allowMime: recordings }),
+    [`film-${name}`]: defineProfile({ ...common, allowMime: recordings, maxDurationSeconds: 60 }),
     [`paper-${name}`]: defineProfile({ ...common, kind: 'file', allowMime: types }),
   }
 }

@@ -14,6 +14,7 @@ import { chosenEngine, withOneServer } from '../database.ts'
 import type { ProofContext } from '../harness.ts'
 import type { Tagged } from './handmade.ts'
 import { canariesIn, isPlace } from './judge.ts'
+import { playedRecipes } from './played.ts'
 import { tagsOf } from './tools.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -39,7 +40,7 @@ export const throughRindle = (context: ProofContext, files: readonly Tagged[]): 
         logger: silent,
         profiles: {
           photo: defineProfile({ ...common, allowMime: types.filter(isPicture), variants: { small: image({ width: 40 }) } }),
-          film: defineProfile({ ...common, allowMime: types.filter((type) => !isPicture(type)) }),
+          film: defineProfile({ ...common, allowMime: types.filter((type) => !isPicture(type)), variants: playedRecipes('video/mp4') }),
         },
       },
       { jail: createJail({ logger: silent, concurrency: 2 }) },
