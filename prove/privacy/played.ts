@@ -32,7 +32,9 @@ export const makeTalkingFilm = async (folder: string): Promise<Tagged> => {
   await writeFile(chapters, `;FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=${word}\n`)
   const inputs = ['testsrc=size=128x96:rate=10:duration=1', 'sine=frequency=440:duration=1'].flatMap((one) => ['-f', 'lavfi', '-i', one])
   await ffmpeg([...inputs, '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', `file:${source}`])
-  const ofTracks = [0, 1].flatMap((track) => ['language=deu', `handler_name=${word}`].flatMap((tag) => [`-metadata:s:${track}`, tag]))
+  const ofTracks = [word, `GPS ${iso6709}`].flatMap((name, track) =>
+    ['language=deu', `handler_name=${name}`].flatMap((tag) => [`-metadata:s:${track}`, tag]),
+  )
   const ofAll = [`title=${word}`, `comment=GPS ${iso6709}`, `location=${iso6709}`].flatMap((tag) => ['-metadata', tag])
   await ffmpeg(['-i', source, '-i', chapters, '-map', '0', '-map_chapters', '1', '-c', 'copy', ...ofTracks, ...ofAll, `file:${path}`])
   return { source: { name: 'mp4', type: 'video/mp4', extension: 'mp4', path: source }, tagging: 'all that is carried along', path }

@@ -60,6 +60,7 @@ const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, 
     return box.discard()
   }
   if (policy === 'strip' && times.has(type)) forgetTimes(body)
+  if (type === 'hdlr') forgetName(body, policy)
   const children = keptIn[type]
   if (children && (known.has(type) || type === 'moov')) {
     if (type === 'moov' && childOf(body, 'mvex')) refusePlaceFragments(body, file, policy)
@@ -71,6 +72,14 @@ const stripBox = (box: Box, file: Bytes, policy: MetadataPolicy, depth: number, 
 const refusePlaceFragments = (moov: Bytes, file: Bytes, policy: MetadataPolicy): void => {
   for (const { type, body } of boxesOf(moov))
     if (type === 'trak' && (isPlaceTrack(body, file, policy) || saysPlaceInFragments(body, moov, file))) moov.refuse()
+}
+
+const handlerNameAt = 24
+
+/** What an editor calls a track is free text. */
+const forgetName = (body: Bytes, policy: MetadataPolicy): void => {
+  if (body.size <= handlerNameAt) return
+  if (policy === 'strip' || anyTextIn(partOf(body, handlerNameAt), saysPlace)) body.fill(handlerNameAt, body.size, 0)
 }
 
 /** When it was made and changed. */

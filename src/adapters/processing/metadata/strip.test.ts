@@ -132,6 +132,20 @@ describe('taking metadata out of a file', () => {
     assert.equal((await strip(movie(), 'video/mp4')).rewritten, null, 'what is known stays as it is')
   })
 
+  it('takes the name of a track that says a place, and under strip whatever it is', async () => {
+    const named = (name: string): Buffer => {
+      const handler = box('hdlr', number(0), '\0\0\0\0', 'soun', '\0'.repeat(12), name, '\0')
+      const track = box('trak', box('tkhd', '\0'.repeat(84)), box('mdia', handler, box('minf', box('smhd', '\0'.repeat(8)))))
+      return Buffer.concat([box('ftyp', 'isom\0\0\0\0isom'), box('moov', box('mvhd', '\0'.repeat(100)), track)])
+    }
+    const said = `from 48.1371543, 11.5753829 ${canary}`
+    const { rewritten, served } = await strip(named(said), 'video/mp4')
+    assert.equal(served.includes(canary), false)
+    assertChanged(named(said), served, rewritten)
+    assert.equal((await strip(named('Core Media Audio'), 'video/mp4')).rewritten, null)
+    assert.equal((await strip(named('Ada'), 'video/mp4', 'strip')).served.includes('Ada'), false)
+  })
+
   it('refuses types that nothing takes metadata out of', async () => {
     await assert.rejects(strip(Buffer.from('BM'), 'image/bmp'), isRefusal)
   })
