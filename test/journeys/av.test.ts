@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { poster } from '../../src/core/av-recipes.ts'
 import { playableTypes } from '../../src/core/content-type.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
 import type { Facts, Verdict, Visit } from '../../src/core/ports/jail.ts'
@@ -161,6 +162,25 @@ describe('audio and video at the gate', () => {
     const browser = withoutRate(await studio.make('browser.webm', ...shot(30, 6), ...uneven))
     assert.equal(await rateOf(browser, 'browser.webm', 60), 30)
     await refuses(browser, 'browser.webm', 'max_frame_rate_exceeded', within(20))
+  })
+
+  it('makes variants of what passed, however narrow its profile has become', async () => {
+    const narrow = {
+      ...limits,
+      maxDurationSeconds: 1,
+      maxSidePixels: 10,
+      maxPixels: 10,
+      maxStreams: 1,
+      maxFramesPerSecond: 1,
+      allowCodecs: ['vp9'],
+    }
+    const wished = { purpose: 'build', limits: narrow, variants: [{ name: 'first', recipe: poster() }] } as const
+    const verdict = await look(await corpus('odd/video.mp4'), 'video.mp4', wished)
+    assert.ok(verdict.verdict === 'pass', JSON.stringify(verdict))
+    assert.deepEqual(
+      verdict.variants.map(({ name, ok }) => [name, ok]),
+      [['first', true]],
+    )
   })
 
   it('takes only the codecs that a profile lists, of every track but a cover', async () => {

@@ -1,6 +1,6 @@
 import { filmTypeOf, spokenType } from '../../../core/content-type.ts'
 import { RindleError } from '../../../core/errors.ts'
-import { mostStreams, type Played } from '../../../core/played.ts'
+import { mostStreams, type Played, type PlayedLimits } from '../../../core/played.ts'
 import type { DecodeLimits, Facts, MadeVariant, Rewritten, Visit } from '../../../core/ports/jail.ts'
 import { makeAvVariants } from './make-av.ts'
 import { decodingBytes, encodingBytes } from './need.ts'
@@ -53,6 +53,12 @@ const factsOf = ({ probed: { picture, sound, hasSound }, durationMs }: AvHeader)
   ...{ videoCodec: picture?.codec ?? null, audioCodec: sound?.codec ?? null },
 })
 
+/** What passed the gate is not held against its limits again: a profile may have become narrower since. */
+const anything: Pick<DecodeLimits, 'maxPixels' | 'maxSidePixels'> & PlayedLimits = {
+  ...{ maxPixels: Infinity, maxSidePixels: Infinity, maxDurationSeconds: Infinity },
+  ...{ maxStreams: mostStreams, maxFramesPerSecond: Infinity, allowCodecs: null },
+}
+
 /** What is asked and told while variants are made: see `Parent`. */
 interface BuildingParent {
   readonly need: (bytes: number) => Promise<void>
@@ -70,7 +76,7 @@ export const buildAv = async (
   contentType: string,
   { need, gated, progress }: BuildingParent,
 ): Promise<MadeVariant[]> => {
-  const { input, probed, durationMs } = await probeAv({ path, contentType }, limits)
+  const { input, probed, durationMs } = await probeAv({ path, contentType }, { ...limits, ...anything })
   gated()
   const tracks = { picture: probed.picture, sound: probed.sound, durationMs }
   await need(Math.max(0, encodingBytes(tracks, wishes) - ownBytes))
