@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import type { Clock } from '../../src/core/clock.ts'
 import { RindleError } from '../../src/core/errors.ts'
 import { image } from '../../src/core/image-recipe.ts'
 import type { Analyzer } from '../../src/core/ports/analyzer.ts'
@@ -41,7 +42,12 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
         brief: defineProfile({ ...pictures, quarantine: { keepSeconds: 600 }, unattached: { purgeAfterSeconds: 3600 } }),
         guarded: defineProfile({ ...pictures, delivery: { authorizer: doorkeeper } }),
         scanned: defineProfile({ ...pictures, scanners: [watchman()] }),
-        framed: defineProfile({ ...pictures, variants: { frame: image({ width: 8 }) }, analyzer: lens, processor: framer() }),
+        framed: defineProfile({
+          ...pictures,
+          variants: { frame: image({ width: 8 }) },
+          analyzer: lens,
+          processor: framer(overrides.clock),
+        }),
       },
       slots: { avatar: { profile: 'photo' }, gallery: { profile: 'photo', many: true }, paper: { profile: 'paper' } },
     },
@@ -77,14 +83,22 @@ const lens: Analyzer = {
   analyze: async ({ byteSize }) => ({ lens: 'wide', byteSize }),
 }
 
-/** Fails for good with files named `never…`, and once with those named `again…`. */
-const framer = (): Processor => {
+const slowMs = 20_000
+
+/**
+ * Fails for good with files named `never…`, the first time with those named `once…` or `slow…`, over which it takes its time from then on, and
+ * has to be asked twice about those named `again…`.
+ */
+const framer = (clock: Clock | undefined): Processor => {
   const isFirst = firstTimes()
   return {
     name: 'framer',
-    async process({ file: { assetId, filename }, variant, destination }) {
-      if (filename.startsWith('never')) throw new RindleError('variant_failed', { variant })
-      if (filename.startsWith('again') && isFirst(assetId)) throw new RangeError('the framer has no frame')
+    async process({ file: { assetId, filename }, variant, destination, signal }) {
+      const [kind = ''] = filename.split(' ', 1)
+      const isRefused = kind === 'never' || (['once', 'slow'].includes(kind) && isFirst(assetId))
+      if (isRefused) throw new RindleError('variant_failed', { variant })
+      if (kind === 'slow') await clock?.sleep(slowMs, signal)
+      if (kind === 'again' && isFirst(assetId)) throw new RangeError('the framer has no frame')
       await writeFile(destination, Buffer.from('89504e470d0a1a0a0102030405060708', 'hex'))
     },
   }

@@ -7,6 +7,10 @@ import { slots } from './slots.ts'
 import { time } from './time.ts'
 import { unmanaged } from './unmanaged.ts'
 import { uploads } from './uploads.ts'
+import { variants } from './variants.ts'
 
 /** Everything that people do with the library. What is new in it is a new row here, and `nth`, `storm`, `secrets` and `crash` play it. */
-export const scenarios: readonly Scenario[] = [...uploads, ...parts, ...slots, ...gate, ...delivery, ...unmanaged, ...time, ...operations]
+export const scenarios: readonly Scenario[] = [
+  ...[...uploads, ...parts, ...slots, ...gate, ...variants],
+  ...[...delivery, ...unmanaged, ...time, ...operations],
+]
