@@ -12,6 +12,7 @@ import { playableTypes } from '../../src/core/content-type.ts'
 import { isRindleError, type ErrorCode } from '../../src/core/errors.ts'
 import { aliasTo, boxOf, disguises, linkedCover, referenceTo, referring } from './fixtures/av-disguises.ts'
 import { openStudio, testPicture, testSound, type Studio } from './fixtures/av-files.ts'
+import { preview, strip, video } from '../../src/core/av-recipes.ts'
 import { limits, openPlace, type Place } from './fixtures/visits.ts'
 
 const secret = 'CANARY-7f3a91'
@@ -173,5 +174,40 @@ describe('files that name other files', () => {
     assert.equal(cut.verdict, 'refuse')
     assert.ok(!JSON.stringify(cut).includes(secret))
     assert.ok((await readdir(studio.folder)).length > 3)
+  })
+})
+
+describe('a film that lies about its end', () => {
+  /** Five seconds by its header, and a picture in it that is shown in eleven days. */
+  const lying = async (studio: Studio): Promise<Buffer> => {
+    const late = ['-vf', "setpts='if(lt(N,49),PTS,1000000/TB)'", '-fps_mode', 'passthrough', '-c:v', 'mjpeg']
+    const film = await studio.make('lying.mkv', '-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=10:duration=5', ...late)
+    film.writeDoubleBE(5_000, film.indexOf(Buffer.from('448988', 'hex')) + 3)
+    film.write('000:00:04', film.indexOf('277:46:40'))
+    return film
+  }
+
+  it('has no more made of it than it tells of, in the memory and the time of an honest one', { timeout: 120_000 }, async () => {
+    const studio = await openStudio()
+    const place = await openPlace()
+    try {
+      const film = await lying(studio)
+      const allowMime = ['video/matroska']
+      const gated = await place.visit(film, 'lying.mkv', { allowMime })
+      assert.ok(gated.verdict === 'pass' && gated.facts.durationMs === 5_000, JSON.stringify(gated))
+      const wishes = { scrub: strip(), moves: preview({ seconds: 0.5 }), web: video() }
+      const variants = Object.entries(wishes).map(([name, recipe]) => ({ name, recipe }))
+      const encoding = { cpuSeconds: 100, outputBytes: 10_000_000 }
+      const given = { allowMime, purpose: 'build', variants, encoding, limits: { ...limits, timeoutMs: 90_000 } } as const
+      const verdict = await place.visit(film, 'lying.mkv', given)
+      assert.ok(verdict.verdict === 'pass', JSON.stringify(verdict))
+      assert.deepEqual(
+        verdict.variants.map((one) => (one.ok ? `${one.name} ${Math.round((one.durationMs ?? 0) / 1000)}` : one.message)),
+        ['scrub 0', 'moves 0', 'web 5'],
+      )
+    } finally {
+      await place.close()
+      await studio.close()
+    }
   })
 })

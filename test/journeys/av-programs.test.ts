@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { isRindleError } from '../../src/core/errors.ts'
+import { breachesOfLaw } from '../services/ffmpeg-law.ts'
 import { openStudio, type Studio } from './fixtures/av-files.ts'
 import { openPlace, type Place } from './fixtures/visits.ts'
 
@@ -83,6 +84,120 @@ describe('ffmpeg in the jail', () => {
         await place.close()
       }
     })
+
+  it('is no word against a file when somebody tells it to end, as a service that stops tells all of its processes', async () => {
+    const place = await openPlace()
+    try {
+      const told = assert.rejects(look(place), (err) => isRindleError(err) && err.code === 'decoder_killed')
+      process.kill((await within(20_000, running)).pid, 'SIGTERM')
+      await told
+    } finally {
+      await place.close()
+    }
+  })
+
+  it('is called by one law, whatever for', { timeout: 180_000 }, async () => {
+    const log = join(studio.folder, 'calls')
+    await writeFile(log, '')
+    const fakes = await Promise.all(
+      ['ffmpeg', 'ffprobe'].map(async (name) => {
+        const real = join(studio.folder, `real-${name}`)
+        await copyFile(`/usr/bin/${name}`, real)
+        const words = `printf '%s\\037' ${name} "$@" >> ${log}; echo >> ${log}`
+        return fake(name, `case "$1" in -version) ;; *) ${words};; esac; exec ${real} "$@"`)
+      }),
+    )
+    await studio.make(
+      'titles.mkv',
+      ...['-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=10:duration=2', '-i', await titles(), '-c:v', 'libx264', '-c:s', 'srt'],
+      ...['-metadata', 'location=+48.1+011.5/'],
+    )
+    const said = await inside(
+      fakes,
+      `const { audio, poster, preview, strip, video, waveform } = await import(${JSON.stringify(sourceOf('core/av-recipes.ts'))})
+       const recipes = { poster: poster(), at: poster({ at: 1 }), web: video({ width: 64, height: 48 }), song: audio({ loudness: 'two-pass' }), mp3: audio({ preset: 'mp3_128k' }), wave: waveform(), scrub: strip(), moves: preview() }
+       const names = ['video.mp4', 'video.webm', 'audio.mp3', 'rotated_hdr_video.mov']
+       const files = [...await Promise.all(names.map(async (name) => [name, await corpus('odd/' + name)])), ['titles.mkv', await readFile(${JSON.stringify(join(studio.folder, 'titles.mkv'))})]]
+       for (const [name, bytes] of files) for (const purpose of ['gate', 'build']) {
+         const allowMime = ['video/mp4', 'video/webm', 'audio/mpeg', 'video/quicktime', 'video/matroska']
+         const metadata = name === 'titles.mkv' ? 'strip-location' : 'strip'
+         const { verdict, code } = await place.visit(bytes, name, { purpose, allowMime, metadata, recipes: purpose === 'build' ? recipes : {} })
+         said.push(code ?? verdict)
+       }`,
+    )
+    assert.deepEqual(said, Array(10).fill('pass'))
+    const calls = (await readFile(log, 'utf8'))
+      .split('\x1f\n')
+      .filter((line) => line !== '')
+      .map((line) => line.split('\x1f'))
+    assert.ok(calls.length > 60, `${calls.length} calls`)
+    for (const [name = '', ...args] of calls) assert.deepEqual(breachesOfLaw(name, args), [], `${name} ${args.join(' ')}`)
+  })
+
+  it('is gone with all that it started, although it does not end when it is told to', async () => {
+    const mark = `${process.pid}98765`
+    const stubborn = await fake(
+      'ffmpeg',
+      `case "$1" in -version) exec /usr/bin/ffprobe -version;; esac; trap '' TERM; sleep ${mark} & wait; sleep ${mark}`,
+    )
+    const [outcome, left] = await inside(
+      [stubborn],
+      `const short = { ...limits, gateTimeoutMs: 4_000 }
+       said.push(await place.visit(await corpus('odd/video.mp4'), 'a.mp4', { allowMime: ['video/mp4'], limits: short }).then(JSON.stringify, (err) => err.code))
+       said.push(readdirSync('/proc').filter((pid) => Number(pid) > 0).filter((pid) => { try { return readFileSync('/proc/' + pid + '/cmdline', 'utf8').includes('${mark}') } catch { return false } }).length)`,
+    )
+    assert.match(String(outcome), /^decoder_(killed|starved)$/)
+    assert.equal(left, 0)
+  })
+
+  it('is refused with what is needed where it is older than that', async () => {
+    const version = `echo "ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"; echo "libavutil      56. 70.100 / 56. 70.100"`
+    const old = await Promise.all(['ffmpeg', 'ffprobe'].map((name) => fake(name, version)))
+    const [message, versions] = await inside(
+      old,
+      `said.push(await place.visit(await corpus('odd/video.mp4'), 'a.mp4', { allowMime: ['video/mp4'] }).then(JSON.stringify, (err) => err.code + ' ' + err.message))
+       said.push((await place.jail.report(['video/mp4'])).versions.ffmpeg)`,
+    )
+    assert.match(String(message), /^peer_outdated .*4\.4\.2.*5\.1/)
+    assert.equal(versions, '4.4.2-0ubuntu0.22.04.1')
+  })
+
+  /** A program of the same name that does as the script says. */
+  const fake = async (name: string, script: string): Promise<readonly [name: string, path: string]> => {
+    const path = join(studio.folder, `fake-${(fakesMade += 1)}`)
+    await writeFile(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return [name, path]
+  }
+  let fakesMade = 0
+
+  const titles = async (): Promise<string> => {
+    const path = join(studio.folder, 'titles.srt')
+    await writeFile(path, '1\n00:00:00,000 --> 00:00:01,000\nhello\n')
+    return path
+  }
+  const sourceOf = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href
+
+  /** What code says that runs where programs are others than here: it pushes to `said`. */
+  const inside = async (programs: readonly (readonly [name: string, path: string])[], code: string): Promise<readonly unknown[]> => {
+    const script = join(studio.folder, `script-${(fakesMade += 1)}.ts`)
+    await writeFile(
+      script,
+      `import { readdirSync, readFileSync } from 'node:fs'
+       import { readFile } from 'node:fs/promises'
+       import { corpus, limits, openPlace } from ${JSON.stringify(new URL('./fixtures/visits.ts', import.meta.url).href)}
+       const place = await openPlace({ bubblewrap: null })
+       const said = []
+       ${code}
+       console.log(JSON.stringify(said))
+       await place.close()`,
+    )
+    const bound = programs.flatMap(([name, path]) => ['--ro-bind', path, `/usr/bin/${name}`])
+    const node = [process.execPath, '--conditions=rindle-source', '--disable-warning=ExperimentalWarning', script]
+    const { stdout } = await promisify(execFile)('bwrap', ['--dev-bind', '/', '/', ...bound, '--', ...node])
+    const said: unknown = JSON.parse(stdout)
+    assert.ok(Array.isArray(said))
+    return said
+  }
 
   it('is named with its install line where it is not installed, as a fault and not a verdict', async () => {
     const script = join(studio.folder, 'without.ts')

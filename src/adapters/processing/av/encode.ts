@@ -35,7 +35,7 @@ export const encodeArguments = (tracks: Tracks, wanted: readonly Wanted[], hasWa
   const { picture, sound } = tracks
   const seen = picture ? wanted.flatMap((one, index) => branchOf(picture, tracks.durationMs, one, index) ?? []) : []
   return [
-    ...(picture && seen.length > 0 ? ['-filter_complex', graphOf(picture, seen)] : []),
+    ...(picture && seen.length > 0 ? ['-filter_complex', graphOf(picture, tracks.durationMs, seen)] : []),
     ...wanted.flatMap((one, index) => outputOf(tracks, one, index)),
     ...(hasWaveform && sound ? waveformOutput(sound) : []),
   ]
@@ -83,7 +83,7 @@ const branchOf = (picture: Picture, durationMs: number, { recipe }: Wanted, inde
       return {
         label,
         size: { width, height },
-        before: [`fps=fps=1000/${intervalMs}:round=up:start_time=0`],
+        before: steadily(durationMs, `1000/${intervalMs}:round=up:start_time=0`),
         after: [`tile=${columns}x${rows}`],
       }
     }
@@ -92,22 +92,34 @@ const branchOf = (picture: Picture, durationMs: number, { recipe }: Wanted, inde
   }
 }
 
+/** What comes later than this is none of a film or a sound of such a length, which may have been counted roughly. */
+export const latestSeconds = (durationMs: number): number => 5 + (durationMs / 1000) * 1.05
+
+/**
+ * Pictures at a steady rate. A file may say that it lasts a second and have a picture in it that is shown in thirty years, or until then: all that is
+ * to be seen meanwhile would be made at once, and held in memory.
+ */
+const steadily = (durationMs: number, rate: string): string[] => [
+  `setpts='if(isnan(PTS),PTS,min(PTS,${latestSeconds(durationMs).toFixed(3)}/TB))'`,
+  `fps=${rate}`,
+]
+
 /** Of four moments, each from the middle of its quarter, a quarter of what is asked for; of what is shorter, the beginning. */
 const momentsOf = ({ seconds, framesPerSecond }: PreviewRecipe, durationMs: number): string[] => {
   const [quarter, each] = [durationMs / 4_000, seconds / 4]
   const start = (quarter - each) / 2
   const chosen = start <= 0 ? `lt(t,${seconds})` : `between(mod(t,${quarter}),${start},${start + each})`
-  return [`fps=${framesPerSecond}`, `select='${chosen}'`, `setpts=N/(${framesPerSecond}*TB)`]
+  return [...steadily(durationMs, String(framesPerSecond)), `select='${chosen}'`, `setpts=N/(${framesPerSecond}*TB)`]
 }
 
 const areaOf = ({ width, height }: Size): number => width * height
 
-const graphOf = (picture: Picture, branches: readonly Branch[]): string => {
+const graphOf = (picture: Picture, durationMs: number, branches: readonly Branch[]): string => {
   const sizes = branches.map(({ size }) => size).toSorted((one, other) => areaOf(other) - areaOf(one))
   const largest = sizes[0] ?? picture
   const isFast = picture.framesPerSecond !== null && picture.framesPerSecond > mostFramesPerSecond
   const shared = [
-    ...(isFast ? [`fps=${mostFramesPerSecond}`] : []),
+    ...(isFast ? steadily(durationMs, String(mostFramesPerSecond)) : []),
     ...[...scaled(largest), ...toneMapped(picture), 'format=yuv420p', `split=${branches.length}`],
   ]
   const chains = branches.map(({ label, size, before, after }) => {
@@ -177,7 +189,9 @@ const outputOf = ({ picture, sound }: Tracks, { recipe, path, loudness }: Wanted
   }
 }
 
+/** Pictures keep their times: at a steady rate those that stand would be encoded again and again. */
 const encodedAs = ({ crf, maxBitrateKbps }: VideoRecipe): string[] => [
+  ...['-fps_mode', 'vfr'],
   ...['-c:v', 'libx264', '-preset', 'medium', '-profile:v', 'high', '-crf', String(crf)],
   ...['-maxrate', `${maxBitrateKbps}k`, '-bufsize', `${maxBitrateKbps * 2}k`],
 ]

@@ -9,7 +9,7 @@ import type { VariantFacts } from '../../../core/variant-facts.ts'
 import { extensionOfRecipe, typeOfRecipe } from '../../../core/variant-plan.ts'
 import { readHeader } from '../image/header.ts'
 import { withLoader } from '../image/sharp.ts'
-import { encodeArguments, gridOf, type Tracks, type Wanted } from './encode.ts'
+import { encodeArguments, gridOf, latestSeconds, type Tracks, type Wanted } from './encode.ts'
 import { measureLoudness } from './loudness.ts'
 import { takePoster } from './poster.ts'
 import { probeArguments, type Probed, probedFrom } from './probe-reply.ts'
@@ -66,7 +66,8 @@ const makePoster = async ({ input, tracks, timeoutMs }: AvJob, { name, recipe, p
 }
 
 const runOnce = async (job: AvJob, wishes: readonly Of<Recipe>[]): Promise<MadeVariant[]> => {
-  const { input, tracks, timeoutMs } = job
+  const { tracks, timeoutMs } = job
+  const input = { ...job.input, options: ['-t', latestSeconds(tracks.durationMs).toFixed(3)] }
   const encoded = wishes.filter(isEncoded)
   const meters = wishes.filter(isWaveform).map((wish) => ({ wish, meter: createPeakMeter(wish.recipe.length) }))
   const loudness = encoded.some(({ recipe }) => recipe.kind === 'audio' && recipe.loudness === 'two-pass')

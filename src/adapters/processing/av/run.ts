@@ -25,9 +25,13 @@ export const runFfmpeg = (input: AvInput, output: readonly string[], limits: Pro
 
 const optionsOf = ({ path, contentType, options = [] }: AvInput): string[] => [...options, ...inputArguments(path, contentType)]
 
-/** A program that a signal ended, other than at its time, was ended by the file, as a decoder of pictures would have been. */
+/** With which ffmpeg ends when a signal told it to: all that a service consists of may be told so when it stops, and no file is to blame. */
+const toldToEnd = 255
+
+/** A program that a signal ended, other than at its time, was ended by the file, as a decoder of pictures would have been, or by somebody else. */
 const unharmed = async (name: 'ffmpeg' | 'ffprobe', args: readonly string[], limits: ProgramLimits): Promise<ProgramRun> => {
   const run = await runProgram(name, args, limits)
-  if (run.status === null && !run.ranOut && !run.wroteTooMuch) throw new RindleError('decoder_killed', { reason: `${name} died` })
+  const isEnded = run.status === null || run.status === toldToEnd
+  if (isEnded && !run.ranOut && !run.wroteTooMuch) throw new RindleError('decoder_killed', { reason: `${name} died` })
   return run
 }
