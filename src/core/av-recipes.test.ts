@@ -23,7 +23,8 @@ describe('recipes for audio and video', () => {
     ['a preset there is not', video({ preset: 'web_721p' as never }), 'v.preset must be web_720p, web_480p; did you mean web_720p?'],
     ['an option there is not', video({ codec: 'h264' } as never), 'v.codec is not an option'],
     ['a side that is no length', video({ width: 0 }), 'v.width must be a whole number of pixels from 2 to 7680'],
-    ['a factor beyond the scale', video({ crf: 52 }), 'v.crf must be a whole number of steps from 0 to 51'],
+    ['a factor beyond the scale', video({ crf: 52 }), 'v.crf must be a whole number of steps from 1 to 51'],
+    ['a factor that players cannot play', video({ crf: 0 }), 'v.crf must be a whole number of steps from 1 to 51'],
     ['three channels', audio({ channels: 3 as never }), 'v.channels must be 1, 2, null'],
     [
       'a word for loudness',

@@ -131,7 +131,7 @@ const rulesOf: { readonly [K in Exclude<Recipe['kind'], 'image'>]: Readonly<Reco
   video: {
     width: side,
     height: side,
-    crf: whole(0, 51, 'steps'),
+    crf: whole(1, 51, 'steps'),
     maxBitrateKbps: kilobits,
     audioBitrateKbps: whole(32, 512, 'kilobits a second'),
   },

@@ -32,7 +32,7 @@ export interface VideoRecipe {
   /** The box that the picture is fitted into as it is shown, its shape kept. Never enlarged; both sides come out even. */
   readonly width: number
   readonly height: number
-  /** Constant rate factor of x264: 0 is best, 51 worst. */
+  /** Constant rate factor of x264: 1 is best, 51 worst. */
   readonly crf: number
   /** Kilobits a second that the picture never needs for long. */
   readonly maxBitrateKbps: number
