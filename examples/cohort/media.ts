@@ -1,4 +1,4 @@
-import { createRindle, defineProfile, image, type StorageAdapter } from 'rindle'
+import { audio, createRindle, defineProfile, image, type StorageAdapter, web } from 'rindle'
 import { pglite } from 'rindle/pglite'
 
 export const avatar = (storage: StorageAdapter) =>
@@ -14,6 +14,18 @@ export const avatar = (storage: StorageAdapter) =>
     },
   })
 
+/** A film, or a recording that has no pictures: the first has all of the variants, the second its sound. */
+export const lesson = (storage: StorageAdapter) =>
+  defineProfile({
+    storage,
+    allowMime: ['video/mp4', 'video/quicktime', 'video/webm', 'audio/mpeg', 'audio/mp4', 'audio/wav', 'audio/flac'],
+    maxBytes: 500_000_000,
+    maxDurationSeconds: 3_600,
+    delivery: { public: false },
+    unattached: { purgeAfterSeconds: 86_400 },
+    variants: { ...web({ scrubStrip: true }), sound: audio() },
+  })
+
 /** Everything Cohort needs to know about media, in one place. */
 export const createMedia = (options: {
   readonly folder: string
@@ -23,8 +35,8 @@ export const createMedia = (options: {
 }) => {
   const database = pglite(`${options.folder}/db`)
   const rindle = createRindle({
-    profiles: { avatar: avatar(options.storage) },
-    slots: { avatar: { profile: 'avatar' } },
+    profiles: { avatar: avatar(options.storage), lesson: lesson(options.storage) },
+    slots: { avatar: { profile: 'avatar' }, recording: { profile: 'lesson' } },
     database,
     secrets: [options.secret],
     baseUrl: options.baseUrl,

@@ -11,8 +11,11 @@ import { fileURLToPath } from 'node:url'
 import { isRindleError, type StorageAdapter } from 'rindle'
 import { createHandler } from 'rindle/http'
 import { local } from 'rindle/storage/local'
+import { lessonRoutes } from './lesson-routes.ts'
+import { prepareLessons } from './lessons.ts'
 import { createMedia, type Media } from './media.ts'
 import { listMembers, prepareMembers } from './members.ts'
+import { refusal } from './refusal.ts'
 
 export interface Cohort {
   readonly url: string
@@ -41,6 +44,7 @@ export async function startCohort({ folder, port, storageFor }: CohortOptions): 
   const { rindle, database } = createMedia({ folder, storage, baseUrl: `${url}/media`, secret: await secretIn(folder) })
   await rindle.migrate()
   await prepareMembers(database)
+  await prepareLessons(database)
   const worker = rindle.work()
   answer = appOver(rindle, database, storage).fetch
   return {
@@ -72,6 +76,7 @@ const appOver = (rindle: Media, database: PGlite, storage: StorageAdapter): Hono
     authorize: ({ actor, action, subject }) =>
       action === 'asset.deliver' ||
       action === 'upload.create' ||
+      (action === 'asset.read' && 'asset' in subject && subject.asset.profile === 'lesson') ||
       ('session' in subject && subject.session.owner?.id === actor?.id) ||
       ('asset' in subject && subject.asset.owner?.id === actor?.id),
   })
@@ -115,6 +120,11 @@ const appOver = (rindle: Media, database: PGlite, storage: StorageAdapter): Hono
     await rindle.detach(ownerOf(id), 'avatar')
     return c.body(null, 204)
   })
+  app.route(
+    '/api/lessons',
+    lessonRoutes(rindle, database, (c) => memberOf(c.req.raw)),
+  )
+  app.get('/lessons', serveStatic({ root: webFolder, path: 'index.html' }))
   app.use('/*', serveStatic({ root: webFolder }))
   app.onError((err, c) =>
     isRindleError(err)
@@ -125,7 +135,6 @@ const appOver = (rindle: Media, database: PGlite, storage: StorageAdapter): Hono
 }
 
 const webFolder = fileURLToPath(new URL('.data/web', import.meta.url))
-const refusal = (message: string) => ({ error: { message } })
 
 /** One secret for each folder, so that addresses handed out before a restart stay good after it. */
 async function secretIn(folder: string): Promise<string> {

@@ -12,11 +12,11 @@ export const drawing = (background: string, width = 1600, height = 1200): Sharp 
   return sharp({ create: { width, height, channels: 3, background } }).composite([{ input: circle }])
 }
 
-/** @throws when it has not come to pass within half a minute. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 300; left > 0; left -= 1) {
+/** @throws when it has not come to pass within so many seconds. */
+export async function until(holds: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
+  for (let left = seconds * 10; left > 0; left -= 1) {
     if (await holds()) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  assert.fail('it did not come to pass within thirty seconds')
+  assert.fail(`it did not come to pass within ${seconds} seconds`)
 }

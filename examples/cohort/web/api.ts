@@ -19,6 +19,23 @@ export interface Roster {
   readonly members: readonly Member[]
 }
 
+/** A lesson as the page shows it; `film` and `sound` are HTML that the server's videoTag and audioTag made, or empty. */
+export interface Lesson {
+  readonly id: string
+  readonly title: string
+  readonly memberId: string
+  readonly memberName: string
+  readonly assetId: string
+  readonly standing: 'checking' | 'making' | 'stopped' | 'failed' | 'refused' | 'gone' | 'ready'
+  readonly kind: AssetAnswer['kind']
+  readonly durationMs: number | null
+  readonly film: string
+  readonly sound: string
+  /** Changes whenever there is something new to play. */
+  readonly ready: string
+  readonly problem: string | null
+}
+
 /** A refusal in words that can be shown as they are. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -33,6 +50,12 @@ export const removeAvatar = (memberId: string): Promise<unknown> => json(`/api/m
 
 export const attachAvatar = (memberId: string, assetId: string): Promise<unknown> =>
   json(`/api/members/${memberId}/avatar`, 'PUT', { assetId })
+
+export const fetchLessons = async (): Promise<readonly Lesson[]> => (await json<{ lessons: readonly Lesson[] }>('/api/lessons')).lessons
+export const addLesson = (title: string, assetId: string): Promise<{ id: string }> => json('/api/lessons', 'POST', { title, assetId })
+export const stopMaking = (id: string): Promise<unknown> => json(`/api/lessons/${id}/stop`, 'POST')
+export const makeAgain = (id: string): Promise<unknown> => json(`/api/lessons/${id}/make`, 'POST')
+export const removeLesson = (id: string): Promise<unknown> => json(`/api/lessons/${id}`, 'DELETE')
 
 /** @throws Refusal in the server's words */
 export async function json<T>(url: string, method = 'GET', body?: object): Promise<T> {

@@ -1,14 +1,34 @@
 import { useCallback, useEffect, useState } from 'react'
-import { fetchRoster, type Member, type Roster } from './api.ts'
-import { AvatarCard } from './avatar-card.tsx'
+import { fetchRoster, type Roster } from './api.ts'
+import { LessonsPage } from './lessons-page.tsx'
+import { MembersPage } from './members-page.tsx'
 import { Portrait } from './portrait.tsx'
 
 /** Signed addresses live for a quarter of an hour; a page left open asks for fresh ones before that. */
 const refreshMs = 10 * 60_000
 
-export function App() {
+const pages = [
+  {
+    path: '/lessons',
+    name: 'Lessons',
+    title: 'Lessons to watch and listen to',
+    words:
+      'Films and recordings are checked before anyone sees them, made to play everywhere, and served from private addresses that expire.',
+    Page: LessonsPage,
+  },
+  {
+    path: '/',
+    name: 'Members',
+    title: 'The people you are learning with',
+    words: 'Pictures are checked before anyone sees them, and served from private addresses that expire.',
+    Page: MembersPage,
+  },
+] as const
+
+export function App({ path }: { path: string }) {
   const [roster, setRoster] = useState<Roster | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
+  const { name, title, words, Page } = pages.find((page) => page.path === path) ?? pages[1]
 
   const refresh = useCallback(async () => {
     try {
@@ -20,16 +40,17 @@ export function App() {
   }, [])
 
   useEffect(() => {
+    document.title = `${name} · Cohort`
     void refresh()
     const timer = setInterval(() => void refresh(), refreshMs)
     return () => clearInterval(timer)
-  }, [refresh])
+  }, [refresh, name])
 
   const me = roster?.members.find((member) => member.id === roster.me)
   return (
     <>
-      <a className="skip" href="#members">
-        Skip to the members
+      <a className="skip" href="#content">
+        Skip to the {name.toLowerCase()}
       </a>
       <header className="bar">
         <p className="brand">
@@ -37,8 +58,11 @@ export function App() {
           Cohort
         </p>
         <nav aria-label="Sections">
-          <span>Lessons</span>
-          <span aria-current="page">Members</span>
+          {pages.map((page) => (
+            <a key={page.path} href={page.path} {...(page.name === name ? { 'aria-current': 'page' as const } : {})}>
+              {page.name}
+            </a>
+          ))}
           <span>Discussion</span>
         </nav>
         {me && <Portrait member={me} size="tiny" />}
@@ -46,46 +70,18 @@ export function App() {
       <main>
         <div className="intro">
           <p className="kicker">Field Recording, autumn term</p>
-          <h1>The people you are learning with</h1>
+          <h1>{title}</h1>
         </div>
         {problem && (
           <p className="problem" role="alert">
             {problem}
           </p>
         )}
-        <div className="columns">
-          {roster && me && <AvatarCard member={me} partsFromBytes={roster.uploads.partsFromBytes} onChange={refresh} />}
-          <section id="members" aria-labelledby="members-title">
-            <h2 id="members-title">
-              Members <span className="count">{roster?.members.length ?? ''}</span>
-            </h2>
-            <ul className="members">
-              {roster?.members.map((member) => (
-                <MemberRow key={member.id} member={member} isMe={member.id === roster.me} />
-              ))}
-            </ul>
-          </section>
-        </div>
+        {roster && <Page roster={roster} onChange={refresh} />}
       </main>
       <footer>
-        <p>Pictures are checked before anyone sees them, and served from private addresses that expire.</p>
+        <p>{words}</p>
       </footer>
     </>
-  )
-}
-
-function MemberRow({ member, isMe }: { member: Member; isMe: boolean }) {
-  return (
-    <li className={isMe ? 'member me' : 'member'}>
-      <Portrait member={member} size="row" />
-      <div>
-        <p className="name">
-          {member.name} {isMe && <span className="you">you</span>}
-        </p>
-        <p className="role">
-          {member.role} · {member.city}
-        </p>
-      </div>
-    </li>
   )
 }

@@ -2,6 +2,7 @@ import { useRef, useState, type DragEvent } from 'react'
 import type { AssetAnswer } from 'rindle/http'
 import type { Member } from './api.ts'
 import { Portrait } from './portrait.tsx'
+import { Step } from './step.tsx'
 import { useAvatar, type Stage } from './use-avatar.ts'
 
 const accepted = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/heic,.heic'
@@ -101,27 +102,6 @@ function StageView({ stage }: { stage: Stage }) {
         />
       )}
       {(stage.is === 'making' || stage.is === 'done') && <Sizes asset={stage.asset} done={stage.is === 'done'} />}
-    </div>
-  )
-}
-
-function Step({ label, percent, done }: { label: string; percent: number | null; done: boolean }) {
-  return (
-    <div className={done ? 'step done' : 'step'}>
-      <p>
-        <span>{label}</span>
-        <span aria-hidden="true">{done ? '✓' : percent === null ? '' : `${percent} %`}</span>
-      </p>
-      <div
-        className={percent === null ? 'meter waiting' : 'meter'}
-        role="progressbar"
-        aria-label={label}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        {...(percent === null ? {} : { 'aria-valuenow': percent })}
-      >
-        <span style={{ inlineSize: `${percent ?? 35}%` }} />
-      </div>
     </div>
   )
 }

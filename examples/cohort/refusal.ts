@@ -1,0 +1,2 @@
+/** What a page shows as it is. */
+export const refusal = (message: string) => ({ error: { message } })
