@@ -5,6 +5,7 @@ import { crash } from './crash.ts'
 import { decode } from './decode.ts'
 import { encodeKills } from './encode-kills.ts'
 import { everything } from './everything.ts'
+import { ffmpeg } from './ffmpeg.ts'
 import { gate } from './gate.ts'
 import type { Proof } from './harness.ts'
 import { jobs } from './jobs.ts'
@@ -33,6 +34,7 @@ export const proofs: readonly Proof[] = [
   decode,
   encodeKills,
   everything,
+  ffmpeg,
   gate,
   jobs,
   kills,

@@ -25,13 +25,17 @@ export const runFfmpeg = (input: AvInput, output: readonly string[], limits: Pro
 
 const optionsOf = ({ path, contentType, options = [] }: AvInput): string[] => [...options, ...inputArguments(path, contentType)]
 
-/** With which ffmpeg ends when a signal told it to: all that a service consists of may be told so when it stops, and no file is to blame. */
-const toldToEnd = 255
+/**
+ * ffmpeg ends by itself when a signal tells it to, with a status of its own or, while it opens a file, with words: all that a service consists of may
+ * be told so when it stops, and no file is to blame.
+ */
+const wasTold = ({ status, complaints }: ProgramRun): boolean =>
+  status === 255 || (status !== 0 && /Immediate exit requested/.test(complaints))
 
 /** A program that a signal ended, other than at its time, was ended by the file, as a decoder of pictures would have been, or by somebody else. */
 const unharmed = async (name: 'ffmpeg' | 'ffprobe', args: readonly string[], limits: ProgramLimits): Promise<ProgramRun> => {
   const run = await runProgram(name, args, limits)
-  const isEnded = run.status === null || run.status === toldToEnd
-  if (isEnded && !run.ranOut && !run.wroteTooMuch) throw new RindleError('decoder_killed', { reason: `${name} died` })
+  if ((run.status === null || wasTold(run)) && !run.ranOut && !run.wroteTooMuch)
+    throw new RindleError('decoder_killed', { reason: `${name} died` })
   return run
 }

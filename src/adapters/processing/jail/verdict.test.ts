@@ -157,6 +157,7 @@ describe('what a decoder says', () => {
     for (const code of ['decoder_unavailable', 'internal_error', 'decoder_starved'] as const)
       assert.equal(await codeOf(failure(code, { problem: 'x', cpuSeconds: 1, seconds: 1 })), 'decoder_killed')
     assert.equal(await codeOf({ kind: 'fault', problem: 'ENOSPC', residentBytes: 1 }), 'insufficient_disk_headroom')
+    await assert.rejects(judged(failure('decoder_killed', { reason: 'ffmpeg died' })), /^[^(]*\(ffmpeg died\)[^(]*$/)
     assert.equal(await codeOf(failure('peer_missing', { packageName: 'sharp', neededFor: 'Looking' })), 'peer_missing')
     assert.equal(await codeOf(failure('peer_outdated', { packageName: 'sharp', found: '0.1.0', needed: '1.0.0' })), 'peer_outdated')
     assert.equal(await codeOf({ kind: 'killed', reason: 'it ended by SIGKILL' }), 'decoder_killed')

@@ -46,7 +46,8 @@ export const verdictOf = async (outcome: Outcome, judged: Judged): Promise<Verdi
       const { code, details } = outcome
       const message = sentenceOf(code, details)
       if (missing.has(code)) throw new RindleError(code, details as never)
-      if (faults.has(code)) throw new RindleError('decoder_killed', { reason: `it named a fault: ${oneLine(message)}` })
+      if (faults.has(code))
+        throw new RindleError('decoder_killed', { reason: faultIn(code, details) ?? `it named a fault: ${oneLine(message)}` })
       return { verdict: 'refuse', code, message, details }
     }
     case 'pass': {
@@ -59,6 +60,10 @@ export const verdictOf = async (outcome: Outcome, judged: Judged): Promise<Verdi
     }
   }
 }
+
+/** Why a program that it ran was ended, which would be said twice otherwise. */
+const faultIn = (code: ErrorCode, details: Readonly<Record<string, unknown>>): string | null =>
+  code === 'decoder_killed' && typeof details['reason'] === 'string' ? oneLine(details['reason']) : null
 
 /** A child that bytes have taken over could call them whatever it likes: the gate lets in what the profile lists. */
 const isListed = (contentType: string, { purpose, allowMime }: Visit): boolean =>
