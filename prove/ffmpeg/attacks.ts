@@ -471,9 +471,9 @@ const inOutput: readonly Attack[] = [
     'greedy',
   ),
   attack(
-    'a preview of two pictures two hours apart',
+    'a preview of two pictures ten minutes apart',
     'preview.mkv',
-    () => still(7_199_000, [0, 7_198_000], { width: 1_280, height: 720 }),
+    () => still(600_000, [0, 599_000], { width: 1_280, height: 720 }),
     'greedy',
   ),
   attack('a gap of eleven days in a film that is enlarged', 'gap.mkv', () => still(5_000, [...tenASecond(5), 1_000_000_000]), 'greedy'),

@@ -60,7 +60,7 @@ export const openHouse = async (folder: string, options: { readonly hasSandbox: 
     greedy: defineProfile({
       ...common,
       variants: {
-        film: video({ width: 1_920, height: 1_080, crf: 1, maxBitrateKbps: 200_000, audioBitrateKbps: 512 }),
+        film: video({ width: 1_920, height: 1_080, crf: 1, maxBitrateKbps: 20_000, audioBitrateKbps: 512 }),
         scrub: strip({ width: 1_280, height: 1_280, columns: 100, everySeconds: 0.1, quality: 100 }),
         moves: preview({ width: 1_280, height: 1_280, seconds: 30, framesPerSecond: 30, quality: 100 }),
         poster: poster({ width: 7_680, height: 7_680, quality: 100 }),

@@ -26,6 +26,8 @@ const samplesPerSecond = 48_000
 const waveformSamplesPerSecond = 8_000
 const mostTiles = 100
 const longestSpriteSide = 16_000
+/** Phones show no larger picture, and the encoder of JPEG takes none much larger. */
+const mostSpritePixels = 32_000_000
 
 /**
  * What stands after the input for all that is wanted at once: a graph in which the film is decoded, turned, brought to the largest size and to
@@ -48,7 +50,8 @@ export const sizeOfVideo = (shown: Size, recipe: VideoRecipe): Size => fitInside
 export const gridOf = (shown: Size, durationMs: number, recipe: StripRecipe): StripGrid => {
   const tile = fitInside(shown, recipe)
   const columns = Math.min(recipe.columns, Math.floor(longestSpriteSide / tile.width))
-  const most = columns * Math.floor(longestSpriteSide / tile.height)
+  const tallest = Math.min(longestSpriteSide, mostSpritePixels / (columns * tile.width))
+  const most = columns * Math.floor(tallest / tile.height)
   const askedMs = recipe.everySeconds === null ? Math.max(1_000, Math.ceil(durationMs / mostTiles)) : Math.round(recipe.everySeconds * 1000)
   const intervalMs = Math.max(askedMs, Math.ceil(durationMs / most))
   const count = Math.max(1, Math.ceil(durationMs / intervalMs))

@@ -83,7 +83,8 @@ const framesOf = (text: string, stream: number): number[] =>
   )
 
 /** Whether a limit on memory, not the file, is what ended it. */
-export const lacksMemory = (run: ProgramRun): boolean => run.status !== 0 && /Cannot allocate memory/.test(run.complaints)
+export const lacksMemory = (run: ProgramRun): boolean =>
+  run.status !== 0 && /Cannot allocate memory|malloc of size \d+ failed/.test(run.complaints)
 
 /**
  * How long the tracks are, by reading all of them without decoding: for what tells no length, or a guess.

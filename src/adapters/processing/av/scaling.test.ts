@@ -45,6 +45,7 @@ describe('the grid of a strip', () => {
       strip({ everySeconds: 0.1, width: 1_280, height: 720, columns: 100 }),
     )
     assert.ok(columns * tileWidth <= 16_000 && rows * tileHeight <= 16_000, `${columns} x ${rows}`)
+    assert.ok(columns * tileWidth * rows * tileHeight <= 32_000_000, `${columns} x ${rows}`)
     assert.ok(count * intervalMs >= 7_200_000 && count <= columns * rows)
   })
 })

@@ -33,7 +33,14 @@ export const toneMapped = ({ isHdr }: { readonly isHdr: boolean }): string[] =>
       ]
     : []
 
-/** ffmpeg's scale for JPEG runs from 2, the best, to 31. */
-export const jpegArguments = (quality: number): string[] => ['-c:v', 'mjpeg', '-q:v', String(Math.round(2 + ((100 - quality) * 29) / 99))]
+/** ffmpeg's scale for JPEG runs from 2, the best, to 31. One picture keeps one thread busy, and each of them takes memory for all of it. */
+export const jpegArguments = (quality: number): string[] => [
+  '-c:v',
+  'mjpeg',
+  '-threads:v',
+  '1',
+  '-q:v',
+  String(Math.round(2 + ((100 - quality) * 29) / 99)),
+]
 
 const even = (side: number, scale: number): number => Math.max(2, Math.min(2 * Math.round((side * scale) / 2), 2 * Math.floor(side / 2)))
