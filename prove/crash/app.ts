@@ -38,7 +38,7 @@ export const adapterOf = (store: StoreGiven): StorageAdapter => (store.kind === 
 /** The app of the scenarios on a real server and a real store. */
 export const openCrashApp = (task: Task, time: FastTime, ports: Ports | null, logger: Logger) => {
   const adapter = adapterOf(task.store)
-  const plain = task.jail === 'plain' ? createFakeDecoder() : null
+  const plain = task.jail === 'plain' ? createFakeDecoder(time.clock) : null
   const trouble = createTrouble(time.clock, process.pid)
   return openScenarioApp({
     ...{ database: task.database, storage: ports?.storage(trouble.storage(adapter)) ?? adapter, scratchFolder: task.scratchFolder, logger },

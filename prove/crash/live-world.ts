@@ -74,8 +74,7 @@ export const openStreet = ({ task, rindle, ctx, handler, ports, another, told: t
   }
 
   const transaction = async <T>(end: 'commit' | 'rollback', run: (tx: object) => Promise<T>): Promise<T> => {
-    const tx = await pool.connect()
-    tx.on('error', unheard)
+    const tx = await heard(pool)
     try {
       await tx.query('begin')
       const result = await run(tx)
@@ -219,6 +218,16 @@ const createWaits = () => {
 /** Null where there is none. */
 export const earliest = (times: readonly (number | null)[]): number | null =>
   times.reduce((one, other) => (one === null ? other : Math.min(one, other ?? one)), null)
+
+/** A connection that is listened to from the moment on in which it is taken: a server may go with its welcome. */
+const heard = (pool: pg.Pool): Promise<pg.PoolClient> =>
+  new Promise((resolve, reject) => {
+    pool.connect((err, tx) => {
+      if (!tx) return reject(err)
+      tx.on('error', unheard)
+      resolve(tx)
+    })
+  })
 
 /** The next statement says the same. */
 const unheard = (): void => undefined

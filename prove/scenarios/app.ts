@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { waveform } from '../../src/core/av-recipes.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { RindleError } from '../../src/core/errors.ts'
 import { image } from '../../src/core/image-recipe.ts'
@@ -8,6 +9,7 @@ import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Processor } from '../../src/core/ports/processor.ts'
 import type { Scanner } from '../../src/core/ports/scanner.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
+import { web } from '../../src/core/presets.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
 import type { GivenDatabase } from '../../src/database/open.ts'
 import { createTestRindle } from '../../src/rindle.ts'
@@ -26,6 +28,7 @@ export interface ScenarioAppOptions {
 export const openScenarioApp = ({ database, storage, scratchFolder, logger, secrets, overrides }: ScenarioAppOptions) => {
   const limits = { storage, maxBytes: 100_000 }
   const pictures = { ...limits, allowMime: ['image/png', 'image/jpeg'] }
+  const films = { ...limits, allowMime: ['video/mp4'], variants: { ...web({ scrubStrip: true }), peaks: waveform() } }
   const variants = { thumb: image({ width: 8 }), large: image({ width: 64 }) }
   return createTestRindle(
     {
@@ -48,8 +51,14 @@ export const openScenarioApp = ({ database, storage, scratchFolder, logger, secr
           analyzer: lens,
           processor: framer(overrides.clock),
         }),
+        lesson: defineProfile(films),
       },
-      slots: { avatar: { profile: 'photo' }, gallery: { profile: 'photo', many: true }, paper: { profile: 'paper' } },
+      slots: {
+        avatar: { profile: 'photo' },
+        gallery: { profile: 'photo', many: true },
+        paper: { profile: 'paper' },
+        lesson: { profile: 'lesson' },
+      },
     },
     overrides,
   )

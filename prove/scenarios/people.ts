@@ -2,6 +2,7 @@ import { type Asset, deliverableStates } from '../../src/core/asset.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { UploadSession, VerifiedUpload } from '../../src/core/upload-session.ts'
 import type { InitiateUploadOptions } from '../../src/flows/uploads/initiate-upload.ts'
+import { type FilmKind, markFilm } from './fake-films.ts'
 import type { Bytes, Sendable, World } from './scenario.ts'
 
 /** What the decoder of the scenarios takes for a picture, of this playing alone. */
@@ -12,12 +13,19 @@ export const picture = ({ random }: World, length = 64): Bytes => {
   return bytes
 }
 
+/** What it takes for a film. */
+export const film = ({ random }: World, kind: FilmKind = 'plain'): Bytes => {
+  const bytes = random.bytes(64)
+  markFilm(bytes, kind)
+  return bytes
+}
+
 export const textOf = ({ label, random }: World, about: string): Bytes =>
   new TextEncoder().encode(`${about} of ${label}, number ${random.int(1_000_000)}\n`)
 
 export const ownerOf = ({ label }: World, number = 0) => ({ type: 'User', id: `${label} ${number}` })
 
-export type ProfileName = 'photo' | 'paper' | 'brief' | 'guarded' | 'scanned' | 'framed'
+export type ProfileName = 'photo' | 'paper' | 'brief' | 'guarded' | 'scanned' | 'framed' | 'lesson'
 
 const ofUploads = new Set(['upload_session_expired', 'upload_session_ended', 'upload_session_not_found'])
 /** What is said of an upload that ran out of time, or that was ended because its answer was lost. */

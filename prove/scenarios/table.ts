@@ -1,4 +1,5 @@
 import { delivery } from './delivery.ts'
+import { films } from './films.ts'
 import { gate } from './gate.ts'
 import { operations } from './operations.ts'
 import { parts } from './parts.ts'
@@ -11,6 +12,6 @@ import { variants } from './variants.ts'
 
 /** Everything that people do with the library. What is new in it is a new row here, and `nth`, `storm`, `secrets` and `crash` play it. */
 export const scenarios: readonly Scenario[] = [
-  ...[...uploads, ...parts, ...slots, ...gate, ...variants],
+  ...[...uploads, ...parts, ...slots, ...gate, ...variants, ...films],
   ...[...delivery, ...unmanaged, ...time, ...operations],
 ]

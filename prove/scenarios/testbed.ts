@@ -130,7 +130,7 @@ export const openTestbed = async (options: TestbedOptions): Promise<Testbed> => 
 
 /** The ports of all apps of a testbed: the witness next to the app, behind it whatever trouble there is now, and then what is real. */
 const createPorts = (clock: PatientClock, witness: Witness) => {
-  const jail = switchable(createFakeDecoder())
+  const jail = switchable(createFakeDecoder(clock))
   const clocks = { clock: switchable<Clock>(clock), database: switchable<DatabaseClock>(clock.database) }
   let landing: LandingHook = () => 'now'
   const newBucket = () => createMemoryBucket({ clock, limits, landing: witness.landings((call) => landing(call)) })
@@ -165,7 +165,7 @@ const createPorts = (clock: PatientClock, witness: Witness) => {
       storage.use(witness.storage(trouble.storage?.(bucket.adapter) ?? bucket.adapter))
       for (const { real, port } of carriers) port.use(trouble.carrier?.(real) ?? real)
       for (const { real, port } of queues) port.use(trouble.queue?.(real) ?? real)
-      const decoder = createFakeDecoder()
+      const decoder = createFakeDecoder(clock)
       jail.use(witness.jail(trouble.jail?.(decoder) ?? decoder))
       landing = trouble.landing ?? (() => 'now')
     },

@@ -45,10 +45,10 @@ export const midway = async (world: World, assetId: string, kind: 'image' | 'vid
 }
 
 /** Nothing is being made of it, and who wants to stop that is told so. */
-const expectStopped = async (world: World, assetId: string, stopped: readonly string[]): Promise<void> => {
+export const expectStopped = async (world: World, assetId: string, stopped: readonly string[], expected = 'frame'): Promise<void> => {
   await world.refused(['not_processing'], () => world.rindle.cancelProcessing(assetId))
   if (!world.undisturbed) return
-  world.expect(stopped.join() === 'frame', `stopped was ${stopped.join()}`)
+  world.expect(stopped.join() === expected, `stopped was ${stopped.join()}, not ${expected}`)
   await expectState(world, assetId, 'degraded')
 }
 
