@@ -55,13 +55,16 @@ const openLessons = async (engine: Engine) => {
     )
     return { asset: found, rows, runs }
   }
-  /** What another program finds in a variant that was stored. */
-  const probe = async (row: Readonly<Record<string, unknown>>, contentType: string): Promise<Probed> => {
+  const read = async (row: Readonly<Record<string, unknown>>): Promise<Uint8Array> => {
     const [object] = await database.query('select key from rindle.media_objects where id = $1', [row['object_id']])
-    const path = join(folder, 'probed')
     const opened = await storage.read(String(object?.['key']))
     assert.ok(opened)
-    await writeFile(path, await new Response(opened.body).bytes())
+    return new Response(opened.body).bytes()
+  }
+  /** What another program finds in a variant that was stored. */
+  const probe = async (row: Readonly<Record<string, unknown>>, contentType: string): Promise<Probed> => {
+    const path = join(folder, 'probed')
+    await writeFile(path, await read(row))
     const run = await runFfprobe({ path, contentType }, [...probeArguments], { timeoutMs: 10_000 })
     const probed = probedFrom(run.stdout.toString('utf8'))
     assert.ok(probed)
@@ -72,7 +75,7 @@ const openLessons = async (engine: Engine) => {
     await database.close()
     await rm(folder, { recursive: true, force: true })
   }
-  return { rindle, database, make, probe, close }
+  return { rindle, database, make, read, probe, close }
 }
 
 /** Each file of the corpus with the size of its 720p film, what it has besides, and how long it lasts. */
@@ -150,6 +153,9 @@ for (const engine of engines) {
         Math.abs(Number(web['byte_size']) - film.byteLength) < film.byteLength * 0.05,
         `${String(web['byte_size'])} of ${film.byteLength}`,
       )
+      // What the encoder of the original wrote between its pictures.
+      assert.ok(film.includes('x264 - core'))
+      assert.ok(!Buffer.from(await lessons.read(web)).includes('x264 - core'))
     })
 
     it('fail in words where the file breaks in the middle, and the original stays', async () => {

@@ -172,7 +172,7 @@ const outputOf = ({ picture, sound }: Tracks, { recipe, path, loudness }: Wanted
   switch (recipe.kind) {
     case 'video':
       return [
-        ...(picture && conforms(picture, recipe) ? ['-map', `0:${picture.index}`, '-c:v', 'copy'] : [...video, ...encodedAs(recipe)]),
+        ...(picture && conforms(picture, recipe) ? ['-map', `0:${picture.index}`, ...copied] : [...video, ...encodedAs(recipe)]),
         ...(sound ? [...audio, ...soundOf(sound, recipe.audioBitrateKbps)] : ['-an']),
         ...[...anonymous, '-movflags', '+faststart', '-f', 'mp4', file],
       ]
@@ -191,6 +191,9 @@ const outputOf = ({ picture, sound }: Tracks, { recipe, path, loudness }: Wanted
       return [...video, '-an', '-c:v', 'libwebp_anim', '-quality', String(recipe.quality), '-loop', '0', ...anonymous, '-f', 'webp', file]
   }
 }
+
+/** Cameras write between the pictures what they like, as units of type 6 (supplemental enhancement information in H.264): nothing of it goes along. */
+const copied = ['-c:v', 'copy', '-bsf:v', 'filter_units=remove_types=6']
 
 /** Pictures keep their times: at a steady rate those that stand would be encoded again and again. */
 const encodedAs = ({ crf, maxBitrateKbps }: VideoRecipe): string[] => [
