@@ -93,6 +93,8 @@ describe('finding the app', () => {
     assert.equal((await run(['work', '--concurency', '3'], folder)).code, 64)
     const many = await run(['work', '--concurrency', 'many'], folder)
     assert.deepEqual([many.code, /--concurrency: a whole number[^]*See `rindle work --help`/.test(many.err)], [64, true], many.err)
+    const none = await run(['work', '--encoders', '-1'], folder)
+    assert.deepEqual([none.code, /--encoders: a whole number from 0/.test(none.err)], [64, true], none.err)
     const negative = await run(['doctor', '--invariants', '--bytes', '-1'], folder)
     assert.equal(negative.code, 64)
     assert.equal(negative.err, 'rindle doctor: --bytes: a whole number, all, or none.\n  See `rindle doctor --help`.\n')
@@ -153,7 +155,7 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
 
     it('work until they are told to stop, and end well', async () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        const { child, said, ended } = start(['work', '--concurrency', '1'], folder)
+        const { child, said, ended } = start(['work', '--concurrency', '1', '--encoders', '0'], folder)
         while (!said.err.includes('works; stop it'))
           await Promise.race([once(child.stderr, 'data'), ended.then(({ err }) => assert.fail(err))])
         child.kill(signal)

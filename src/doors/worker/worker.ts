@@ -13,7 +13,7 @@ import { reconcileLoop } from './reconcile-loop.ts'
 export interface WorkerOptions {
   /** How many files are worked on at once, each by a decoder of its own; but no more decoders than cores, and the others wait. Default 2. */
   readonly concurrency?: number
-  /** How many films and sounds are encoded at once, each by ffmpeg, which uses all cores for a picture. Default 1. */
+  /** How many films and sounds are encoded at once, each by ffmpeg, which takes all cores. Default 1; 0 leaves them to other workers. */
   readonly encoders?: number
 }
 

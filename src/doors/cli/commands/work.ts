@@ -7,12 +7,15 @@ export const work: Command = {
   name: 'work',
   summary: 'Run a worker until it is told to stop: SIGTERM or SIGINT, after which it ends what it has begun.',
   effect: 'changes',
-  flags: { concurrency: { help: 'How many files are worked on at once (default 2); no more decoders than cores.', value: 'N' } },
+  flags: {
+    concurrency: { help: 'How many files are worked on at once (default 2); no more decoders than cores.', value: 'N' },
+    encoders: { help: 'How many films and sounds are encoded at once (default 1); 0 leaves them to other workers.', value: 'N' },
+  },
   async run({ flags, app, say, signal }) {
-    const concurrency = concurrencyOf(flags)
+    const [concurrency, encoders] = [placesOf(flags, 'concurrency', 1), placesOf(flags, 'encoders', 0)]
     const rindle = await app()
     await rindle.ready()
-    const worker = rindle.work(concurrency === null ? {} : { concurrency })
+    const worker = rindle.work({ ...(concurrency === null ? {} : { concurrency }), ...(encoders === null ? {} : { encoders }) })
     say(`${contextOf(rindle).host.workerName} works; stop it with SIGTERM or Ctrl-C.`)
     await Promise.race([worker.failed, untilAborted(signal)])
     say('Stopping: what has begun is brought to an end first.')
@@ -21,10 +24,10 @@ export const work: Command = {
   },
 }
 
-const concurrencyOf = (flags: Flags): number | null => {
-  const given = flags['concurrency']
+const placesOf = (flags: Flags, name: string, least: number): number | null => {
+  const given = flags[name]
   if (given === undefined) return null
-  const concurrency = Number(given)
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 64) return concurrency
-  throw new RindleError('argument_invalid', { argument: '--concurrency', problem: 'a whole number from 1 to 64' })
+  const places = Number(given)
+  if (Number.isInteger(places) && places >= least && places <= 64) return places
+  throw new RindleError('argument_invalid', { argument: `--${name}`, problem: `a whole number from ${least} to 64` })
 }
