@@ -19,8 +19,8 @@ export interface Calm {
 export const nightMs = { ci: 30_000, tenth: 120_000, full: 120_000 } as const
 const stepMs = 100
 const daySeconds = 90_000
-/** What looks every hour whether it may go need not be waited for by the hour. */
-const longestSleepSeconds = 21_600
+/** What looks every hour whether it may go need not be waited for by the hour; nor what is due soon by the second, while people wait for later. */
+const [sleepSeconds, dozeSeconds] = [21_600, 600] as const
 
 /** Until everybody has ended what they play, or waits. */
 export const evening = async ({ evening: seen, areTheyGone, signal }: Calm, withinMs: number): Promise<void> => {
@@ -41,10 +41,12 @@ export const night = async (ground: Ground, calm: Calm, withinMs: number): Promi
     const seen = calm.evening()
     if (!areGone && !seen?.isWaiting) continue
     const due = (await ground.nextDue())?.getTime() ?? Infinity
-    const next = Math.min(due, (areGone ? null : seen?.until) ?? Infinity)
-    isQuiet = areGone && next === Infinity
-    const seconds = (next - ground.time.clock.now().getTime()) / 1000
-    if (seconds > 0 && next < Infinity) await calm.putForward(Math.max(seconds + 1, areGone ? longestSleepSeconds : 0))
+    const until = (areGone ? null : seen?.until) ?? Infinity
+    isQuiet = areGone && due === Infinity
+    const now = ground.time.clock.now().getTime()
+    const [dueIn, waitedFor] = [(due - now) / 1000, (until - now) / 1000]
+    const seconds = Math.min(waitedFor, Math.max(dueIn, areGone ? sleepSeconds : dozeSeconds))
+    if (Math.min(dueIn, waitedFor) > 0 && seconds < Infinity) await calm.putForward(seconds + 1)
   }
   calm.becomeCalm()
   if (!calm.areTheyGone()) return [`people wait: ${JSON.stringify(calm.evening())}`, ...(await ground.left())]
