@@ -63,8 +63,8 @@ export type ProofReport = {
   ok: boolean
 } & Record<string, string | number | boolean>
 
-/** Seconds after which a proof of this size is stopped and has failed. */
-export const limitSeconds: Readonly<Record<ProofSize, number>> = { ci: 60, tenth: 300, full: 900 }
+/** Seconds after which a proof of this size is stopped and has failed: three times what it may take on a machine with nothing else to do. */
+export const limitSeconds: Readonly<Record<ProofSize, number>> = { ci: 60, tenth: 900, full: 2_700 }
 
 export function amountOf(proof: Proof, size: ProofSize): number {
   if (size === 'ci') return proof.amount.ci
