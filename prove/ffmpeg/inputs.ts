@@ -249,7 +249,7 @@ const containers = ({ film, text: words, url }: Canary, { mkv, mp3, flac, ogg, w
       holds: 'film',
       as: 'flac',
     },
-    { name: 'ogg with a link behind it', bytes: join(ogg, ascii(playlist(film))), as: 'ogg' },
+    { name: 'a sound of ogg in front of hls', bytes: join(ogg, ascii(playlist(film))), holds: 'film', as: 'ogg' },
     {
       name: 'wav with a list of files',
       bytes: join(wav, ascii('LIST'), le32(4 + 8 + film.length), ascii('INFO'), ascii('IFIL'), le32(film.length), ascii(film)),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Walls } from '../ffmpeg.ts'
 import { descendants, type ProofContext } from '../harness.ts'
@@ -18,10 +18,10 @@ export const endInTheMiddle = async (
   for (const { signal, house, name } of size === 'ci' ? [random.fork('middle').pick(signals)] : signals) {
     let isOver = false
     const looking = setInterval(() => {
-      const pid = isOver ? undefined : descendants().find(isEncoding)
+      const pid = isOver ? undefined : descendants().find(isWriting)
       if (pid === undefined) return
       isOver = true
-      setTimeout(() => end(pid, signal), 150)
+      end(pid, signal)
     }, lookEveryMs)
     const fate = await house.send('raw', 'lesson.mkv', film)
     clearInterval(looking)
@@ -35,9 +35,12 @@ export const endInTheMiddle = async (
   return ended
 }
 
-const isEncoding = (pid: number): boolean => {
+/** Encodes, and has written something by now. */
+const isWriting = (pid: number): boolean => {
   const [program = '', ...args] = readCommand(pid)
-  return basename(program) === 'ffmpeg' && args.includes('-filter_complex')
+  if (basename(program) !== 'ffmpeg' || !args.includes('-filter_complex')) return false
+  const outputs = args.slice(args.indexOf('-filter_complex')).filter((one) => one.startsWith('file:'))
+  return outputs.some((one) => (statSync(one.slice('file:'.length), { throwIfNoEntry: false })?.size ?? 0) > 0)
 }
 
 const readCommand = (pid: number): string[] => {

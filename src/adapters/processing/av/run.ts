@@ -26,11 +26,11 @@ export const runFfmpeg = (input: AvInput, output: readonly string[], limits: Pro
 const optionsOf = ({ path, contentType, options = [] }: AvInput): string[] => [...options, ...inputArguments(path, contentType)]
 
 /**
- * ffmpeg ends by itself when a signal tells it to, with a status of its own or, while it opens a file, with words: all that a service consists of may
- * be told so when it stops, and no file is to blame.
+ * ffmpeg ends by itself when a signal tells it to, as whoever stops a service or is short of memory may, and no file is to blame: with a status of its
+ * own, or in words while it opens a file or has not one picture yet for an animation.
  */
 const wasTold = ({ status, complaints }: ProgramRun): boolean =>
-  status === 255 || (status !== 0 && /Immediate exit requested/.test(complaints))
+  status === 255 || (status !== 0 && /Immediate exit requested|WebPAnimEncoderAssemble\(\) failed/.test(complaints))
 
 /** A program that a signal ended, other than at its time, was ended by the file, as a decoder of pictures would have been, or by somebody else. */
 const unharmed = async (name: 'ffmpeg' | 'ffprobe', args: readonly string[], limits: ProgramLimits): Promise<ProgramRun> => {
