@@ -87,7 +87,7 @@ const branchOf = (picture: Picture, durationMs: number, { recipe }: Wanted, inde
         label,
         size: { width, height },
         before: steadily(durationMs, `1000/${intervalMs}:round=up:start_time=0`),
-        after: [`tile=${columns}x${rows}`],
+        after: [`tile=${columns}x${rows}`, ...announced],
       }
     }
     case 'preview':
@@ -114,6 +114,13 @@ const momentsOf = ({ seconds, framesPerSecond }: PreviewRecipe, durationMs: numb
   const chosen = start <= 0 ? `lt(t,${seconds})` : `between(mod(t,${quarter}),${start},${start + each})`
   return [...steadily(durationMs, String(framesPerSecond)), `select='${chosen}'`, `setpts=N/(${framesPerSecond}*TB)`]
 }
+
+/**
+ * ffmpeg tells nothing of how far it is before each output has a picture, and the strip has its only one at the end. A black one, which that takes
+ * the place of, goes ahead of it; both are short, or the film would be taken for as far as the strip lasts.
+ */
+const announced = ['tpad=start=1', 'settb=1/1000', 'setpts=N']
+const announcedOutput = ['-fps_mode', 'vfr', '-r', '1000', '-frames:v', '2']
 
 const areaOf = ({ width, height }: Size): number => width * height
 
@@ -186,7 +193,7 @@ const outputOf = ({ picture, sound }: Tracks, { recipe, path, loudness }: Wanted
         file,
       ]
     case 'strip':
-      return [...video, '-an', '-frames:v', '1', ...jpegArguments(recipe.quality), ...anonymous, '-f', 'image2', '-update', '1', file]
+      return [...video, '-an', ...announcedOutput, ...jpegArguments(recipe.quality), ...anonymous, '-f', 'image2', '-update', '1', file]
     case 'preview':
       return [...video, '-an', '-c:v', 'libwebp_anim', '-quality', String(recipe.quality), '-loop', '0', ...anonymous, '-f', 'webp', file]
   }
