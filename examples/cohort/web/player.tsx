@@ -48,9 +48,9 @@ interface Thumbnail {
   readonly height: number
 }
 
-const mostThumbnails = 6
+const mostThumbnails = 5
 /** In pixels of the page. */
-const largest = { width: 104, height: 72 }
+const largest = { width: 100, height: 72 }
 
 /** Moments of the film to go to, out of the track of thumbnails in its tag. */
 function Thumbnails({ place, of }: { place: RefObject<HTMLElement | null>; of: string }) {
