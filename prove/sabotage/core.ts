@@ -45,7 +45,7 @@ export const coreSabotages: readonly Sabotage[] = [
     name: 'stopped-workers-count',
     means: 'five deployments while a file is at the gate hold it back',
     file: 'src/core/trouble.ts',
-    find: "since.filter((code) => code !== 'worker_stopped')",
+    find: "since.filter((code) => code !== 'worker_stopped' && code !== 'processing_cancelled')",
     replace: "since.map((code) => (code === 'worker_stopped' ? 'lease_lost' : code))",
     red: { test: 'src/core/trouble.test.ts' },
   },

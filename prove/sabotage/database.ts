@@ -209,7 +209,7 @@ export const databaseSabotages: readonly Sabotage[] = [
     name: 'connection-after-a-rollback',
     means: 'a transaction whose body threw is left open on a connection that goes back to the pool',
     file: 'src/database/carriers/pg.ts',
-    find: "    await client.query('rollback').catch(lost)\n",
+    find: "    await client.query('rollback').catch((lost: Error) => (hold.lost = lost))\n",
     replace: '',
     red: { test: 'test/journeys/database-connections.test.ts', title: 'keeps nothing when its body throws' },
   },

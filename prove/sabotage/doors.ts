@@ -86,7 +86,7 @@ export const doorsSabotages: readonly Sabotage[] = [
     name: 'private-for-a-year',
     means: 'a cache keeps a private file when its address has ended',
     file: 'src/doors/http/object-response.ts',
-    find: '`private, max-age=${object.secondsLeft}`',
+    find: '`private, max-age=${secondsLeft}`',
     replace: '`private, max-age=${yearSeconds}`',
     red: { test: 'test/journeys/delivery.test.ts', title: 'ends a private URL when its time is over, and says so in the cache header' },
   },

@@ -118,9 +118,9 @@ export const processingSabotages: readonly Sabotage[] = [
     name: 'fault-named-by-a-decoder',
     means: 'a file whose decoder goes on naming faults is tried for ever',
     file: 'src/adapters/processing/jail/verdict.ts',
-    find: "if (faults.has(code)) throw new RindleError('decoder_killed'",
+    find: "if (faults.has(code))\n        throw new RindleError('decoder_killed', {",
     replace:
-      "if (faults.has(code)) throw new RindleError('internal_error', {}); else if (code === 'file_empty' && !code) throw new RindleError('decoder_killed'",
+      "if (faults.has(code))\n        throw new RindleError('internal_error', {}); else if (code === 'file_empty' && !code) throw new RindleError('decoder_killed', {",
     red: { test: 'src/adapters/processing/jail/verdict.test.ts' },
   },
   {

@@ -292,6 +292,11 @@ export const errorCatalog = {
     (d) =>
       `Asset ${d.assetId} is ${d.state}: attach takes an asset whose upload was verified, not one that is staged, quarantined or deleted.`,
   ),
+  not_processing: spec<{ assetId: string; state: string }>(
+    409,
+    false,
+    (d) => `Nothing is being made of asset ${d.assetId}, which is ${d.state}: there is nothing to cancel.`,
+  ),
   asset_attached: spec<{ assetId: string; attachments: number }>(
     409,
     false,
@@ -463,11 +468,6 @@ export const errorCatalog = {
     (d) => `The app's ${d.part} ${d.name} failed (${d.problem}); the file is taken up again later.`,
   ),
   variant_failed: spec<{ variant: string }>(422, false, (d) => `The variant ${d.variant} could not be made from this file.`),
-  not_processing: spec<{ assetId: string; state: string }>(
-    409,
-    false,
-    (d) => `Nothing is being made of asset ${d.assetId}, which is ${d.state}: there is nothing to cancel.`,
-  ),
   processing_cancelled: spec<Record<string, never>>(
     409,
     false,

@@ -85,7 +85,7 @@ for (const engine of engines.filter(({ name }) => name === 'postgres')) {
           where c.relnamespace = 'rindle'::regnamespace and a.attnum > 0`,
       )
       const types = new Map(there.map(({ name, type }) => [String(name), String(type)]))
-      const long: Record<string, string> = { timestamptz: 'timestamp with time zone' }
+      const long: Record<string, string> = { timestamptz: 'timestamp with time zone', float8: 'double precision' }
       for (const { table, column, type } of named) {
         const found = types.get(`${table}.${column}`)
         assert.ok(found, `${table}.${column} is not there`)

@@ -34,7 +34,12 @@ export function useAvatar(memberId: string, partsFromBytes: number | null, onCha
       try {
         const onSent = (share: number) => setStage({ is: 'sending', name: file.name, share })
         const assetId = await upload('avatar', file, { partsFromBytes, onSent, signal })
-        await attachAvatar(memberId, assetId)
+        const refused = await attachAvatar(memberId, assetId).then(
+          () => null,
+          (err: Error) => err,
+        )
+        // A small file may have been looked at by now, and its own reason says more than that it cannot be attached.
+        if (refused && (await fetchAsset(assetId)).state !== 'quarantined') throw refused
         setStage({ is: 'checking', name: file.name })
         await onChange()
         await follow(assetId, file.name, signal, setStage, onChange)
