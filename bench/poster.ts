@@ -3,6 +3,8 @@ import { poster, video } from '../src/index.ts'
 import { makeFilm, openStudio } from './film/studio.ts'
 import type { Bench, BenchContext, BenchSides } from './harness.ts'
 
+const noise = 8
+
 /** What a visitor of the page waits for: the poster is stored long before the film. */
 export const posterFirst: Bench = {
   name: 'poster',
@@ -14,7 +16,7 @@ export const posterFirst: Bench = {
 
 async function prepare({ folder }: BenchContext): Promise<BenchSides> {
   const source = join(folder, 'lesson.mp4')
-  await makeFilm(source, '1920x1080', '8M')
+  await makeFilm(source, '1920x1080', '8M', noise)
   const studio = await openStudio(folder, { web: video(), poster: poster() })
   return {
     sides: {

@@ -37,7 +37,14 @@ export interface Played {
 
 export interface Lost {
   readonly id: string
-  readonly workers: readonly string[]
+  readonly runs: readonly LostRun[]
+}
+
+/** From when on somebody worked on a file, and when the lease was found to be lost, null until then, in milliseconds of the app's time. */
+export interface LostRun {
+  readonly worker: string
+  readonly from: number
+  readonly until: number | null
 }
 
 /** To whoever started it. */

@@ -21,6 +21,8 @@ export interface Ground {
   putForward(seconds: number): Promise<number>
   /** When the next row is due; null when none ever is. */
   nextDue(): Promise<Date | null>
+  /** Who works on a file, as far as the app knows: some of them may be dead. */
+  atWork(): Promise<readonly string[]>
   /** What is due or lies about, for people. */
   left(): Promise<readonly string[]>
   /** Makes what jobs left in their folder older than an hour, for the workers, who go by the file system's own time. */
@@ -62,6 +64,10 @@ export const openGround = async ({ proof, name, store, jail, factor, server }: G
     async nextDue() {
       const [row] = await database.query(`select least(${dues.map((table) => `(select min(due_at) from ${table})`).join(', ')}) as at`)
       return row?.['at'] instanceof Date ? row['at'] : null
+    },
+    async atWork() {
+      const rows = await database.query(`select distinct worker from rindle.media_processing_runs where state = 'processing'`)
+      return rows.map(({ worker }) => String(worker))
     },
     async left() {
       const left = readdirSync(scratchFolder).filter((one) => one.startsWith('rindle-'))

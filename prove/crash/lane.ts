@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Evening, Word } from './child.ts'
 import { type Kind, openPost, unarmed } from './crew.ts'
 import { type GroundOptions, openGround } from './ground.ts'
-import { isTrulyLost } from './lost.ts'
+import { isTrulyLost, pidOf } from './lost.ts'
 import { type Calm, evening, night, nightMs } from './night.ts'
 import { deathOf } from './passing.ts'
 import type { Tally } from './tally.ts'
@@ -41,6 +41,8 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
   const breach = (text: string): void => proof.breach(`${name}: ${text}`)
   const acknowledged = new Set<string>()
   const dead = new Set<number>()
+  const outages: number[] = []
+  const blows = { dead, outages }
   let lastDeath = performance.now()
   let seenOfEvening: Evening | null = null
 
@@ -51,7 +53,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     if (word.word === 'rested') tally.passed(word.passed)
     if (word.word !== 'ended') return
     tally.ended.add(word.name)
-    const lost = word.lost.filter((one) => isTrulyLost(one, dead)).map(({ id }) => id)
+    const lost = word.lost.filter((one) => isTrulyLost(one, blows)).map(({ id }) => id)
     const isForgiven = (text: string): boolean => lost.length > 0 && (text.match(uuids) ?? []).every((id) => lost.includes(id))
     if (word.breaches.some(isForgiven)) tally.other.add('forgiven')
     for (const text of word.breaches) if (!isForgiven(text)) breach(text)
@@ -87,6 +89,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
   const outage = async (crash: () => Promise<void>): Promise<void> => {
     const before = tally.ended.sum()
     await pause(200 + proof.random.int(1_000))
+    outages.push(ground.time.clock.now().getTime())
     await crash()
     for (const began = performance.now(); tally.ended.sum() < before + 2 && performance.now() - began < goOnMs;) await pause(20)
     if (tally.ended.sum() === before) breach(`nobody came to an end with anything in ${goOnMs / 1000} s after the server came back`)
@@ -103,6 +106,7 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
       signal,
       evening: () => seenOfEvening,
       areTheyGone: () => areGone,
+      isAlive: (worker) => !dead.has(pidOf(worker)),
       isUneasy: (passedMs) => passedMs < uneasyNightMs && dead.size < diedBefore + deathsOfNight,
       becomeCalm: () => posts.worker.arm(nobodyDies),
       async putForward(seconds) {
@@ -123,14 +127,14 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     await pause(duskMs[proof.size])
     const calm = rest()
     await evening(calm, playOutMs[proof.size])
-    await judgeDusk(ground, { acknowledged, dead, breach })
+    await judgeDusk(ground, { acknowledged, blows, breach })
     acknowledged.clear()
     took()
     if (!server) posts.worker.arm(armsOf('worker'))
     const left = await night(ground, calm, nightMs[proof.size])
     for (const text of left) breach(`after a night without any death there is still ${text}`)
     took()
-    if (left.length === 0) heldBack = await judgeRest(ground, { dead, breach })
+    if (left.length === 0) heldBack = await judgeRest(ground, { blows, breach })
     nights += 1
     proof.note(`${name}: day ${nights}, ${dead.size - before} died, ${took().join(' + ')} s`)
   }

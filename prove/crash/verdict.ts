@@ -6,41 +6,40 @@ import type { Query } from '../judge.ts'
 import { judgeInvariants, judgeQuiet, judgeStores } from '../judge/end.ts'
 import { openCrashApp } from './app.ts'
 import type { Ground } from './ground.ts'
-import { isTrulyLost, lostOf } from './lost.ts'
+import { type Blows, isTrulyLost, lostOf } from './lost.ts'
 
 export interface Witness {
   /** Rows that the app was told about. */
   readonly acknowledged: ReadonlySet<string>
-  /** Workers that died, by their process ids. */
-  readonly dead: ReadonlySet<number>
+  readonly blows: Blows
   breach(text: string): void
 }
 
 /** What must be so when the last one has died, before anything is forgotten: what was acknowledged is there, and no file is blamed for more than was. */
-export const judgeDusk = async (ground: Ground, { acknowledged, dead, breach }: Witness): Promise<void> => {
+export const judgeDusk = async (ground: Ground, { acknowledged, blows, breach }: Witness): Promise<void> => {
   const forgotten = await ground.database.query(unknownOf, [[...acknowledged]])
   for (const { id } of forgotten) breach(`${String(id)} was acknowledged, and there is no trace of it`)
-  await judgeLost(ground, { dead, breach })
+  await judgeLost(ground, { blows, breach })
   await withContext(ground, (ctx) => judgeInvariants(ctx, breach, { storage: false, overdueSeconds: daySeconds }))
 }
 
 /** Only a file over which so many workers did die is held back for it. */
-const judgeLost = async ({ database }: Ground, { dead, breach }: Pick<Witness, 'dead' | 'breach'>): Promise<number> => {
+const judgeLost = async ({ database }: Ground, { blows, breach }: Pick<Witness, 'blows' | 'breach'>): Promise<number> => {
   const lost = await lostOf(database.query, null)
-  for (const { id, workers } of lost.filter((one) => !isTrulyLost(one, dead)))
-    breach(`${id} is held back for workers that were lost over it, but too few of them died: ${workers.join(', ')}`)
+  for (const { id, runs } of lost.filter((one) => !isTrulyLost(one, blows)))
+    breach(`${id} is held back for workers that were lost over it, but too few of them died: ${JSON.stringify(runs)}`)
   return lost.length
 }
 
 /** What must be so when everything has come to rest. @returns how many files are held back for workers that were lost over them. */
-export const judgeRest = async (ground: Ground, { dead, breach }: Pick<Witness, 'dead' | 'breach'>): Promise<number> => {
+export const judgeRest = async (ground: Ground, { blows, breach }: Pick<Witness, 'blows' | 'breach'>): Promise<number> => {
   const { database, adapter, task } = ground
   const remains = { query: database.query, stores: [adapter], breach }
   await judgeStores(remains)
   await withContext(ground, (ctx) => judgeQuiet(ctx, remains))
   for (const { what, id } of await database.query(unfinished)) breach(`${String(what)} ${String(id)} when nothing is owed any more`)
   if (task.store.kind === 'local') await judgeFolders(database.query, task.store.directory, breach)
-  return judgeLost(ground, { dead, breach })
+  return judgeLost(ground, { blows, breach })
 }
 
 /** What a PUT that was killed has left lies beside an object of that place, or nowhere. */
