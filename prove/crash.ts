@@ -11,7 +11,7 @@ import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, ProofSize } from './harness.ts'
 
 /** What is not done by then is a breach. The rest of the time is for coming to rest. */
-const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 170, full: 640 }
+const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 200, full: 900 }
 /** A lane comes to rest after so many deaths, so that whose they were can still be told. */
 const deathsABatch = 250
 const leastSecondsOfABatch = 10
@@ -116,7 +116,7 @@ const killIn = async (options: LaneOptions): Promise<void> => {
 }
 
 /** A lease is renewed at once when the row changes, and so under the name of the job that changed it. */
-const renewal = /^\w+: update (?:assets|variants): after$/
+const renewal = /^\w+: update (?:assets|variants|upload_sessions): after$/
 
 /** Whatever is done where a point is passed stands on the list, and every point of the list was hit as often as was promised. */
 const judgePoints = (proof: ProofContext, tally: Tally, hasGateway: boolean): void => {

@@ -1,6 +1,5 @@
 import { anew, bring, expectServed, expectState, ownerOf, passed, picture, uploaded } from '../scenarios/people.ts'
 import type { Bytes, Scenario, World } from '../scenarios/scenario.ts'
-import { films } from '../scenarios/films.ts'
 import { parts } from '../scenarios/parts.ts'
 import { scenarios } from '../scenarios/table.ts'
 import type { Task } from './app.ts'
@@ -107,10 +106,7 @@ const photograph: Scenario = {
 
 /** Those of the table are of parts of 100 bytes, which S3 does not put together; it takes one part of any length. */
 const asOnePart: readonly Scenario[] = [inParts, partsAborted, partsExpired]
-/** An encode takes longer than the steps of a night leave a lease: whose worker dies in one is shown by `encode-kills`, by the real clock. */
-const isEncoded = (scenario: Scenario): boolean =>
-  films.includes(scenario) || scenario.calls.some((call) => call === 'cancelProcessing' || call === 'requeueVariants')
-const common: readonly Scenario[] = [...scenarios.filter((scenario) => !parts.includes(scenario) && !isEncoded(scenario)), heldOpen]
+const common: readonly Scenario[] = [...scenarios.filter((scenario) => !parts.includes(scenario)), heldOpen]
 
 /** A real jail refuses what the scenarios take for pictures. */
 export const playable = ({ store, jail }: Pick<Task, 'store' | 'jail'>): readonly Scenario[] => {
@@ -123,6 +119,7 @@ export const playable = ({ store, jail }: Pick<Task, 'store' | 'jail'>): readonl
 /** What leads to points that are not named after a call: by a part of the point, the names of the scenarios begin so. */
 const ways: readonly (readonly [RegExp, RegExp])[] = [
   [/measures|degrade|variant\.give_back|^build_variants/, /^(?:app-code|variant-|slot-)/],
+  [/^(?:make_poster|transcode_asset)|transcode/, /^lesson/],
   [/^settle_slots: jobs/, /^slot-held-open/],
   [/^settle_slots|attachment/, /^(?:replaced-|refused-|attach|gallery|shared|slot-)/],
   [/unmanaged/, /^(?:store|presigned)/],

@@ -36,7 +36,7 @@ export const createCounts = (): Counts => {
   }
 }
 
-const ofWorkers = /^(?:worker|promote_asset|build_variants|settle_slots|purge_asset|delete_object)\b/
+const ofWorkers = /^(?:worker|promote_asset|build_variants|make_poster|transcode_asset|settle_slots|purge_asset|delete_object)\b/
 
 const kindOf = (point: Point): Kind => (ofWorkers.test(point) ? 'worker' : 'web')
 
