@@ -21,7 +21,8 @@ export interface Blows {
 
 /** Whether it is true: so many of those who worked on it died, or their database did. That it was not the file's fault nobody could know. */
 export const isTrulyLost = ({ runs }: Lost, { dead, outages }: Blows): boolean =>
-  runs.filter(({ worker, from, until }) => dead.has(pidOf(worker)) || outages.some((at) => at > from && at < (until ?? Infinity))).length >= timesInARow
+  runs.filter(({ worker, from, until }) => dead.has(pidOf(worker)) || outages.some((at) => at > from && at < (until ?? Infinity))).length >=
+  timesInARow
 
 export const pidOf = (worker: string): number => Number(worker.slice(worker.lastIndexOf(':') + 1))
 
