@@ -1,5 +1,6 @@
-import { type DragEvent, useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { addLesson } from './api.ts'
+import { DropZone } from './drop-zone.tsx'
 import { Step } from './step.tsx'
 import { upload } from './upload.ts'
 
@@ -13,7 +14,6 @@ type Stage =
 export function AddLesson({ partsFromBytes, onAdded }: { partsFromBytes: number | null; onAdded: () => Promise<void> }) {
   const [stage, setStage] = useState<Stage>({ is: 'idle', words: '' })
   const [title, setTitle] = useState('')
-  const [over, setOver] = useState(false)
   const running = useRef<AbortController | null>(null)
   const isSending = stage.is === 'sending'
 
@@ -35,13 +35,6 @@ export function AddLesson({ partsFromBytes, onAdded }: { partsFromBytes: number 
     }
   }
 
-  const drop = (event: DragEvent) => {
-    event.preventDefault()
-    setOver(false)
-    const file = event.dataTransfer.files[0]
-    if (file && !isSending) void send(file)
-  }
-
   return (
     <section className="card" aria-labelledby="add-title">
       <h2 id="add-title">Add a lesson</h2>
@@ -56,22 +49,14 @@ export function AddLesson({ partsFromBytes, onAdded }: { partsFromBytes: number 
           onChange={(event) => setTitle(event.target.value)}
         />
       </label>
-      <div
-        className={over ? 'drop over' : 'drop'}
-        onDragOver={(event) => {
-          event.preventDefault()
-          setOver(true)
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
-      >
+      <DropZone onFile={(file) => void (isSending || send(file))}>
         <Reel />
         <p className="hint">
           <strong>Drop a film or a recording here</strong>
           <span>MP4, MOV, WebM, MP3, M4A, WAV or FLAC, up to an hour and 500 MB</span>
         </p>
         <Choice isSending={isSending} onFile={(file) => void send(file)} onCancel={() => running.current?.abort()} />
-      </div>
+      </DropZone>
       <Outcome stage={stage} />
       <p className="unseen" role="status" aria-live="polite">
         {stage.is === 'idle' ? stage.words : stage.is === 'sending' && stage.share === 0 ? `Sending ${stage.name}` : ''}

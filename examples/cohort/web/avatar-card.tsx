@@ -1,6 +1,7 @@
-import { useRef, useState, type DragEvent } from 'react'
+import { useRef } from 'react'
 import type { AssetAnswer } from 'rindle/http'
 import type { Member } from './api.ts'
+import { DropZone } from './drop-zone.tsx'
 import { Portrait } from './portrait.tsx'
 import { Step } from './step.tsx'
 import { useAvatar, type Stage } from './use-avatar.ts'
@@ -15,29 +16,13 @@ interface AvatarCardProps {
 
 export function AvatarCard({ member, partsFromBytes, onChange }: AvatarCardProps) {
   const { stage, send, remove, cancel } = useAvatar(member.id, partsFromBytes, onChange)
-  const [over, setOver] = useState(false)
   const input = useRef<HTMLInputElement>(null)
   const busy = stage.is === 'sending' || stage.is === 'checking' || stage.is === 'making'
-
-  const drop = (event: DragEvent) => {
-    event.preventDefault()
-    setOver(false)
-    const file = event.dataTransfer.files[0]
-    if (file) void send(file)
-  }
 
   return (
     <section className="card" aria-labelledby="card-title">
       <h2 id="card-title">Your picture</h2>
-      <div
-        className={over ? 'drop over' : 'drop'}
-        onDragOver={(event) => {
-          event.preventDefault()
-          setOver(true)
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
-      >
+      <DropZone onFile={(file) => void send(file)}>
         <div className={busy ? 'stage busy' : 'stage'}>
           <Portrait member={member} size="large" />
         </div>
@@ -72,7 +57,7 @@ export function AvatarCard({ member, partsFromBytes, onChange }: AvatarCardProps
             )
           )}
         </div>
-      </div>
+      </DropZone>
       <StageView stage={stage} />
       <p className="unseen" role="status" aria-live="polite">
         {spoken(stage)}
