@@ -24,7 +24,7 @@ export const startCrew = async (
   { workers, filesAtOnce }: { readonly workers: number; readonly filesAtOnce: number },
   start: (name: string) => Promise<SimulatedProcess>,
 ) => {
-  const count = { killed: 0, slept: 0 }
+  const count = { killed: 0, slept: 0, sleptOverFilms: 0 }
   let isOver = false
   let number = 0
   const post = async (): Promise<void> => {
@@ -35,6 +35,7 @@ export const startCrew = async (
       await process.ended
       members.delete(process)
       count.slept += process.state.slept
+      count.sleptOverFilms += process.state.sleptOverFilms
       if (isOver) return
       count.killed += 1
       await new Promise((resolve) => setTimeout(resolve, 100))

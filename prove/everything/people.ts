@@ -1,14 +1,13 @@
 import { isRindleError } from '../../src/core/errors.ts'
 import type { SignedRequest } from '../../src/core/ports/storage.ts'
 import type { MemoryBucket } from '../../src/testing/memory-bucket.ts'
-import { plainPicture } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { Random } from '../harness.ts'
 import type { Witness } from '../judge.ts'
+import { filmKinds } from '../scenarios/fake-films.ts'
 import { type App, type ProfileOfApp, profilesOfApp, type SlotOfApp, slotsOfApp } from './app.ts'
+import { type Bytes, filmOf, pictureOf } from './files.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
-import { poison, sha256Of, type UnreliablePorts } from './unreliable-ports.ts'
-
-type Bytes = Uint8Array<ArrayBuffer>
+import { poison, poisonAt, poisonOfEncodesAt, sha256Of, type UnreliablePorts } from './unreliable-ports.ts'
 
 /** What people know of each other's doings. */
 export interface Board {
@@ -78,11 +77,11 @@ type Act = (around: Surroundings, random: Random) => Promise<void>
 
 const uploadInOne: Act = async (around, random) => {
   const { app } = around.web
-  const { profile, good, bad, isPoisoned } = papers(random)
+  const { profile, filename, good, bad, isPoisoned } = papers(random)
   const bytes = random.pick([good, good, good, bad])
   const declared = random.chance(0.2) ? { sha256: sha256Of(good) } : {}
   const expiry = random.chance(0.3) ? { expiresInSeconds: 60 + random.int(600) } : {}
-  const session = await app.initiateUpload(profile, { filename: 'a.png', byteSize: good.byteLength, ...declared, ...expiry })
+  const session = await app.initiateUpload(profile, { filename, byteSize: good.byteLength, ...declared, ...expiry })
   known(around, session.assetId, profile, isPoisoned, session.id)
   if (random.chance(0.05)) return
   const { presigned } = await app.signUpload(session.id)
@@ -121,14 +120,14 @@ const landWrongLength = async (
   if (typeof key !== 'string') return
   const body = new Blob([bytes, bytes]).stream()
   await witness.landing(key)
-  await bucketOf(ports, profile).adapter.put(key, body, { contentType: 'image/png' })
+  await bucketOf(ports, profile).adapter.put(key, body, { contentType: profile === 'lesson' ? 'video/mp4' : 'image/png' })
 }
 
 const uploadInParts: Act = async (around, random) => {
   const { app } = around.web
-  const { profile, good, bad, isPoisoned } = papers(random)
+  const { profile, filename, good, bad, isPoisoned } = papers(random)
   const partBytes = 100
-  const begun = await app.initiateMultipartUpload(profile, { filename: 'a.png', byteSize: good.byteLength, partBytes })
+  const begun = await app.initiateMultipartUpload(profile, { filename, byteSize: good.byteLength, partBytes })
   const { session } = begun
   known(around, session.assetId, profile, isPoisoned, session.id)
   for (let number = 1; (number - 1) * partBytes < good.byteLength; number += 1) {
@@ -141,8 +140,8 @@ const uploadInParts: Act = async (around, random) => {
 }
 
 const uploadThroughApp: Act = async (around, random) => {
-  const { profile, good, bad, isPoisoned } = papers(random)
-  const asset = await around.web.app.upload(profile, random.chance(0.85) ? good : bad, { filename: 'a.png' })
+  const { profile, filename, good, bad, isPoisoned } = papers(random)
+  const asset = await around.web.app.upload(profile, random.chance(0.85) ? good : bad, { filename })
   known(around, asset.id, profile, isPoisoned, null)
 }
 
@@ -222,7 +221,7 @@ const cancelOne: Act = async ({ web, board }, random) => {
 const requeue: Act = async (around, random) => {
   const asset = anAsset(around, random)
   if (!asset) return
-  const name = random.pick(['promote_asset', 'build_variants', 'settle_slots', 'purge_asset'] as const)
+  const name = random.pick(['promote_asset', 'build_variants', 'make_poster', 'transcode_asset', 'settle_slots', 'purge_asset'] as const)
   const { text, values } = around.web.ctx.queue.insertion([{ name, id: asset }])
   await around.web.pool.query(text, [...values])
 }
@@ -274,18 +273,15 @@ const drawn = (random: Random): readonly [string, Act] => {
 }
 
 const papers = (random: Random) => {
-  const length = 80 + random.int(240)
-  const draw = (): Bytes => {
-    const bytes = plainPicture(length)
-    bytes.set(random.bytes(length - 6), 6)
-    bytes[5] = 0
-    return bytes
-  }
+  const [profile, length] = [random.pick(profilesOfApp), 80 + random.int(240)]
+  const isFilm = profile === 'lesson'
+  const draw = (): Bytes => (isFilm ? filmOf(random, length, random.pick(filmKinds)) : pictureOf(random, length))
   const [good, bad] = [draw(), draw()]
   bad.set([0], 0)
   const isPoisoned = random.chance(0.02)
-  if (isPoisoned) good[5] = poison
-  return { profile: random.pick(profilesOfApp), good, bad, isPoisoned }
+  if (isPoisoned) good[poisonAt] = poison
+  if (isFilm && random.chance(0.1)) good[poisonOfEncodesAt] = poison
+  return { profile, filename: isFilm ? 'a.mp4' : 'a.png', good, bad, isPoisoned }
 }
 
 const known = ({ board }: Surroundings, id: string, profile: ProfileOfApp, isPoisoned: boolean, sessionId: string | null): void => {
@@ -305,7 +301,7 @@ const aSlot = ({ owners }: Surroundings, random: Random, slot: SlotOfApp['slot']
 })
 
 const bucketOf = ({ buckets }: UnreliablePorts, profile: ProfileOfApp): MemoryBucket =>
-  profile === 'photo' ? buckets.strict : buckets.heedless
+  profile === 'photo' || profile === 'lesson' ? buckets.strict : buckets.heedless
 
 const sent = async ({ ports }: Surroundings, profile: ProfileOfApp, ticket: SignedRequest, body: Bytes): Promise<void> => {
   await bucketOf(ports, profile)

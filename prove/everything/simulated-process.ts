@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pg from 'pg'
 import { contextOf, type RindleContext } from '../../src/context.ts'
+import type { JobName } from '../../src/core/jobs.ts'
 import type { Jail } from '../../src/core/ports/jail.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Queue } from '../../src/core/ports/queue.ts'
@@ -30,7 +31,7 @@ export interface SimulatedProcessOptions {
   readonly random: Random
   readonly shares: Shares
   /** How often a job that is enqueued is handed out; 0 for never. */
-  readonly deliveries: () => number
+  readonly deliveries: (name: JobName) => number
   readonly leaseSeconds: number
   readonly scratchFolder: string
   readonly storages: { readonly strict: StorageAdapter; readonly heedless: StorageAdapter }
@@ -40,13 +41,20 @@ export interface SimulatedProcessOptions {
   readonly logger: Logger
 }
 
+export interface ProcessState {
+  dead: boolean
+  slept: number
+  /** Of those times in which it made something of a film. */
+  sleptOverFilms: number
+}
+
 /** One process, as far as one can be had within another: what it does is nobody's any more when it is killed. */
 export interface SimulatedProcess {
   readonly app: App
   readonly ctx: RindleContext
   readonly pool: pg.Pool
   readonly clock: SettableClock
-  readonly state: { dead: boolean; slept: number }
+  readonly state: ProcessState
   /** Takes jobs until the process is killed. */
   work(concurrency: number): void
   /** Resolves when it was killed. */
@@ -54,14 +62,17 @@ export interface SimulatedProcess {
   kill(): Promise<void>
 }
 
+/** What is made of films, and of nothing else. */
+export const filmJobs: readonly JobName[] = ['make_poster', 'transcode_asset']
+
 const never = (): Promise<never> => new Promise(() => undefined)
 
 /** Opens a process of the storm: its own connections, its own clock, its own luck. */
 export const startSimulatedProcess = async (options: SimulatedProcessOptions): Promise<SimulatedProcess> => {
   const { name, url, time, random, shares, leaseSeconds } = options
   const clock = createSettableClock(time.now())
-  const inJob = new AsyncLocalStorage<true>()
-  const state = { dead: false, slept: 0 }
+  const inJob = new AsyncLocalStorage<JobName>()
+  const state: ProcessState = { dead: false, slept: 0, sleptOverFilms: 0 }
   const { promise: ended, resolve: end } = Promise.withResolvers<void>()
   const pool = new pg.Pool({ connectionString: url, application_name: name, max: options.connections })
   pool.on('error', () => undefined)
@@ -79,8 +90,9 @@ export const startSimulatedProcess = async (options: SimulatedProcessOptions): P
     await carrier?.close()
     await endSessions(url, name)
   }
-  const sleep = (seconds: number): void => {
+  const sleep = (seconds: number, job: JobName): void => {
     state.slept += 1
+    if (filmJobs.includes(job)) state.sleptOverFilms += 1
     const since = time.seconds()
     waking ??= new Promise((wake) => {
       const stop = time.follow(() => {
@@ -98,9 +110,10 @@ export const startSimulatedProcess = async (options: SimulatedProcessOptions): P
     if (state.dead) await never()
   }
   const misfortune = (share: number): void => {
-    if (!inJob.getStore() || state.dead) return
+    const job = inJob.getStore()
+    if (!job || state.dead) return
     if (random.chance(shares.killed * share)) void kill().catch(() => undefined)
-    else if (random.chance(shares.asleep * share)) sleep(leaseSeconds * (1.05 + random.next()))
+    else if (random.chance(shares.asleep * share)) sleep(leaseSeconds * (1.05 + random.next()), job)
   }
   const step: Step = async (run) => {
     await awake()
@@ -134,7 +147,10 @@ export const startSimulatedProcess = async (options: SimulatedProcessOptions): P
   return {
     ...{ app, ctx, pool, clock, state, ended, kill },
     work(concurrency) {
-      const table = jobs.map((job) => ({ ...job, run: (...given: Parameters<typeof job.run>) => inJob.run(true, () => job.run(...given)) }))
+      const table = jobs.map((job) => ({
+        ...job,
+        run: (...given: Parameters<typeof job.run>) => inJob.run(job.name, () => job.run(...given)),
+      }))
       const worker = runWorker(ctx, table, { concurrency })
       worker.failed.catch((err: unknown) => {
         if (!state.dead) options.logger.error({ event: 'worker_failed', err }, 'A worker that was not killed cannot go on.')
@@ -197,7 +213,7 @@ const steppedStorage = (adapter: StorageAdapter, step: Step): StorageAdapter => 
   }
 }
 
-const unreliableQueue = (queue: Queue, deliveries: () => number): Queue => ({
+const unreliableQueue = (queue: Queue, deliveries: SimulatedProcessOptions['deliveries']): Queue => ({
   ...queue,
-  insertion: (given) => queue.insertion(given.flatMap((job) => Array.from({ length: deliveries() }, () => job))),
+  insertion: (given) => queue.insertion(given.flatMap((job) => Array.from({ length: deliveries(job.name) }, () => job))),
 })

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../src/core/clock.ts'
 import type { Jail } from '../../src/core/ports/jail.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { faultyStorage } from '../../src/testing/faulty-storage.ts'
@@ -14,12 +16,14 @@ import {
 import { createPlainJail, killedDecoder } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { Random } from '../harness.ts'
 import type { Witness } from '../judge.ts'
+import { isFilm, visitFilm } from '../scenarios/fake-films.ts'
 import type { FastTime } from './time.ts'
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** What the bytes of a file do to the jail, by its sixth byte. */
+/** What the bytes of a file do to the jail, by its sixth byte; those of a film, while all of it is decoded, by its seventh. */
 export const poison = 0xdd
+export const [poisonAt, poisonOfEncodesAt] = [5, 6]
 
 /** Two buckets and a jail that fail as they like until they are calmed, with a witness before them. */
 export interface UnreliablePorts {
@@ -94,7 +98,7 @@ export const openUnreliablePorts = ({ time, random, faults, witness }: Unreliabl
   }
   return {
     ...{ buckets, counts, landDue },
-    jail: witness.jail(mortalJail(random, () => (isCalm ? 0 : 0.01))),
+    jail: witness.jail(mortalJail(random, () => isCalm)),
     storages: {
       strict: witness.storage(readFaults(buckets.strict.adapter)),
       heedless: witness.storage(readFaults(buckets.heedless.adapter)),
@@ -107,14 +111,31 @@ export const openUnreliablePorts = ({ time, random, faults, witness }: Unreliabl
   }
 }
 
-/** Passes what begins like a PNG, dies of what is poisoned, and now and then of anything. */
-const mortalJail = (random: Random, deaths: () => number): Jail => {
+/** Of visits that the decoder does not live to end, though nothing is wrong with the file. */
+const deaths = 0.01
+/** Slow films are encoded for a second, which is some of a lease. */
+const filmPace = 60
+
+/**
+ * Passes what begins like a PNG, and films; dies of what is poisoned, and now and then of anything, but only once over the same file: twice is
+ * a word against it.
+ */
+const mortalJail = (random: Random, isCalm: () => boolean): Jail => {
   const plain = createPlainJail()
+  const struck = new Set<string>()
+  const clock: Pick<Clock, 'sleep'> = { sleep: (ms, signal) => sleep(isCalm() ? 0 : ms / filmPace, undefined, { signal }) }
+  const isStruck = (bytes: Buffer): boolean => !isCalm() && random.chance(deaths) && struck.size < struck.add(sha256Of(bytes)).size
   return {
     ...plain,
+    report: async () => ({ walls: [], versions: {}, decodes: ['image/png', 'video/mp4'], missing: {} }),
     async visit(visit) {
       const bytes = await readFile(visit.path)
-      if (bytes[5] === poison || random.chance(deaths())) throw killedDecoder()
+      const [isPoisoned, isDeadlyToEncode] = [bytes[poisonAt] === poison, bytes[poisonOfEncodesAt] === poison]
+      if (isPoisoned || isStruck(bytes)) throw killedDecoder()
+      if (isFilm(bytes)) {
+        if (isDeadlyToEncode && visit.encoding) throw killedDecoder()
+        return visitFilm(visit, bytes, clock)
+      }
       plain.visits.length = 0
       return plain.visit(visit)
     },
