@@ -123,6 +123,9 @@ for (const engine of engines) {
         if (!web) return
         assert.equal(`${String(web['width'])}x${String(web['height'])}`, size)
         const found = await lessons.probe(web, 'video/mp4')
+        // What tells where everything is stands in front, so that a player need not wait for the end.
+        const stored = Buffer.from(await lessons.read(web))
+        assert.ok(stored.indexOf('moov') < stored.indexOf('mdat'))
         assert.equal(`${found.picture?.width}x${found.picture?.height}`, size)
         assert.deepEqual(
           [found.picture?.codec, found.picture?.rotation, found.picture?.isSquare, found.picture?.isHdr],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { poster } from '../../src/core/av-recipes.ts'
+import { audio, poster, video } from '../../src/core/av-recipes.ts'
 import { playableTypes } from '../../src/core/content-type.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
 import type { Facts, Verdict, Visit } from '../../src/core/ports/jail.ts'
@@ -181,6 +181,23 @@ describe('audio and video at the gate', () => {
       verdict.variants.map(({ name, ok }) => [name, ok]),
       [['first', true]],
     )
+  })
+
+  it('takes nothing for made that ends before its source should', async () => {
+    const whole = await studio.make('whole.mkv', ...both, ...x264, '-c:a', 'aac', '-g', '25')
+    const recipes = { web: video({ width: 64, height: 48 }), song: audio() }
+    const variants = Object.entries(recipes).map(([name, recipe]) => ({ name, recipe }))
+    for (const [share, outcome] of [
+      [1, /^(web|song) is made of 6 s$/],
+      [0.5, /^The variant (web|song) could not be made: the file is damaged after about [1-4] s\. Save it again/],
+    ] as const) {
+      // As what was stored goes when its disk does: the gate had seen all of it.
+      const verdict = await look(whole.subarray(0, whole.length * share), 'whole.mkv', { purpose: 'build', variants })
+      assert.ok(verdict.verdict === 'pass', JSON.stringify(verdict))
+      assert.equal(verdict.variants.length, 2)
+      for (const made of verdict.variants)
+        assert.match(made.ok ? `${made.name} is made of ${Math.round((made.durationMs ?? 0) / 1000)} s` : made.message, outcome)
+    }
   })
 
   it('takes only the codecs that a profile lists, of every track but a cover', async () => {
