@@ -26,6 +26,8 @@ export interface Evening {
   readonly isWaiting: boolean
   /** The first time that is waited for, in milliseconds. */
   readonly until: number | null
+  /** Whether somebody waits for workers, who may be late only by so much. */
+  readonly isForWorkers: boolean
 }
 
 /** What came of a playing. */

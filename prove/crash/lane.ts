@@ -31,7 +31,7 @@ const playOutMs = { ci: 2_000, tenth: 10_000, full: 10_000 } as const
 /** Of the night, in which what waits for days comes to its end; who has no time for that goes home. */
 const restMs = { ci: 0, tenth: 150_000, full: 150_000 } as const
 const goOnMs = 40_000
-const uneasyNightMs = 15_000
+const uneasyNightMs = 40_000
 const deathsOfNight = 30
 
 export const openLane = async (options: LaneOptions): Promise<Lane> => {

@@ -25,7 +25,7 @@ export interface Playing {
   readonly setAside: Promise<void>
   /** True while a time or workers are waited for. */
   isWaiting(): boolean
-  /** The time that is waited for, in milliseconds. */
+  /** The time that is waited for, in milliseconds; null where workers are. */
   until(): number | null
 }
 

@@ -68,8 +68,9 @@ await serve(async ({ task, time, passing, logger, say }) => {
       isOpen = false
       for (; playings.size > 0; await pause(sayEveryMs)) {
         const all = [...playings.values()]
-        const until = earliest(all.map((playing) => playing.until()))
-        say({ word: 'evening', left: all.length, isWaiting: all.every((playing) => playing.isWaiting()), until })
+        const times = all.map((playing) => playing.until())
+        const isWaiting = all.every((playing) => playing.isWaiting())
+        say({ word: 'evening', left: all.length, isWaiting, until: earliest(times), isForWorkers: times.includes(null) })
       }
     },
   }
