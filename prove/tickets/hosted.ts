@@ -23,6 +23,8 @@ interface Genuine {
   readonly put: PutTicket
   /** Leads to an object that may be served. */
   readonly get: string
+  /** Leads to the track of a strip that may be served. */
+  readonly track: string
   /** Were given out, and are good for nothing any more. */
   readonly spent: readonly {
     readonly url: string
@@ -67,7 +69,7 @@ const tryAll = async ({ random, breach, signal }: ProofContext, house: House, am
       before = after
     }
     if (!(await stillGood(house, door, genuine))) breach('a genuine ticket was refused after the others')
-    used += 2
+    used += 3
   }
   return { attempts: runs, genuine: used }
 }
@@ -81,8 +83,10 @@ const snapshot = async (house: House): Promise<string> =>
 const put = async (door: Handler, ticket: PutTicket): Promise<number> =>
   (await door(new Request(ticket.url, { method: 'PUT', headers: { ...ticket.headers }, body: ticket.bytes }))).status
 
-const stillGood = async (house: House, door: Handler, { put: ticket, get }: Genuine): Promise<boolean> => {
-  if ((await door(new Request(get))).status !== 200 || (await put(door, ticket)) !== 200) return false
+const stillGood = async (house: House, door: Handler, { put: ticket, get, track }: Genuine): Promise<boolean> => {
+  const [, strip = ''] = /^(\S+)#xywh=/m.exec(await (await door(new Request(track))).text()) ?? []
+  for (const url of [get, strip]) if ((await door(new Request(url))).status !== 200) return false
+  if ((await put(door, ticket)) !== 200) return false
   return (await house.rindle.verifyCompletion(ticket.sessionId)).asset.state === 'validating'
 }
 
@@ -98,6 +102,23 @@ const sign = async (house: House, random: Random, options: { readonly bound?: bo
   return { sessionId: session.id, url: presigned.url, headers: presigned.headers, bytes }
 }
 
+/** Has one variant of an asset be a strip, as one of a film is: where its frames are is all that its track is written from. */
+const withStrip = async (house: House, assetId: string): Promise<string> => {
+  const grid = 'tile_width = 8, tile_height = 8, tile_columns = 2, tile_rows = 1, tile_count = 2, tile_interval_ms = 1000'
+  await house.database.query(`update rindle.media_variants set ${grid} where asset_id = $1 and name = 'thumb'`, [assetId])
+  const url = await house.rindle.stripTrackUrl(assetId)
+  if (url === null) throw new Error('there is no strip')
+  return url
+}
+
+/** Has another object take the place of a strip, as when it is made again. */
+const replaceStrip = (house: House, assetId: string): Promise<unknown> =>
+  house.database.query(
+    `update rindle.media_variants v set object_id = o.object_id from rindle.media_variants o
+      where v.asset_id = $1 and o.asset_id = $1 and v.name = 'thumb' and o.name = 'large'`,
+    [assetId],
+  )
+
 /** Spends some tickets in every way there is, then gives out fresh ones. Clears away what former sets left, so that a look at all rows stays cheap. */
 const giveOut = async (house: House, door: Handler, random: Random): Promise<Genuine> => {
   await house.empty()
@@ -105,12 +126,16 @@ const giveOut = async (house: House, door: Handler, random: Random): Promise<Gen
   await house.promote(asset.id)
   const refused = await house.rindle.upload('photo', await png(16, 16), { filename: 'a.png' })
   await house.promote(refused.id)
-  const refusedUrl = await house.rindle.url(refused.id)
+  const [refusedUrl, refusedTrack] = [await house.rindle.url(refused.id), await withStrip(house, refused.id)]
   await house.rindle.purge(refused.id)
 
   const expired = await sign(house, random)
-  const expiredUrl = await house.rindle.url(asset.id)
+  const [expiredUrl, expiredTrack] = [await house.rindle.url(asset.id), await withStrip(house, asset.id)]
+  const again = await house.rindle.upload('photo', await png(24, 24), { filename: 'a.png' })
+  await house.promote(again.id)
   house.clock.advance(901)
+  const formerTrack = await withStrip(house, again.id)
+  await replaceStrip(house, again.id)
   const [used, verified, cancelled] = [await sign(house, random), await sign(house, random), await sign(house, random)]
   await put(door, used)
   await put(door, verified)
@@ -122,6 +147,7 @@ const giveOut = async (house: House, door: Handler, random: Random): Promise<Gen
   return {
     put: await sign(house, random, { bound: true }),
     get: await house.rindle.url(asset.id),
+    track: await withStrip(house, asset.id),
     spent: [
       spentPut('expired', expired),
       spentPut('replayed after its PUT', used),
@@ -129,6 +155,9 @@ const giveOut = async (house: House, door: Handler, random: Random): Promise<Gen
       spentPut('used after the upload was cancelled', cancelled),
       spentGet('expired', expiredUrl),
       spentGet('of an asset that was purged', refusedUrl),
+      spentGet('of a track, expired', expiredTrack),
+      spentGet('of a track of an asset that was purged', refusedTrack),
+      spentGet('of a track of a strip that another one took the place of', formerTrack),
     ],
   }
 }
@@ -151,27 +180,70 @@ const spent: Attack = (genuine, random) => {
   return { what: `a ticket ${why} (${method})`, request: request(url, method, { headers, body }) }
 }
 
-const tampered: Attack = ({ put: ticket, get }, random) => {
-  const writes = random.chance(0.5)
-  const [base, token] = split(writes ? ticket.url : get)
-  const other = tamper(token, split(writes ? get : ticket.url)[1], random)
+const tampered: Attack = ({ put: ticket, get, track }, random) => {
+  const [kind, mine, others] = random.pick([
+    ['PUT', ticket.url, [get, track]],
+    ['GET', get, [ticket.url, track]],
+    ['track', track, [ticket.url, get]],
+  ] as const)
+  const [base, token] = split(mine)
+  const other = tamper(token, split(random.pick(others))[1], random)
   const url = `${base}${other}`
   return {
-    what: `a tampered ticket ${other.length} long (${writes ? 'PUT' : 'GET'})`,
-    request: writes ? putWith(ticket, { url }) : request(url, random.pick(['GET', 'HEAD'])),
+    what: `a tampered ticket ${other.length} long (${kind})`,
+    request: kind === 'PUT' ? putWith(ticket, { url }) : request(url, random.pick(['GET', 'HEAD'])),
   }
 }
 
-const repurposed: Attack = ({ put: ticket, get }, random) => {
-  if (random.chance(0.5)) return { what: 'a GET ticket used to write', request: putWith(ticket, { url: get }) }
-  return { what: 'a PUT ticket used to read', request: request(ticket.url, random.pick(['GET', 'HEAD'])) }
+/** Every ticket where one of another kind belongs. */
+const repurposed: Attack = ({ put: ticket, get, track }, random) => {
+  const [objects, tracks] = [split(get)[0], split(track)[0]]
+  return random.pick<() => Attempt>([
+    () => ({ what: 'a GET ticket used to write', request: putWith(ticket, { url: get }) }),
+    () => ({ what: 'a PUT ticket used to read', request: request(ticket.url, random.pick(['GET', 'HEAD'])) }),
+    () => ({ what: 'a PUT ticket used to read a track', request: request(tracks + split(ticket.url)[1], 'GET') }),
+    () => ({ what: 'a GET ticket used to read a track', request: request(tracks + split(get)[1], 'GET') }),
+    () => ({ what: 'a track ticket used to read', request: request(objects + split(track)[1], random.pick(['GET', 'HEAD'])) }),
+    () => ({ what: 'a track ticket used to write', request: putWith(ticket, { url: objects + split(track)[1] }) }),
+  ])()
 }
 
-const otherMethod: Attack = ({ put: ticket, get }, random) => {
-  const method = random.pick(['POST', 'DELETE', 'PATCH'])
+/** A good ticket by another way than its own. */
+const otherPath: Attack = ({ get, track }, random) => {
+  const [base, token] = split(random.pick([get, track]))
+  const [mount, place = ''] = split(base.slice(0, -1))
+  const other = place === 'tracks' ? 'objects' : 'tracks'
+  const path = random.pick([
+    `${place}/${token}/`,
+    `${place}/${token}/x`,
+    `${place}/x/${token}`,
+    `${place}//${token}`,
+    `/${place}/${token}`,
+    `${place}/${token}%2f`,
+    `${place}/${token}%00`,
+    `${place}/${token};x`,
+    `${place}/%2e%2e%2f${place}%2f${token}`,
+    `${place}/..%5c${place}%5c${token}`,
+    `${place}/../${other}/${token}`,
+    `${place}/${token}/../../${other}/${token}`,
+    `${place}%2f${token}`,
+    `${place.toUpperCase()}/${token}`,
+    `${place}/`,
+    token,
+  ])
+  return { what: `${path.replaceAll(token, 'a ticket')} asked for`, request: request(`${mount}${path}`, random.pick(['GET', 'HEAD'])) }
+}
+
+const otherMethod: Attack = ({ put: ticket, get, track }, random) => {
+  const [url, methods] = random.pick([
+    [ticket.url, ['POST', 'DELETE', 'PATCH']],
+    [get, ['POST', 'DELETE', 'PATCH']],
+    [track, ['POST', 'DELETE', 'PATCH', 'PUT', 'HEAD']],
+  ] as const)
+  const method = random.pick(methods)
   return {
     what: `${method} with a ticket`,
-    request: request(random.pick([ticket.url, get]), method, { headers: ticket.headers, body: ticket.bytes }),
+    request: request(url, method, { headers: ticket.headers, body: method === 'HEAD' ? null : ticket.bytes }),
   }
 }
 
@@ -222,29 +294,27 @@ const brokenOff: Attack = ({ put: ticket }, random) => {
 }
 
 /** Made as ours are, for the very same objects, by somebody who knows everything but the secrets. */
-const forged: Attack = ({ put: ticket }, random) => {
+const forged: Attack = ({ put: ticket, track }, random) => {
   const keys = createKeyRing([`a guess at the secret, number ${random.int(1_000_000)}, long enough`])
-  const now = new Date('2026-01-01T12:00:00Z')
-  const claims = {
-    store: 'local:/',
-    key: 'sealed/x/y.png',
-    objectId: '01a20459-5065-7573-89b6-6c1798020b97',
-    contentType: 'image/png',
-    issuedAt: now,
-  }
-  const writes = random.chance(0.5)
-  const token = writes
-    ? mintTicket(keys, 'put', {
-        ...claims,
-        sessionId: null,
-        sizeBytes: ticket.bytes.byteLength,
-        sha256: null,
-        createOnly: true,
-        expiresAt: new Date(now.getTime() + 900_000),
-      })
-    : mintTicket(keys, 'get', { ...claims, contentDisposition: 'inline', cache: 'private', expiresAt: new Date('2099-01-01T00:00:00Z') })
-  const url = `${origin}/media/objects/${token}`
-  return { what: `a forged ${writes ? 'PUT' : 'GET'} ticket`, request: writes ? putWith(ticket, { url }) : request(url, 'GET') }
+  const [issuedAt, forLong] = [new Date('2026-01-01T12:00:00Z'), new Date('2099-01-01T00:00:00Z')]
+  const objectId = '01a20459-5065-7573-89b6-6c1798020b97'
+  const claims = { store: 'local:/', key: 'sealed/x/y.png', objectId, contentType: 'image/png', issuedAt }
+  const sent = { sessionId: null, sizeBytes: ticket.bytes.byteLength, sha256: null, createOnly: true }
+  const objects = `${origin}/media/objects/`
+  return random.pick<() => Attempt>([
+    () => {
+      const token = mintTicket(keys, 'put', { ...claims, ...sent, expiresAt: new Date(issuedAt.getTime() + 900_000) })
+      return { what: 'a forged PUT ticket', request: putWith(ticket, { url: objects + token }) }
+    },
+    () => {
+      const token = mintTicket(keys, 'get', { ...claims, contentDisposition: 'inline', cache: 'private', expiresAt: forLong })
+      return { what: 'a forged GET ticket', request: request(objects + token, 'GET') }
+    },
+    () => {
+      const token = mintTicket(keys, 'track', { assetId: objectId, objectId, cache: 'public', issuedAt, expiresAt: forLong })
+      return { what: 'a forged ticket of a track', request: request(split(track)[0] + token, 'GET') }
+    },
+  ])()
 }
 
 const attacks: readonly Attack[] = [
@@ -254,6 +324,8 @@ const attacks: readonly Attack[] = [
   tampered,
   tampered,
   repurposed,
+  repurposed,
+  otherPath,
   otherMethod,
   otherLength,
   otherType,
