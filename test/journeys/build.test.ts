@@ -10,6 +10,7 @@ import { moves } from '../../src/database/statement.ts'
 import { asset as readAsset } from '../../src/flows/assets/asset.ts'
 import { purge } from '../../src/flows/assets/purge.ts'
 import { buildVariants } from '../../src/flows/variants/build-variants.ts'
+import { requeueVariants } from '../../src/flows/variants/requeue-variants.ts'
 import { createSettableClock } from '../../src/testing/clock.ts'
 import { engines } from '../services/engines.ts'
 import { killedDecoder } from './fixtures/plain-jail.ts'
@@ -206,8 +207,7 @@ for (const engine of engines) {
       assert.equal((await stand.keys()).length, 3)
     })
 
-    it('gives variants up over which five workers in a row were lost', async () => {
-      const assetId = await waiting('thumb')
+    const loseFiveWorkersOver = async (assetId: string): Promise<void> => {
       for (let lost = 0; lost < 5; lost++) {
         const begun = Promise.withResolvers<void>()
         stand.jail.before = () => {
@@ -219,8 +219,26 @@ for (const engine of engines) {
         stand.clock.advance(31)
       }
       stand.jail.before = null
+    }
+
+    it('gives variants up over which five workers in a row were lost', async () => {
+      const assetId = await waiting('thumb')
+      await loseFiveWorkersOver(assetId)
       assert.equal(await buildVariants(stand.ctx, assetId), 'built')
       assert.deepEqual((await stand.states(assetId)).variants, ['large ready', 'thumb failed'])
+      assert.equal((await stand.one(`select error_code from rindle.media_variants where name = 'thumb'`))['error_code'], 'worker_lost')
+    })
+
+    it('gives them up although what is made beside them meets a fault, and tries only that again', async () => {
+      const assetId = await waiting('thumb')
+      await loseFiveWorkersOver(assetId)
+      await stand.database.query(`update rindle.media_variants set state = 'stale', previous_state = 'ready' where name = 'large'`)
+      await requeueVariants(stand.ctx, assetId, { variants: ['large'] })
+      stand.jail.before = () => {
+        throw killedDecoder()
+      }
+      assert.equal(await buildVariants(stand.ctx, assetId), 'later')
+      assert.deepEqual((await stand.states(assetId)).variants, ['large queued', 'thumb failed'])
       assert.equal((await stand.one(`select error_code from rindle.media_variants where name = 'thumb'`))['error_code'], 'worker_lost')
     })
 

@@ -142,10 +142,7 @@ const askTheApp = async (
 ): Promise<Refusal | AppSaid> => {
   const { scanners, analyzer, processor } = profile
   const { signal } = lease
-  const { id: assetId, filename } = claim.asset
-  const { contentType, kind, width, height } = facts
-  const shown = { assetId, profile: claim.asset.profile, filename, contentType, kind, width, height, ...file }
-  const ask = askAppCode(ctx, { file: shown, signal })
+  const ask = askAppCode(ctx, { asset: claim.asset, facts, file, signal })
   const found = await scanFile(scanners, { ask, isPardoned: (verdict) => isPardoned(claim.pardon, verdict) })
   if (found) return found
   const analysis = analyzer && (await analyzeFile(analyzer, ask))

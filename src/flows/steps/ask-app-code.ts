@@ -1,4 +1,5 @@
 import type { RindleContext } from '../../context.ts'
+import type { Asset } from '../../core/asset.ts'
 import { appCodeTimeoutSeconds, type AskAppCode, problemOf } from '../../core/app-code.ts'
 import type { FileUnderGate } from '../../core/ports/file-under-gate.ts'
 import { openPlain } from '../../files/open-source.ts'
@@ -13,25 +14,33 @@ export const askAppCode =
   (
     ctx: Pick<RindleContext, 'clock'>,
     about: {
-      readonly file: Omit<FileUnderGate, 'stream' | 'signal'>
+      readonly asset: Pick<Asset, 'id' | 'profile' | 'filename'>
+      /** What the bytes are. */
+      readonly facts: Pick<FileUnderGate, 'contentType' | 'kind' | 'width' | 'height'>
+      /** Where they lie. */
+      readonly file: Pick<FileUnderGate, 'path' | 'byteSize' | 'sha256'>
       readonly signal: AbortSignal
     },
   ): AskAppCode =>
   async (timeoutSeconds = appCodeTimeoutSeconds, ask) => {
-    const { file, signal } = about
+    const { asset, facts, file, signal } = about
+    const { id: assetId, profile, filename } = asset
+    const { contentType, kind, width, height } = facts
+    const { path, byteSize, sha256 } = file
+    const shown = { assetId, profile, filename, contentType, kind, width, height, path, byteSize, sha256 }
     const [late, done] = [new AbortController(), new AbortController()]
     const over = AbortSignal.any([signal, late.signal, done.signal])
     const opened: ReadableStreamDefaultReader<Uint8Array>[] = []
     const begin = async (): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
       over.throwIfAborted()
-      const reader = (await openPlain(file.path)).body.getReader()
+      const reader = (await openPlain(path)).body.getReader()
       opened.push(reader)
       return reader
     }
     const gaveUp = new Promise<never>((_, reject) => {
       for (const one of [signal, late.signal]) one.addEventListener('abort', () => reject(one.reason), { once: true, signal: done.signal })
     })
-    const given: FileUnderGate = { ...file, stream: () => streamFrom(begin), signal: over }
+    const given: FileUnderGate = { ...shown, stream: () => streamFrom(begin), signal: over }
     const answer = async () => ask(given)
     try {
       signal.throwIfAborted()

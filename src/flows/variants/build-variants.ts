@@ -37,8 +37,8 @@ interface Build {
   readonly asset: Asset
   readonly original: StoredObject | null
   readonly bid: BuildBid
-  /** As it was claimed; null once this worker has written of it. */
-  known: KnownBuild | null
+  /** As it was claimed; null for films, of which this worker settles one file after the other and looks anew each time. */
+  readonly known: KnownBuild | null
   readonly held: readonly Held[]
 }
 
@@ -70,10 +70,9 @@ export async function buildVariants(
   using lease = holdLease(ctx, { grantedAtMs, renew, watch, signal: options.signal })
   try {
     makeScratch(folder)
-    const worn = build.held.filter(({ past }) => troubleOf(past).leasesLost >= lostLeases)
-    const fresh = build.held.filter((one) => !worn.includes(one))
+    const fresh = build.held.filter((one) => !isWorn(one))
     const outcomes = [
-      ...worn.map((one): VariantOutcome => failed(one, 'worker_lost', messageOf('worker_lost', {}))),
+      ...build.held.filter(isWorn).map(lostWithWorkers),
       ...(fresh.length > 0 ? await make(ctx, build, fresh, folder, lease) : []),
     ]
     const isLater = outcomes.some(({ result }) => result === 'later')
@@ -113,7 +112,7 @@ const take = async (ctx: Context, assetId: string, job: BuildJob): Promise<Build
     original: look.original,
     bid,
     held,
-    known: { asset: { id, state, revision: claimed.revision }, variants },
+    known: job === 'transcode_asset' ? null : { asset: { id, state, revision: claimed.revision }, variants },
   }
 }
 
@@ -179,20 +178,13 @@ const putInTurn = async (
   for (const [index, variant] of inTurn.entries()) {
     const outcomes = await put([variant])
     const isSettled = index < inTurn.length - 1 && outcomes.every(({ result }) => result === 'stored')
-    if (isSettled) await settleVariants(ctx, { ...lookedAt(build), outcomes, run: null, mayReplace: true })
+    if (isSettled) await settleVariants(ctx, { assetId: build.asset.id, known: build.known, outcomes, run: null, mayReplace: true })
     else left.push(...outcomes)
   }
   return left
 }
 
 const bytesOf = ({ made }: HeldVariant): number => (made?.ok ? made.byteSize : 0)
-
-/** What was claimed is known until this worker writes of it; later it looks. */
-const lookedAt = (build: Build): { readonly assetId: string; readonly known: KnownBuild | null } => {
-  const { known } = build
-  build.known = null
-  return { assetId: build.asset.id, known }
-}
 
 /** What encoding writes besides the original; pictures are small. Asked for before the original is fetched, which would be thrown away again. */
 const bytesMade = ({ asset, bid }: Build, wishes: readonly VariantWish[]): number =>
@@ -222,7 +214,7 @@ const decode = async (ctx: Context, { build, wishes, folder, file, lease }: Maki
   return verdict.verdict === 'pass' ? { ok: true, variants: verdict.variants } : { ok: false, code: verdict.code, message: verdict.message }
 }
 
-/** At most once a second, and never for a moment in which nobody would see it. What cannot be written is no reason to stop. */
+/** Tells events and rows how far it is, at most once a second. What cannot be written is no reason to stop. */
 const progressOf = (ctx: Context, assetId: string, held: readonly Held[]): ((fraction: number) => void) => {
   let saidAtMs = -everyMs
   return (fraction) => {
@@ -244,13 +236,16 @@ const madeProgress = 95
 const haveProcessed = async (ctx: Context, processor: Processor, { build, wishes, folder, file, lease }: Making): Promise<Made> => {
   const { profile, asset } = build
   const { signal } = lease
-  const { id: assetId, filename, contentType, kind, width, height } = asset
-  const shown = { assetId, profile: asset.profile, filename, contentType, kind: kind ?? 'file', width, height, ...file }
-  const ask = askAppCode(ctx, { file: shown, signal })
+  const ask = askAppCode(ctx, { asset, facts: { ...asset, kind: asset.kind ?? 'file' }, file, signal })
   return { ok: true, variants: await processVariants(ctx, { profile, processor, wishes, folder, ask, signal }) }
 }
 
 const madeOf = (variants: readonly MadeVariant[], name: string): MadeVariant | undefined => variants.find((made) => made.name === name)
+
+/** Workers were lost over it, one after the other: it is not tried again. */
+const isWorn = ({ past }: Held): boolean => troubleOf(past).leasesLost >= lostLeases
+
+const lostWithWorkers = (one: Held): VariantOutcome => failed(one, 'worker_lost', messageOf('worker_lost', {}))
 
 const failed = ({ id, fence, name, digest, object }: Held, code: string, message: string): VariantOutcome => ({
   ...{ id, fence, name, digest, objectId: object.id, result: 'failed', code, message },
@@ -259,17 +254,19 @@ const failed = ({ id, fence, name, digest, object }: Held, code: string, message
 const settle = async (ctx: Context, build: Build, outcomes: readonly VariantOutcome[], code: string | null): Promise<BuildOutcome> => {
   const later = outcomes.some(({ result }) => result === 'later')
   await settleVariants(ctx, {
-    ...{ ...lookedAt(build), outcomes, run: { id: build.bid.runId, code, figures: {} }, mayReplace: true },
+    ...{ assetId: build.asset.id, known: build.known, outcomes },
+    ...{ run: { id: build.bid.runId, code, figures: {} }, mayReplace: true },
     ...(code === 'original_missing' ? { problem: { code, message: messageOf('original_missing', {}) } } : {}),
   })
   return later ? 'later' : 'built'
 }
 
-/** What is no verdict is tried again later, unless the original itself is gone or decoders keep dying over it. */
+/** What is no verdict is tried again later, unless the original itself is gone or decoders keep dying over it. What was settled before it stays. */
 const settleFault = async (ctx: Context, build: Build, err: unknown, isStopping: boolean): Promise<BuildOutcome> => {
   const code = isStopping ? 'worker_stopped' : isRindleError(err) ? err.code : 'internal_error'
   if (!isStopping) ctx.logger.warn({ event: 'variants_fault', asset: build.asset.id, code, err }, 'a fault while variants were made')
   const outcomes = build.held.map((one): VariantOutcome => {
+    if (isWorn(one)) return lostWithWorkers(one)
     if (isRindleError(err) && err.code === 'original_missing') return failed(one, err.code, err.message)
     if (isRindleError(err) && isDeadly(err.code, one.past)) return failed(one, 'decoder_killed', messageOf('decoder_killed', deathOf(err)))
     const { id, fence, name, digest, object } = one
