@@ -32,8 +32,10 @@ const jobsOfOneFile = 8
 const zombies: Shares = { killed: 0.0005, asleep: 0.002 }
 const unharmed: Shares = { killed: 0, asleep: 0 }
 const storageFaults = 0.01
-const emptyEverySeconds = 40
-const mostRounds = 200
+const emptyEverySeconds = 20
+/** Of jobs: as if the queue had been emptied as soon as they were in it. */
+const forgottenAtOnce = 0.08
+const mostRounds = 40
 
 /** Jobs are handed out again and again, forgotten, and done by workers that are thought dead. */
 export const jobs: Proof = {
@@ -56,13 +58,14 @@ const run = async (proof: ProofContext) => {
   const ports = openUnreliablePorts({ time, random: random.fork('ports'), faults: storageFaults, witness })
   const refused = new Set<string>()
   const storages = { strict: refusing(ports.storages.strict, refused), heedless: refusing(ports.storages.heedless, refused) }
-  const asked = { jobs: 0, deliveries: 0 }
-  const ofFilms = { jobs: 0, deliveries: 0 }
+  const asked = { jobs: 0, deliveries: 0, forgotten: 0 }
+  const ofFilms = { jobs: 0, deliveries: 0, forgotten: 0 }
   const luck = random.fork('queue')
   const deliveries: SimulatedProcessOptions['deliveries'] = (name) => {
-    const times = 1 + luck.int(5)
+    const times = luck.chance(forgottenAtOnce) ? 0 : 1 + luck.int(5)
     for (const count of filmJobs.includes(name) ? [asked, ofFilms] : [asked]) {
       count.jobs += 1
+      count.forgotten += times === 0 ? 1 : 0
       count.deliveries += times
     }
     return times
@@ -171,7 +174,9 @@ const mostDrainMs = { ci: 10_000, tenth: 60_000, full: 120_000 }
 /** Lets the workers have most of what was brought, so that the end is theirs as well. */
 const drained = async (database: EngineDatabase, { size, signal }: ProofContext): Promise<void> => {
   for (const began = performance.now(); performance.now() - began < mostDrainMs[size] && !signal.aborted;) {
-    const [row] = await database.query(`select count(*)::int as left from rindle.media_assets where state in ('validating', 'processing', 'transcoding')`)
+    const [row] = await database.query(
+      `select count(*)::int as left from rindle.media_assets where state in ('validating', 'processing', 'transcoding')`,
+    )
     if (Number(row?.['left']) < mostLeft[size]) return
     await new Promise((resolve) => setTimeout(resolve, 200))
   }

@@ -33,6 +33,9 @@ const bad: readonly File[] = [
 /** What clients bring first, so that none of it is ever left out. */
 export const broughtFirst: readonly File[] = [...bad, film, film, film]
 
+/** So that most of what is attached stays, and some of it is replaced. */
+const ownersOfFile = 8
+
 const badShare = 0.05
 const filmShare = 0.3
 const slowShare = 0.2
@@ -82,15 +85,16 @@ export interface Bringing {
   readonly signal: AbortSignal
 }
 
-/** Uploads one file after another, puts some into slots, and purges some. */
+/** Uploads one file after another, puts some into slots, and purges some: all but the first, so that its end is seen whatever comes. */
 export const bring = async (fleet: Fleet, random: Random, { files, first, signal }: Bringing): Promise<void> => {
   const { app } = fleet.web
   for (let index = 0; index < files && !signal.aborted; index += 1) {
     const file = index === 0 ? first : aFile(random)
     const id = await upload(fleet, random, file)
-    if (random.chance(0.66)) {
+    if (index === 0) continue
+    if (random.chance(0.6)) {
       const slot = file.medium === 'film' ? 'lesson' : 'portrait'
-      await app.attach(id, { type: 'Person', id: random.int(files) }, slot).then(
+      await app.attach(id, { type: 'Person', id: random.int(ownersOfFile * files) }, slot).then(
         () => fleet.board.attached.add(id),
         (err: unknown) => {
           if (file.fate !== 'deadly') throw err

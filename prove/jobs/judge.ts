@@ -49,6 +49,8 @@ export const unfinished = async (database: EngineDatabase, { files, refused }: F
 export interface Trouble {
   readonly jobs: number
   readonly deliveries: number
+  /** So many were never handed out. */
+  readonly forgotten: number
   readonly emptied: number
   readonly zombies: number
 }
@@ -57,8 +59,9 @@ export interface Trouble {
 export const judgeTrouble = ({ amount, size }: ProofContext, all: Trouble, ofFilms: Trouble, breach: Breach): void => {
   if (all.jobs < amount) breach(`only ${all.jobs} jobs were asked for, not ${amount}`)
   if (all.emptied === 0) breach('the queue was never emptied while jobs were in it')
-  for (const [what, { jobs, deliveries, emptied, zombies }] of [['jobs', all] as const, ['jobs of films', ofFilms] as const]) {
+  for (const [what, { jobs, deliveries, forgotten, emptied, zombies }] of [['jobs', all] as const, ['jobs of films', ofFilms] as const]) {
     if (jobs === 0 || deliveries < 2 * jobs) breach(`${jobs} ${what} were handed out only ${deliveries} times`)
+    if (forgotten === 0) breach(`each of ${jobs} ${what} was handed out`)
     if (size === 'ci') continue
     if (emptied === 0) breach(`no ${what} were forgotten with the queue`)
     if (zombies === 0) breach(`no worker slept past its lease over ${what}`)
