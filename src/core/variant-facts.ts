@@ -1,3 +1,6 @@
+/** A track of thumbnails is written anew for everybody who asks, a line for each frame: no strip has more. */
+export const mostStripFrames = 10_000
+
 /** How the frames of a strip lie in its picture, row by row, and what of the film each is shown for. */
 export interface StripGrid {
   readonly tileWidth: number

@@ -1,5 +1,5 @@
 import type { AudioRecipe, PreviewRecipe, StripRecipe, VideoRecipe } from '../../../core/recipe.ts'
-import type { StripGrid } from '../../../core/variant-facts.ts'
+import { mostStripFrames, type StripGrid } from '../../../core/variant-facts.ts'
 import { fitInside, jpegArguments, scaled, type Size, toneMapped, turnedFor } from './scaling.ts'
 import type { Picture, Sound } from './probe-reply.ts'
 
@@ -51,7 +51,7 @@ export const gridOf = (shown: Size, durationMs: number, recipe: StripRecipe): St
   const tile = fitInside(shown, recipe)
   const columns = Math.min(recipe.columns, Math.floor(longestSpriteSide / tile.width))
   const tallest = Math.min(longestSpriteSide, mostSpritePixels / (columns * tile.width))
-  const most = columns * Math.floor(tallest / tile.height)
+  const most = Math.min(mostStripFrames, columns * Math.floor(tallest / tile.height))
   const askedMs = recipe.everySeconds === null ? Math.max(1_000, Math.ceil(durationMs / mostTiles)) : Math.round(recipe.everySeconds * 1000)
   const intervalMs = Math.max(askedMs, Math.ceil(durationMs / most))
   const count = Math.max(1, Math.ceil(durationMs / intervalMs))

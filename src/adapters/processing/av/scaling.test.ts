@@ -48,4 +48,9 @@ describe('the grid of a strip', () => {
     assert.ok(columns * tileWidth * rows * tileHeight <= 32_000_000, `${columns} x ${rows}`)
     assert.ok(count * intervalMs >= 7_200_000 && count <= columns * rows)
   })
+
+  it('never has more frames than a track can be written for while somebody waits', () => {
+    const { count, intervalMs } = gridOf(size(1920, 1080), 7_200_000, strip({ everySeconds: 0.1, width: 16, height: 16, columns: 100 }))
+    assert.deepEqual([count, intervalMs], [10_000, 720])
+  })
 })

@@ -33,6 +33,7 @@ const made = {
   byteSize: 120,
   sha256: 'ab'.repeat(32),
 }
+const grid = { tileWidth: 160, tileHeight: 90, columns: 3, rows: 2, count: 6, intervalMs: 1_000 }
 const failed = { name: 'large', ok: false, code: 'variant_failed', message: 'The variant large could not be made from this file.' }
 const figures = { gateCpuMs: 1.5, cpuMs: 2.5 }
 const pass = (more: object = {}, wrong: object = {}) => ({
@@ -63,6 +64,7 @@ describe('the reply of a decoder', () => {
       refuse(),
       pass(),
       pass(film),
+      pass({}, { variants: [{ ...made, grid }] }),
       pass({ ...nothing, kind: 'file', contentType: 'application/vnd.ms-excel', extension: '' }),
     ]
     for (const reply of sound) assert.deepEqual(read(reply), reply)
@@ -135,6 +137,8 @@ describe('the reply of a decoder', () => {
       variants({ extension: 'a/../../b' }),
       variants({ width: -1 }),
       variants({ byteSize: -1 }),
+      variants({ grid: { ...grid, count: 7 } }),
+      variants({ grid: { ...grid, columns: 50_000, rows: 50_000, count: 2 ** 31 - 1 } }),
       variants({ sha256: 'zz' }),
       variants({ ok: false, code: 'no_such', message: 'x' }),
       variants({ ok: false, code: 'variant_failed', message: 'a\0b' }),

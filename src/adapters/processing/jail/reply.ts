@@ -4,7 +4,7 @@ import type { Played } from '../../../core/played.ts'
 import type { Facts, MadeVariant, Rewritten } from '../../../core/ports/jail.ts'
 import { mostSpans, type Span } from '../../../core/span.ts'
 import { isStorableText } from '../../../core/storable.ts'
-import type { StripGrid, VariantFacts } from '../../../core/variant-facts.ts'
+import { mostStripFrames, type StripGrid, type VariantFacts } from '../../../core/variant-facts.ts'
 import type { Passed } from '../attend.ts'
 import { mostAskedBytes, type Reply } from './protocol.ts'
 
@@ -130,7 +130,7 @@ const gridOf = (value: unknown): StripGrid | undefined => {
   const { tileWidth, tileHeight, columns, rows, count, intervalMs } = value
   if (!isSize(tileWidth) || !isSize(tileHeight) || !isSize(columns) || !isSize(rows) || !isSize(count) || !isSize(intervalMs))
     return undefined
-  return count <= columns * rows ? { tileWidth, tileHeight, columns, rows, count, intervalMs } : undefined
+  return count <= columns * rows && count <= mostStripFrames ? { tileWidth, tileHeight, columns, rows, count, intervalMs } : undefined
 }
 
 /** Pictures, films and sound that run nothing in a page, and waveforms. */
