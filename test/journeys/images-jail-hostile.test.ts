@@ -70,7 +70,8 @@ describe('a decoder that a file took over', { timeout: 300_000 }, () => {
       `() => { const more = () => { while (replies.write(${piece})); replies.once('drain', more) }; more() }`
     globalThis.gc?.()
     const before = process.memoryUsage.rss()
-    for (const piece of [`'{"kind":"need","bytes":1}\\n'.repeat(4096)`, `'\\n'.repeat(65536)`, `'x'.repeat(65536)`]) {
+    const lines = ['{"kind":"need","bytes":1}', '{"kind":"progress","fraction":0.5}', '']
+    for (const piece of [...lines.map((line) => `'${line}\\n'.repeat(4096)`), `'x'.repeat(65536)`]) {
       const began = performance.now()
       assert.match(await endOnce(flood(piece)), /^it (answered nonsense|ended by SIGKILL|asked for more than it may have)$/)
       assert.ok(performance.now() - began < 8_000)

@@ -126,7 +126,7 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
   })
   const abort = (): void => ended.resolve({ reason: 'it was told to stop' })
   signal?.addEventListener('abort', abort, { once: true })
-  const hear = (news: News): boolean | void => (news.kind === 'gated' ? clocks.gated() : limits.onProgress?.(news.fraction))
+  const hear = hearing(clocks.gated, limits.onProgress)
   try {
     say(launched, { visit, maxDecodeBytes })
     clocks.run()
@@ -150,6 +150,22 @@ const ask = async ({ launched, inbox, pid }: Asked, visit: VisitRequest, limits:
     stopLooking()
     signal?.removeEventListener('abort', abort)
     launched.hold(false)
+  }
+}
+
+/** Five times what a sound child says of its progress, after a first burst. */
+const newsPerSecond = 10
+const newsAtOnce = 100
+
+/** @returns what says false to news that may not be told, or that come too often. */
+const hearing = (gated: () => boolean, onProgress: VisitLimits['onProgress']): ((news: News) => boolean | void) => {
+  const beganMs = performance.now()
+  let heard = 0
+  return (news) => {
+    if (news.kind === 'gated') return gated()
+    heard += 1
+    const isFlood = heard > newsAtOnce + ((performance.now() - beganMs) / 1000) * newsPerSecond
+    return isFlood ? false : onProgress?.(news.fraction)
   }
 }
 
