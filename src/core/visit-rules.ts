@@ -10,6 +10,8 @@ const visitTimeoutMs = 120_000
 /** An hour that takes an hour, on a machine that does so much else, is still being made; a poster never is. */
 const encodingSecondsPerSecond = 30
 const leastEncodingSeconds = 600
+/** Timers that are to ring later ring at once. */
+const longestTimerMs = 2 ** 31 - 1
 const bytesPerKilobit = 125
 /** For what a container adds, and for moments at which a film takes more than its limit. */
 const slack = 1.25
@@ -28,7 +30,10 @@ export const encodingRulesOf = (
   const wallSeconds = leastEncodingSeconds + seconds * encodingSecondsPerSecond
   const kilobits = wishes.reduce((sum, { recipe }) => sum + kilobitsOf(recipe), 0)
   const outputBytes = Math.ceil(seconds * kilobits * bytesPerKilobit * slack) + besidesBytes
-  return { timeoutMs: Math.ceil(wallSeconds * 1000), encoding: { cpuSeconds: Math.ceil(wallSeconds * 4), outputBytes } }
+  return {
+    timeoutMs: Math.min(longestTimerMs, Math.ceil(wallSeconds * 1000)),
+    encoding: { cpuSeconds: Math.ceil(wallSeconds * 4), outputBytes },
+  }
 }
 
 const kilobitsOf = (recipe: Recipe): number => {

@@ -111,6 +111,7 @@ describe('what a decoder says', () => {
       pass([], { facts: { ...facts, contentType: 'image/gif', extension: 'gif' } }),
       pass([], { facts: { ...facts, contentType: 'image/gif' } }),
       pass([], { facts: { ...facts, extension: 'exe' } }),
+      pass([], { facts: { ...facts, durationMs: usualPlayedLimits.maxDurationSeconds * 1000 + 1 } }),
     ]
     for (const outcome of wrong) assert.equal(await codeOf(outcome), 'decoder_killed', JSON.stringify(outcome))
   })

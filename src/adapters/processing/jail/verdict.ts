@@ -52,7 +52,8 @@ export const verdictOf = async (outcome: Outcome, judged: Judged): Promise<Verdi
     }
     case 'pass': {
       const { passed } = outcome
-      if (!isListed(passed.facts.contentType, visit) || !isNamed(passed) || !isWished(passed, visit)) throw nonsense()
+      if (!isListed(passed.facts.contentType, visit) || !isWithin(passed, visit) || !isNamed(passed) || !isWished(passed, visit))
+        throw nonsense()
       const rewritten = passed.rewritten && (await rewrittenOut(passed.rewritten, judged))
       const variants: MadeVariant[] = []
       for (const made of passed.variants) variants.push(made.ok ? await variantOut(made, judged) : made)
@@ -68,6 +69,10 @@ const faultIn = (code: ErrorCode, details: Readonly<Record<string, unknown>>): s
 /** A child that bytes have taken over could call them whatever it likes: the gate lets in what the profile lists. */
 const isListed = (contentType: string, { purpose, allowMime }: Visit): boolean =>
   purpose !== 'gate' || allowMime.some((type) => canonicalType(type) === contentType)
+
+/** What may be spent on variants grows with the length, so the profile's word counts and not the child's. */
+const isWithin = ({ facts: { durationMs } }: Passed, { purpose, limits }: Visit): boolean =>
+  purpose !== 'gate' || durationMs === null || durationMs <= limits.maxDurationSeconds * 1000
 
 const nonsense = (): RindleError => new RindleError('decoder_killed', { reason: 'it answered nonsense' })
 
