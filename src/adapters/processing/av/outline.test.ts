@@ -74,6 +74,13 @@ describe('the outline of a container', () => {
     assert.equal(await outline('video/quicktime', Buffer.concat([start, movie(box('alis', full(0))), media])), 'whole')
   })
 
+  it('says when a movie names others to be played in its place', async () => {
+    const address = box('rmra', box('rmda', box('rdrf', full(0), Buffer.from('url \0\0\0\x09http://x/'))))
+    const moov = Buffer.concat([movie(entry(1, '')), address])
+    moov.writeUInt32BE(moov.length)
+    assert.equal(await outline('video/quicktime', Buffer.concat([start, moov, media])), 'refers elsewhere')
+  })
+
   it('ends for boxes that lie about their length', async () => {
     for (const size of [0, 1, 2, 7, 0xffffffff]) {
       const moov = movie(entry(1, ''))

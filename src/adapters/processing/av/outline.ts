@@ -53,11 +53,15 @@ const lookIntoBoxes: Look = async (file, size) => {
   for await (const box of boxesIn(file, 0, size)) {
     if (++seen > mostBoxes) return 'cut'
     if (box.end > size) return essential.has(box.type) ? 'cut' : 'whole'
-    if (box.type === 'moov' && (await refersElsewhere(file, box, ['trak', 'mdia', 'minf', 'dinf', 'dref']))) return 'refers elsewhere'
+    if (box.type !== 'moov') continue
+    if (await refersElsewhere(file, box, ['trak', 'mdia', 'minf', 'dinf', 'dref'])) return 'refers elsewhere'
+    for await (const { type } of boxesIn(file, box.body, box.end)) if (type === otherMovies) return 'refers elsewhere'
   }
   return 'whole'
 }
 
+/** Addresses of other movies that QuickTime plays in place of this one. */
+const otherMovies = 'rmra'
 const selfContained = 1
 
 /** Follows one path of boxes down to the lists of data references, of which each has to be the file itself. */
