@@ -4,6 +4,7 @@ import { objectMachine } from '../../core/object.ts'
 import { wakeUpSeconds } from '../../core/patience.ts'
 import { runMachine } from '../../core/run.ts'
 import type { VariantFacts } from '../../core/variant-facts.ts'
+import type { Reassessment } from '../../core/variant-plan.ts'
 import { variantMachine } from '../../core/variant.ts'
 import type { Queryable } from '../database.ts'
 import { also, moved } from '../move.ts'
@@ -28,9 +29,9 @@ export type VariantOutcome = VariantHold & { readonly name: string; readonly dig
 
 export interface BuildSettlement {
   readonly asset: { readonly id: string; readonly revision: number; readonly state: AssetState }
-  readonly path: readonly ('rest' | 'process' | 'transcode' | 'finish' | 'degrade')[]
+  readonly path: readonly Reassessment[]
   /** Why the asset is not whole, when its original is; absent leaves what is there. */
-  readonly problem?: { readonly code: string; readonly message: string } | null
+  readonly problem?: { readonly code: string; readonly message: string }
   /** Of those variants that still hold. */
   readonly outcomes: readonly VariantOutcome[]
   /** Ids of those stored ones that are wanted otherwise by now. */

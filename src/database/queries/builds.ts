@@ -31,12 +31,11 @@ export interface BuildLook {
   /** The original that is served. */
   readonly original: StoredObject | null
   readonly variants: readonly BuildVariant[]
-  readonly isAttached: boolean
 }
 
 /** An asset with what is to be built from it, in one snapshot; null when there is no row. */
 export async function findBuild(db: Queryable, assetId: string, at: Date): Promise<BuildLook | null> {
-  const { rows } = await sql<{ asset: AssetJson; original: StoredObject | null; variants: BuildVariant[]; attached: boolean }>`
+  const { rows } = await sql<{ asset: AssetJson; original: StoredObject | null; variants: BuildVariant[] }>`
     select to_jsonb(a) as asset,
            (select jsonb_build_object('id', o.id, 'role', o.role, 'store', o.store, 'key', o.key, 'etag', o.etag, 'version', o.version,
                                       'byteSize', o.byte_size)
@@ -47,12 +46,11 @@ export async function findBuild(db: Queryable, assetId: string, at: Date): Promi
                      'past', (select coalesce(jsonb_agg(jsonb_build_object('state', r.state, 'errorCode', r.error_code) order by r.started_at desc, r.id desc), '[]')
                                 from rindle.media_processing_runs r
                                where r.asset_id = a.id and v.name = any(r.variant_names))) order by v.id), '[]')
-              from rindle.media_variants v where v.asset_id = a.id) as variants,
-           exists (select from rindle.media_attachments m where m.asset_id = a.id and m.standing <> 'released' and m.due_at is not null) as attached
+              from rindle.media_variants v where v.asset_id = a.id) as variants
       from rindle.media_assets a
      where a.id = ${assetId}::uuid`.execute(db)
   const row = rows[0]
-  return row ? { asset: assetOf(row.asset), original: row.original, variants: row.variants, isAttached: row.attached } : null
+  return row ? { asset: assetOf(row.asset), original: row.original, variants: row.variants } : null
 }
 
 export interface BuildBid {

@@ -11,7 +11,7 @@ import { moves, type Recorder } from '../statement.ts'
 import { lapsedVariantObjects } from './doomed.ts'
 
 /** Variants of a locked asset, and what becomes of the asset by them. */
-interface Stopping {
+interface Chosen {
   readonly assetId: string
   readonly state: AssetState
   readonly path: readonly Reassessment[]
@@ -24,27 +24,27 @@ interface Stopping {
 export async function writeCancellation(
   tx: Queryable,
   ctx: Recorder,
-  { problem, ...stopping }: Stopping & { readonly problem: { readonly code: string; readonly message: string } },
+  { problem, ...chosen }: Chosen & { readonly problem: { readonly code: string; readonly message: string } },
 ): Promise<void> {
   const at = ctx.clock.now()
   await moves(
     tx,
     ctx,
     [
-      touchedAsset(stopping),
+      touchedAsset(chosen),
       moved('variants', variantMachine, ['cancel'], {
         set: { fence: sql`t.fence + 1`, progress: 0, error_code: problem.code, error_detail: problem.message },
-        ...chosen(stopping),
+        ...rowsOf(chosen),
       }),
       lapsedVariantObjects(at),
       moved('run', runMachine, ['fail'], {
         set: { error_code: problem.code, finished_at: at },
         from: sql`"asset" a`,
-        where: sql`t.asset_id = a.id and t.variant_names && ${stopping.variants.map(({ name }) => name)}::text[]`,
+        where: sql`t.asset_id = a.id and t.variant_names && ${chosen.variants.map(({ name }) => name)}::text[]`,
         expect: null,
       }),
     ],
-    { at, ...by(stopping) },
+    { at, ...by(chosen) },
   )
 }
 
@@ -52,35 +52,35 @@ export async function writeCancellation(
 export async function writeRequeue(
   tx: Queryable,
   ctx: Recorder,
-  { jobs, ...stopping }: Stopping & { readonly jobs: readonly JobRequest[] },
+  { jobs, ...chosen }: Chosen & { readonly jobs: readonly JobRequest[] },
 ): Promise<void> {
   const at = ctx.clock.now()
   await moves(
     tx,
     ctx,
     [
-      touchedAsset(stopping),
+      touchedAsset(chosen),
       moved('variants', variantMachine, ['enqueue'], {
         set: { fence: sql`t.fence + 1`, progress: 0, due_at: secondsAfter(at, wakeUpSeconds), error_code: null, error_detail: null },
-        ...chosen(stopping),
+        ...rowsOf(chosen),
       }),
       lapsedVariantObjects(at),
     ],
-    { at, jobs, ...by(stopping) },
+    { at, jobs, ...by(chosen) },
   )
 }
 
-const touchedAsset = ({ assetId, state, path }: Stopping) =>
+const touchedAsset = ({ assetId, state, path }: Chosen) =>
   moved('asset', assetMachine, path, {
     set: { due_at: sql`t.due_at` },
     where: sql`t.id = ${assetId}::uuid and t.state = ${state}::text`,
   })
 
-const chosen = ({ variants }: Stopping) => ({
+const rowsOf = ({ variants }: Chosen) => ({
   from: sql`"asset" a`,
   where: sql`t.asset_id = a.id and t.id = any(${variants.map(({ id }) => id)}::uuid[])`,
   expect: variants.length,
   returning: ['fence'],
 })
 
-const by = ({ actor, reason }: Stopping) => ({ ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) })
+const by = ({ actor, reason }: Chosen) => ({ ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) })

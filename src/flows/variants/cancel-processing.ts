@@ -18,8 +18,9 @@ export interface CancelProcessingOptions {
 
 /**
  * Stops making variants of an asset, wherever a worker makes them: those that wait and those that are being made become `cancelled`, and an
- * encode that runs, in whatever process, is ended within seconds of the commit. What is ready stays; the original is served as before.
- * `requeueVariants` has them made after all.
+ * encode that runs, in whatever process, is ended within seconds. Of a commit of the app's own `tx` nobody tells: its worker finds out when it
+ * renews its lease, within a third of `leaseSeconds`. What is ready stays; the original is served as before. `requeueVariants` has them made
+ * after all.
  *
  * @returns the names of what was stopped.
  * @throws RindleError `not_processing` when nothing is being made of it, nor waits to be, `asset_not_found`, `transaction_conflict`
