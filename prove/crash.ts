@@ -11,7 +11,7 @@ import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, ProofSize } from './harness.ts'
 
 /** What is not done by then is a breach. The rest of the time is for coming to rest. */
-const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 200, full: 900 }
+const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 200, full: 1_500 }
 /** A lane comes to rest after so many deaths, so that whose they were can still be told. */
 const deathsABatch = 80
 const leastSecondsOfABatch = 10
