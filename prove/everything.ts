@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { engineNamed, withOneServer } from './database.ts'
 import { breachIn, loggerOf, startCrew } from './everything/crew.ts'
 import { judgeAll, judgeNow } from './everything/judge.ts'
+import { createOrders, type Orders } from './everything/orders.ts'
 import { type Board, live } from './everything/people.ts'
 import { untilNothingIsDue } from './everything/quiet.ts'
 import { type Shares, startSimulatedProcess } from './everything/simulated-process.ts'
@@ -32,7 +33,7 @@ type Figures = Record<string, number>
 export const everything: Proof = {
   name: 'everything',
   means:
-    'through kills, sleepers, lost and doubled jobs, failing storage, late writes and long transactions no byte is without its row, nothing attached goes, and in the end nothing is owed',
+    'through kills, sleepers, lost and doubled jobs, failing storage, late writes, long transactions and encodes that are stopped no byte is without its row, nothing attached goes, what was stopped stays so, and in the end nothing is owed',
   unit: 'storms',
   amount: { ci: 1, full: 20 },
   shows: {
@@ -40,6 +41,8 @@ export const everything: Proof = {
     files: 'files',
     killed: 'kills',
     slept: 'sleepers',
+    cancelled: 'builds stopped',
+    requeued: 'asked for again',
     storageFaults: 'storage faults',
     landedLate: 'late landings',
   },
@@ -67,6 +70,7 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
   const web = await start('web', { shares: unharmed, connections: people + 4 })
   const observer = await start('observer', { shares: unharmed, connections: 2 })
   const board: Board = { assets: [], sessions: [], attached: new Set(), counts: {} }
+  const orders = createOrders()
   const crew = await startCrew(crewed, (name) => start(name, { shares: atWork, connections: 8 }))
   const sky = weather(random.fork('sky'), time, ports, async (turn) => {
     await judgeNow(court)
@@ -80,17 +84,17 @@ const rage = async (proof: ProofContext, random: Random, storm: number): Promise
     return counts
   }
   try {
-    const surroundings = { web, ports, witness, board, owners: Math.ceil(people / 3), breach: court.breach }
+    const surroundings = { web, ports, witness, board, orders, owners: Math.ceil(people / 3), breach: court.breach }
     await Promise.all(Array.from({ length: people }, (_, person) => live(surroundings, random.fork(`person ${person}`), turns)))
     const { killed, slept } = await end()
     const stormed = performance.now()
-    const rounds = await ground.untilQuiet(board)
+    const rounds = await ground.untilQuiet(board, orders)
     const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1)
     proof.note(
       `storm ${storm}: ${people} people, ${board.assets.length} files, ${killed} killed, ${slept} slept, ${seconds(began, stormed)} s, then ${rounds} rounds in ${seconds(stormed, performance.now())} s ${JSON.stringify(board.counts)}`,
     )
     return {
-      ...{ people, files: board.assets.length, killed, slept, rounds, looks: sky.looks(), ...ports.counts },
+      ...{ people, files: board.assets.length, killed, slept, ...orders.count(), rounds, looks: sky.looks(), ...ports.counts },
       virtualHours: Math.round(time.seconds() / 3600),
     }
   } finally {
@@ -122,12 +126,13 @@ const openGround = async (proof: ProofContext, random: Random, name: string) => 
   return {
     ...{ time, ports, witness, court, start, crewed: { workers, filesAtOnce } },
     /** Lets calm come, and all to its end, and judges what is left. @returns the rounds that it took. */
-    async untilQuiet(board: Board): Promise<number> {
+    async untilQuiet(board: Board, orders: Orders): Promise<number> {
       ports.calm()
       const last = await start('last', { shares: unharmed, connections: 12 })
       const watch = () => judgeNow(court)
       const rounds = await untilNothingIsDue({ query, breach, time, ports, process: last, signal: proof.signal, watch })
       if (rounds === null) breach(`${name} has not come to an end`)
+      await orders.judge(query, breach)
       await judgeAll(last.ctx, court, { witness, attached: board.attached })
       await last.kill()
       return rounds ?? 0

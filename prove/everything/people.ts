@@ -6,6 +6,7 @@ import type { Witness } from '../judge.ts'
 import { filmKinds } from '../scenarios/fake-films.ts'
 import { type App, type ProfileOfApp, profilesOfApp, type SlotOfApp, slotsOfApp } from './app.ts'
 import { type Bytes, filmOf, pictureOf } from './files.ts'
+import type { Orderable, Orders } from './orders.ts'
 import type { SimulatedProcess } from './simulated-process.ts'
 import { poison, poisonAt, poisonOfEncodesAt, sha256Of, type UnreliablePorts } from './unreliable-ports.ts'
 
@@ -24,6 +25,7 @@ export interface Surroundings {
   readonly ports: UnreliablePorts
   readonly witness: Witness
   readonly board: Board
+  readonly orders: Orders
   readonly owners: number
   readonly breach: (text: string, assetId?: string) => void
 }
@@ -168,7 +170,7 @@ const detachOne: Act = async (around, random) => {
 
 /** An app's own transaction, which does something of its own, stays open for long, and ends as it likes. */
 const transaction: Act = async (around, random) => {
-  const { web, board, witness } = around
+  const { web, board, witness, orders } = around
   const tx = await web.pool.connect()
   const broken = (): void => undefined
   tx.on('error', broken)
@@ -191,15 +193,18 @@ const transaction: Act = async (around, random) => {
       } else await web.app.detach(place.owner, slot, { tx, ...(many ? { asset } : {}) })
       await rest(random.chance(0.1) ? 800 : random.int(150))
     }
+    if (random.chance(0.25)) await orderOf(around, random, tx)
     const commits = random.chance(0.8)
     await tx.query(commits ? 'commit' : 'rollback')
     ended = true
     witness.ended(tx, commits ? 'yes' : 'no')
+    if (!commits) orders.undone(tx)
     if (commits) for (const asset of attached) board.attached.add(asset)
   } finally {
     if (!ended) {
       await tx.query('rollback').catch(() => undefined)
       witness.ended(tx, 'maybe')
+      orders.undone(tx)
     }
     tx.off('error', broken)
     tx.release()
@@ -217,8 +222,31 @@ const cancelOne: Act = async ({ web, board }, random) => {
   if (board.sessions.length > 0) await web.app.cancelUpload(random.pick(board.sessions.slice(-20)))
 }
 
+/** Has variants stopped, or made after all, as the app does for somebody, or an operator: mostly where that may be done. */
+const orderOf = async ({ web, board, orders }: Surroundings, random: Random, tx?: object): Promise<void> => {
+  const rows = random.chance(0.7) ? await unmade(web, tx ? 1 : mostLooks) : []
+  const near = board.assets.slice(-20).flatMap(({ id, profile }): Orderable[] => (profile === 'plain' ? [] : [{ id, profile }]))
+  const assets = rows.length > 0 ? rows : near
+  if (assets.length === 0) return
+  const answer = await orders.give(web.app, random.pick(assets), random, tx)
+  board.counts[answer] = (board.counts[answer] ?? 0) + 1
+}
+
+/** What variants are made of, or were not. */
+const unmade = async (web: SimulatedProcess, looks: number): Promise<readonly Orderable[]> => {
+  const { rows } = await web.pool.query<Orderable>(unmadeText)
+  if (rows.length > 0 || looks <= 1) return rows
+  await rest(100)
+  return unmade(web, looks - 1)
+}
+
+const mostLooks = 15
+const unmadeText = `select id, profile, state from rindle.media_assets where state in ('processing', 'transcoding', 'degraded') order by id desc limit 20`
+
+const order: Act = (around, random) => orderOf(around, random)
+
 /** Anybody may wake anybody for anything: the row knows better. */
-const requeue: Act = async (around, random) => {
+const wake: Act = async (around, random) => {
   const asset = anAsset(around, random)
   if (!asset) return
   const name = random.pick(['promote_asset', 'build_variants', 'make_poster', 'transcode_asset', 'settle_slots', 'purge_asset'] as const)
@@ -259,7 +287,8 @@ const acts: readonly (readonly [name: string, weight: number, act: Act])[] = [
   ['transaction', 14, transaction],
   ['purge', 4, purgeOne],
   ['cancel', 3, cancelOne],
-  ['requeue', 6, requeue],
+  ['wake', 6, wake],
+  ['order', 20, order],
   ['release', 3, release],
   ['visit', 6, visit],
   ['look', 3, look],
