@@ -407,7 +407,7 @@ export const errorCatalog = {
     422,
     false,
     (d) =>
-      `Opening the picture would take ${d.neededBytes === null ? 'more memory than is allowed' : `about ${d.neededBytes} bytes of memory; at most ${d.maxDecodeBytes} are allowed`}. Make it smaller and try again.`,
+      `Opening the file would take ${d.neededBytes === null ? 'more memory than is allowed' : `about ${d.neededBytes} bytes of memory; at most ${d.maxDecodeBytes} are allowed`}. Make it smaller and try again.`,
   ),
   max_duration_exceeded: spec<{ durationSeconds: number; maxDurationSeconds: number }>(
     422,
@@ -488,7 +488,7 @@ export const errorCatalog = {
   decoder_killed: spec<{ reason: string }>(
     422,
     false,
-    (d) => `Opening the file ended the decoder (${d.reason}); it is held back as unsafe.`,
+    (d) => `Opening the file ended the decoder (${d.reason}); it is not opened any more until someone looks.`,
   ),
   decoder_starved: spec<{ cpuSeconds: number; seconds: number }>(
     503,

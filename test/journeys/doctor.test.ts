@@ -93,7 +93,7 @@ for (const engine of engines) {
       const checks = [...new Set(diagnosis.findings.map(({ check }) => check))]
       assert.deepEqual(checks, [
         ...['database', 'schema', 'rights', 'notifications', 'secrets', 'base-url', 'scratch', 'stores', 'objects', 'decoders', 'types'],
-        ...['scanners', 'names', 'owed', 'gate', 'quarantine', 'unattached'],
+        ...['scanners', 'names', 'owed', 'gate', 'variants', 'quarantine', 'unattached'],
       ])
       assert.ok(!JSON.stringify(diagnosis).includes(secret.slice(0, 8)))
     })
@@ -227,6 +227,54 @@ for (const engine of engines) {
         const [scanner, worker] = diagnosis.findings.filter(({ check }) => check === 'gate').map(({ found }) => found)
         assert.match(scanner ?? '', /^One file is put off; the oldest came at 20/)
         assert.match(worker ?? '', /^2 files are waiting for a worker/)
+      } finally {
+        await rindle.close()
+      }
+    })
+
+    it('counts the files whose variants wait, were put off or could not be made, each with why', async () => {
+      const rindle = open()
+      try {
+        const upload = async (size: number) => (await rindle.upload('photo', Buffer.from(plainPicture(size)), { filename: 'a.png' })).id
+        const plan = async (
+          asset: string,
+          state: string,
+          { code, run, ago = '0 s' }: { code?: string; run?: string; ago?: string } = {},
+        ) => {
+          const due = state === 'queued' ? 'now()' : 'null'
+          for (const name of ['film', 'song'])
+            await database.query(
+              `insert into rindle.media_variants (id, asset_id, name, output_kind, state, recipe_digest, error_code, due_at, inserted_at, state_changed_at)
+               values (gen_random_uuid(), $1::uuid, $2, 'video', $3, ''::bytea, $4, ${due}, now(), now() - $5::interval)`,
+              [asset, name, state, code ?? null, ago],
+            )
+          if (run === undefined) return
+          await database.query(
+            `insert into rindle.media_processing_runs (id, asset_id, job, variant_names, attempt, fence, worker, state, error_code, started_at, finished_at, state_changed_at)
+             values (gen_random_uuid(), $1::uuid, 'transcode_asset', '{film,song}', 1, 1, 'w', 'failed', $2, now(), now(), now())`,
+            [asset, run],
+          )
+        }
+        await plan(await upload(100), 'queued', { ago: '59 minutes' })
+        await plan(await upload(101), 'queued', { run: 'processing_cancelled' })
+        const look = async () => (await rindle.doctor()).findings.filter(({ check }) => check === 'variants')
+        assert.deepEqual(
+          (await look()).map(({ level }) => level),
+          ['ok'],
+        )
+        await plan(await upload(102), 'queued', { ago: '61 minutes' })
+        await plan(await upload(103), 'queued', { run: 'host_ephemeral' })
+        await plan(await upload(104), 'failed', { code: 'worker_lost' })
+        await plan(await upload(105), 'failed', { code: 'source_broken' })
+        const found = await look()
+        assert.deepEqual(
+          found.map(({ level, subject }) => `${level} ${subject}`),
+          ['problem host_ephemeral', 'warning null', 'ok source_broken', 'warning worker_lost'],
+        )
+        assert.match(found[0]?.found ?? '', /^One file is put off with variants to be made; the longest since 20/)
+        assert.match(found[0]?.cure ?? '', /`encoders: 0`/)
+        assert.match(found[1]?.cure ?? '', /`rindle work --encoders 2`/)
+        assert.match(found[3]?.cure ?? '', /`rindle\.requeueVariants`.*rindle\.media_variants/)
       } finally {
         await rindle.close()
       }

@@ -97,6 +97,43 @@ export async function countWaitingAtGate(db: Queryable, before: Date): Promise<W
   return rows
 }
 
+/**
+ * Assets with variants that had to be put off, by what stopped the last attempt, and under null those whose variants nobody has begun since
+ * `before`. Who stopped a worker or an encode on purpose is no reason.
+ */
+export async function countWaitingVariants(db: Queryable, before: Date): Promise<Waiting[]> {
+  const { rows } = await sql<Waiting>`
+    select last.code, count(distinct v.asset_id)::int as count, min(v.state_changed_at) as oldest
+      from (select asset_id, name, state_changed_at
+              from rindle.media_variants
+             where due_at is not null and state in ('planned', 'queued')
+             order by due_at
+             limit ${mostCounted + 1}::int) v
+      left join lateral (
+             select case when r.error_code not in ('worker_stopped', 'processing_cancelled') then r.error_code end as code
+               from rindle.media_processing_runs r
+              where r.asset_id = v.asset_id and v.name = any(r.variant_names) and r.finished_at is not null
+              order by r.started_at desc, r.id desc
+              limit 1) last on true
+     where last.code is not null or v.state_changed_at < ${before}::timestamptz
+     group by last.code
+     order by last.code`.execute(db)
+  return rows
+}
+
+/** Assets with variants that could not be made or went missing, by why. */
+export async function countFailedVariants(db: Queryable): Promise<{ readonly code: string; readonly count: number }[]> {
+  const { rows } = await sql<{ code: string; count: number }>`
+    select v.code, count(distinct v.asset_id)::int as count
+      from (select asset_id, coalesce(error_code, state) as code
+              from rindle.media_variants
+             where state in ('failed', 'missing')
+             limit ${mostCounted + 1}::int) v
+     group by v.code
+     order by v.code`.execute(db)
+  return rows
+}
+
 /** Rows of any table that somebody should have come for before `before`. @returns null when there is none. */
 export async function countOwedSince(db: Queryable, before: Date): Promise<Omit<Waiting, 'code'> | null> {
   const one = (table: string): RawBuilder<unknown> => sql`

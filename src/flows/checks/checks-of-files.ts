@@ -3,16 +3,20 @@ import { type Check, fine, problem, type Saying, warning } from '../../core/diag
 import { operatorCures } from '../../core/operator-cures.ts'
 import { longestOwedSeconds, secondsAfter } from '../../core/patience.ts'
 import {
+  countFailedVariants,
   countNeverAttached,
   countOwedSince,
   countQuarantined,
   countWaitingAtGate,
+  countWaitingVariants,
   listNamesInUse,
   mostCounted,
   type Waiting,
 } from '../../database/queries/diagnosis.ts'
 
 const stuckAfterSeconds = 600
+/** Films are encoded one after another, so that a day's are no trouble by themselves. */
+const unbegunAfterSeconds = 3_600
 const looseAfterSeconds = 86_400
 const ofRows = { needs: 'schema', uses: ['rights'] } as const
 
@@ -60,6 +64,17 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
     },
   },
   {
+    name: 'variants',
+    means: 'No variant was put off, or has waited for an hour; of those that were, why; and how many could not be made.',
+    ...ofRows,
+    async look({ db }) {
+      const waiting = await countWaitingVariants(db.pool, secondsAfter(await db.clock.read(), -unbegunAfterSeconds))
+      const failed = await countFailedVariants(db.pool)
+      const said = [...waiting.map(late), ...failed.map(unmade)]
+      return said.length === 0 ? [fine('Every variant is there, or is being made.')] : said
+    },
+  },
+  {
     name: 'quarantine',
     means: 'How many files are held back and kept, by why; those that ended workers or decoders want to be looked at.',
     ...ofRows,
@@ -91,10 +106,27 @@ export const checksOfFiles: readonly Check<RindleContext>[] = [
 const stuck = ({ code, count, oldest }: Waiting): Saying => {
   const since = `; the oldest came at ${oldest.toISOString()}`
   if (code === null) return problem(`${many(count)} waiting for a worker${since}.`, 'Start one: `rindle work`.')
-  const cure =
-    operatorCures[code] ?? 'Read the log of the worker; every attempt is in media_processing_runs. They are taken up again by themselves.'
-  return (code === 'lease_lost' ? warning : problem)(`${many(count)} put off${since}.`, cure, code)
+  return (code === 'lease_lost' ? warning : problem)(`${many(count)} put off${since}.`, cureOf(code), code)
 }
+
+const cureOf = (code: string): string =>
+  operatorCures[code] ?? 'Read the log of the worker; every attempt is in media_processing_runs. They are taken up again by themselves.'
+
+const late = ({ code, count, oldest }: Waiting): Saying => {
+  const since = `; the longest since ${oldest.toISOString()}`
+  if (code === null) return warning(`${many(count)} waiting for variants to be begun${since}.`, toEncode)
+  return (code === 'lease_lost' ? warning : problem)(`${many(count)} put off with variants to be made${since}.`, cureOf(code), code)
+}
+
+const toEncode = 'Start more workers, or let them encode more at once: `rindle work --encoders 2`; with `--encoders 0` alone nobody does.'
+
+const unmade = ({ code, count }: { readonly code: string; readonly count: number }): Saying =>
+  code === 'source_broken' || code === 'variant_failed'
+    ? fine(`${many(count)} without a variant that could not be made.`, code)
+    : warning(`${many(count)} without a variant that could not be made.`, `${operatorCures[code] ?? again} ${toFind}`, code)
+
+const again = '`rindle.requeueVariants` has it made again.'
+const toFind = "They are in rindle.media_variants, with state 'failed' or 'missing'."
 
 const many = (count: number): string =>
   count > mostCounted ? `More than ${mostCounted} files are` : count === 1 ? 'One file is' : `${count} files are`
