@@ -216,7 +216,7 @@ describe('ffmpeg in the jail', () => {
     const { said, ...versions } = JSON.parse(stdout)
     assert.equal(
       said,
-      'program_missing Looking into audio and video needs ffprobe, which is not on this machine: apt-get install ffmpeg, or brew install ffmpeg; then start the worker again',
+      'program_missing Looking into audio and video needs ffprobe, which is not on this machine: apt-get install ffmpeg, or brew install ffmpeg; it is looked for in /usr/bin, /usr/local/bin, /opt/homebrew/bin, /bin, and not along PATH; then start the worker again',
     )
     assert.deepEqual(versions, { ffmpeg: null, ffprobe: null })
   })

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { installFfmpeg, oldestAvutil, oldestOf } from '../../../core/decoding-packages.ts'
+import { ffmpegFolders, installFfmpeg, oldestAvutil, oldestOf } from '../../../core/decoding-packages.ts'
 import { RindleError } from '../../../core/errors.ts'
 import { isOlder } from '../../../core/is-older.ts'
 
@@ -31,7 +31,6 @@ export interface ProgramLimits {
 }
 
 const install = `${installFfmpeg}; then start the worker again`
-const folders = ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin', '/bin']
 /** Between being asked to end and being ended: time to hand out what it has. */
 const graceMs = 1_500
 const mebibyte = 1024 * 1024
@@ -89,7 +88,7 @@ interface Known {
 const versions: Partial<Record<ProgramName, Promise<Known | null>>> = {}
 
 const askVersion = async (name: ProgramName): Promise<Known | null> => {
-  const path = firstThatRuns(folders.map((folder) => `${folder}/${name}`))
+  const path = firstThatRuns(ffmpegFolders.map((folder) => `${folder}/${name}`))
   if (path === null) return null
   const { stdout } = await promisify(execFile)(path, ['-version'], { env: {}, timeout: 10_000, maxBuffer: mebibyte })
   const version = /^\S+ version ([\w.:~+-]{1,80})/.exec(stdout)?.[1] ?? 'of no known version'

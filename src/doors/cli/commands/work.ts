@@ -5,7 +5,8 @@ import { untilAborted } from '../until-aborted.ts'
 
 export const work: Command = {
   name: 'work',
-  summary: 'Run a worker until it is told to stop: SIGTERM or SIGINT, after which it ends what it has begun.',
+  summary:
+    'Run a worker until it is told to stop: SIGTERM or SIGINT, after which what it has begun gets 20 s to end, and the rest is given back to others.',
   effect: 'changes',
   flags: {
     concurrency: { help: 'How many files are worked on at once (default 2); no more decoders than cores.', value: 'N' },
@@ -18,7 +19,7 @@ export const work: Command = {
     const worker = rindle.work({ ...(concurrency === null ? {} : { concurrency }), ...(encoders === null ? {} : { encoders }) })
     say(`${contextOf(rindle).host.workerName} works; stop it with SIGTERM or Ctrl-C.`)
     await Promise.race([worker.failed, untilAborted(signal)])
-    say('Stopping: what has begun is brought to an end first.')
+    say('Stopping: what has begun gets 20 s to end; the rest is given back.')
     await worker.stop()
     return { ok: true, summary: 'The worker has stopped.', rows: [] }
   },
