@@ -2,6 +2,7 @@ import { adaptersSabotages } from './adapters.ts'
 import { coreSabotages } from './core.ts'
 import { databaseSabotages } from './database.ts'
 import { doorsSabotages } from './doors.ts'
+import { filmsSabotages } from './films.ts'
 import { flowsSabotages } from './flows.ts'
 import { processingSabotages } from './processing.ts'
 import type { Sabotage } from './sabotage.ts'
@@ -12,6 +13,7 @@ export const sabotages: readonly Sabotage[] = [
   ...databaseSabotages,
   ...adaptersSabotages,
   ...processingSabotages,
+  ...filmsSabotages,
   ...flowsSabotages,
   ...doorsSabotages,
 ]

@@ -41,6 +41,8 @@ for (const engine of engines.filter(({ concurrent }) => concurrent)) {
         secrets: ['a secret of the journeys, thirty-two bytes and more'],
         baseUrl: `${origin}/media`,
         scratchFolder: scratchFolder(),
+        // Renewed every forty seconds: who hears of it only then is late.
+        leaseSeconds: 120,
         profiles: {
           lesson: defineProfile({
             ...{ storage: local({ directory: join(folder, 'objects') }), maxBytes: 500_000_000, allowMime: ['video/mp4'] },
