@@ -144,6 +144,7 @@ const giveOut = async (house: House, door: Handler, random: Random): Promise<Gen
 
   const spentPut = (why: string, { url, headers, bytes }: PutTicket) => ({ why, url, headers, method: 'PUT', body: bytes })
   const spentGet = (why: string, url: string) => ({ why, url, headers: {}, method: random.pick(['GET', 'HEAD']), body: null })
+  const spentTrack = (why: string, url: string) => ({ why: `for a track, ${why}`, url, headers: {}, method: 'GET', body: null })
   return {
     put: await sign(house, random, { bound: true }),
     get: await house.rindle.url(asset.id),
@@ -155,9 +156,9 @@ const giveOut = async (house: House, door: Handler, random: Random): Promise<Gen
       spentPut('used after the upload was cancelled', cancelled),
       spentGet('expired', expiredUrl),
       spentGet('of an asset that was purged', refusedUrl),
-      spentGet('of a track, expired', expiredTrack),
-      spentGet('of a track of an asset that was purged', refusedTrack),
-      spentGet('of a track of a strip that another one took the place of', formerTrack),
+      spentTrack('expired', expiredTrack),
+      spentTrack('of an asset that was purged', refusedTrack),
+      spentTrack('of a strip that another one took the place of', formerTrack),
     ],
   }
 }
