@@ -114,8 +114,7 @@ const withStrip = async (house: House, assetId: string): Promise<string> => {
 /** Has another object take the place of a strip, as when it is made again. */
 const replaceStrip = (house: House, assetId: string): Promise<unknown> =>
   house.database.query(
-    `update rindle.media_variants v set object_id = o.object_id from rindle.media_variants o
-      where v.asset_id = $1 and o.asset_id = $1 and v.name = 'thumb' and o.name = 'large'`,
+    `update rindle.media_variants v set object_id = o.object_id from rindle.media_variants o where v.asset_id = $1 and o.asset_id = $1 and v.name <> o.name`,
     [assetId],
   )
 
