@@ -91,6 +91,9 @@ const odd: Readonly<Record<string, readonly [size: string | null, others: string
   'audio.mp3': [null, 'song wave', 0.9],
 }
 
+/** What ffmpeg makes of a file is the same on every engine: one has all of them, each of the others a film of which everything is made. */
+const filesOn = (engine: Engine) => Object.entries(odd).filter(([name]) => engine === engines[0] || name === 'video.mp4')
+
 for (const engine of engines) {
   describe(`variants of films and sound, on ${engine.name}`, { skip: engine.skip }, () => {
     let lessons: Awaited<ReturnType<typeof openLessons>>
@@ -104,7 +107,7 @@ for (const engine of engines) {
       await studio.close()
     })
 
-    for (const [name, [size, others, seconds]] of Object.entries(odd))
+    for (const [name, [size, others, seconds]] of filesOn(engine))
       it(`are made of ${name}`, async () => {
         const { asset, rows, runs } = await lessons.make('lesson', await corpus(`odd/${name}`), name)
         const said = rows.map((row) => `${String(row['name'])} ${String(row['state'])} ${String(row['error_detail'] ?? '')}`.trim())
@@ -134,6 +137,8 @@ for (const engine of engines) {
         assert.equal(found.hasSound, others.includes('song'))
         assert.ok(Math.abs((found.durationMs ?? 0) / 1000 - seconds) < 0.4, `${found.durationMs} ms`)
       })
+
+    if (engine !== engines[0]) return
 
     it('are copied where nothing has to be encoded', async () => {
       const film = await studio.make(

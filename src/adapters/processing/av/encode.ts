@@ -1,6 +1,6 @@
 import type { AudioRecipe, PreviewRecipe, StripRecipe, VideoRecipe } from '../../../core/recipe.ts'
 import { mostStripFrames, type StripGrid } from '../../../core/variant-facts.ts'
-import { fitInside, jpegArguments, scaled, type Size, toneMapped, turnedFor } from './scaling.ts'
+import { areaOf, fitInside, jpegArguments, scaled, type Size, toneMapped, turnedFor } from './scaling.ts'
 import type { Picture, Sound } from './probe-reply.ts'
 
 /** A file whose tracks were probed. */
@@ -121,8 +121,6 @@ const momentsOf = ({ seconds, framesPerSecond }: PreviewRecipe, durationMs: numb
  */
 const announced = ['tpad=start=1', 'settb=1/1000', 'setpts=N']
 const announcedOutput = ['-fps_mode', 'vfr', '-r', '1000', '-frames:v', '2']
-
-const areaOf = ({ width, height }: Size): number => width * height
 
 const graphOf = (picture: Picture, durationMs: number, branches: readonly Branch[]): string => {
   const sizes = branches.map(({ size }) => size).toSorted((one, other) => areaOf(other) - areaOf(one))

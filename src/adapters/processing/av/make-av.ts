@@ -156,7 +156,7 @@ const factsOfPicture = async (path: string, recipe: PosterRecipe | StripRecipe |
   const contentType = typeOfRecipe(recipe, false)
   const { width, height } = await withLoader(contentType, (sharp) => readHeader(sharp, path, contentType))
   const grid = recipe.kind === 'strip' && tracks?.picture ? gridOf(tracks.picture, tracks.durationMs, recipe) : null
-  return { ...noFacts, width, height, grid: grid && { ...grid } }
+  return { ...noFacts, width, height, grid }
 }
 
 const stored = async (name: string, recipe: Recipe, path: string, facts: VariantFacts): Promise<MadeVariant> => {

@@ -2,7 +2,7 @@ import type { VariantWish } from '../../../core/ports/jail.ts'
 import type { Recipe } from '../../../core/recipe.ts'
 import { gridOf, sizeOfVideo, type Tracks } from './encode.ts'
 import type { Picture } from './probe-reply.ts'
-import { fitInside, type Size } from './scaling.ts'
+import { areaOf, fitInside } from './scaling.ts'
 
 /** Pictures of ten bits, of which a decoder keeps up to eight beside the one it makes; 3840 × 2160 took 240 MiB. */
 const decodedBytesPerPixel = 30
@@ -32,9 +32,10 @@ const makingBytes = (picture: Picture, durationMs: number, recipe: Recipe): numb
     }
     case 'preview':
       return areaOf(fitInside(picture, recipe)) * animatedBytesPerPixel
-    default:
+    case 'image':
+    case 'poster':
+    case 'audio':
+    case 'waveform':
       return 0
   }
 }
-
-const areaOf = ({ width, height }: Size): number => width * height

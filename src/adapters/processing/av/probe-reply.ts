@@ -1,3 +1,5 @@
+import type { Size } from './scaling.ts'
+
 /** What is taken from the answer of ffprobe. Width and height are as displayed. */
 export interface Probed {
   /** Of every sort, cover art and data included. */
@@ -138,11 +140,6 @@ const codecOf = ({ codec_name: name }: Fields): string | null =>
   typeof name === 'string' && /^[a-z0-9_]{1,40}$/.test(name) && name !== 'none' && name !== 'unknown' ? name : null
 
 const nameOf = (value: unknown): string | null => (typeof value === 'string' && /^[\w .-]{1,40}$/.test(value) ? value : null)
-
-interface Size {
-  readonly width: number
-  readonly height: number
-}
 
 /** Beyond this a ratio is no camera's: the samples are taken to be square, as they are where it is not told. */
 const oddestRatio = 8

@@ -1,12 +1,9 @@
 import { type AvInput, runFfmpeg } from './run.ts'
 import type { ProgramRun } from './program.ts'
-import type { Picture, Sound } from './probe-reply.ts'
+import type { Probed } from './probe-reply.ts'
 
 /** What of a file is decoded. */
-interface Tracks {
-  readonly picture: Pick<Picture, 'index'> | null
-  readonly sound: Pick<Sound, 'index'> | null
-}
+type Tracks = Pick<Probed, 'picture' | 'sound'>
 
 export interface Sampled {
   /** Frames of picture and of sound that came out. */

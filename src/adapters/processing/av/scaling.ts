@@ -3,6 +3,8 @@ export interface Size {
   readonly height: number
 }
 
+export const areaOf = ({ width, height }: Size): number => width * height
+
 /**
  * How large a picture is that is fitted into a box, its shape kept: never larger than it was, both sides even, as encoders of video need
  * them, and never less than two.
