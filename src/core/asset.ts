@@ -89,6 +89,7 @@ export interface Asset<P extends string = string> extends Played {
   /** Lower-case hex of the bytes as they came. */
   readonly receivedSha256: string | null
   readonly objectId: string | null
+  /** Why it is held back, or that its original is gone. Why a variant failed stands on the variant. */
   readonly error: Problem | null
   readonly passedAt: Date | null
   readonly insertedAt: Date

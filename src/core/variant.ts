@@ -61,6 +61,7 @@ export interface Variant<N extends string = string> {
   readonly hasAudioTrack: boolean | null
   /** How the frames of a strip lie in it; null for everything else. */
   readonly grid: StripGrid | null
+  /** Why it failed or was cancelled. */
   readonly error: Problem | null
   readonly stateChangedAt: Date
 }

@@ -79,6 +79,7 @@ export interface AssetAnswer {
   readonly durationMs: number | null
   /** ThumbHash, base64. */
   readonly placeholder: string | null
+  /** Why it is held back. What of it could not be made says why itself, in `variants`. */
   readonly error: { readonly code: string; readonly message: string } | null
   readonly url: string | null
   readonly variants: Readonly<Record<string, VariantAnswer>>
@@ -93,6 +94,8 @@ export interface VariantAnswer {
   readonly width: number | null
   readonly height: number | null
   readonly durationMs: number | null
+  /** Why it failed or was cancelled. */
+  readonly error: { readonly code: string; readonly message: string } | null
   readonly url: string | null
   /** Where the WebVTT of a strip of thumbnails is; null for what is no strip. */
   readonly trackUrl: string | null

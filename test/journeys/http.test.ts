@@ -80,6 +80,7 @@ for (const engine of engines) {
       const { url: thumb, ...facts } = body.variants.thumb
       assert.deepEqual(facts, {
         ...{ state: 'ready', progress: 100, contentType: 'image/webp', width: 32, height: 32, durationMs: null },
+        error: null,
         trackUrl: null,
       })
       for (const address of [body.url, thumb, body.variants.large.url]) assert.equal((await door(send('GET', address))).status, 200)

@@ -403,6 +403,8 @@ for (const engine of engines.slice(0, 1)) {
         const tag = Reflect.apply(cinema.rindle[call], cinema.rindle, [phone, options])
         await assert.rejects(tag, (err: unknown) => throws(code)(err) && words.test(String(err)), `${call} ${JSON.stringify(options)}`)
       }
+      for (const call of ['pictureTag', 'videoTag', 'audioTag'] as const)
+        await assert.rejects(Reflect.apply(cinema.rindle[call], cinema.rindle, [phone.id]), throws('argument_invalid'))
       const track = { kind: 'captions', src: '/a.vtt' }
       await refused('videoTag', { variants: ['huge'] }, 'variant_unknown')
       await refused('videoTag', { variants: ['song'] }, 'argument_invalid', /song is made by audio\(\), not by video\(\)/)

@@ -1,6 +1,7 @@
 import type { RindleContext } from '../../context.ts'
 import { type Asset, deliverableStates } from '../../core/asset.ts'
 import type { Attachment } from '../../core/attachment.ts'
+import { RindleError } from '../../core/errors.ts'
 import type { Recipe, Recipes } from '../../core/recipe.ts'
 import { checkVariantName } from '../../core/variant-name.ts'
 import { type AssetView, viewAsset } from '../../flows/delivery/view-asset.ts'
@@ -19,8 +20,11 @@ export interface Viewer {
   readonly expiresInSeconds?: number
 }
 
+/** @throws RindleError `argument_invalid` for an id alone, which types do not let through. */
 export const viewToDraw = async (ctx: TagContext, subject: TagSubject, { actor, expiresInSeconds }: Viewer): Promise<AssetView | null> => {
   if (!subject) return null
+  if (typeof subject !== 'object')
+    throw new RindleError('argument_invalid', { argument: 'attachment', problem: 'an attachment, an asset, { id }, or null' })
   const asked = expiresInSeconds === undefined ? { actor } : { actor, expiresInSeconds }
   const attachment = 'asset' in subject ? subject : null
   const view = await viewAsset(ctx, attachment?.asset ?? subject, asked)

@@ -48,10 +48,11 @@ export const assetAnswer = ({ asset, original, variants }: AssetView, withUrls: 
   error: asset.error && { code: asset.error.code, message: asset.error.message },
   url: withUrls ? (original?.url ?? null) : null,
   variants: Object.fromEntries(
-    variants.map(({ variant: { name, state, progress, contentType, width, height, durationMs }, address, trackUrl }) => [
+    variants.map(({ variant: { name, state, progress, contentType, width, height, durationMs, error }, address, trackUrl }) => [
       name,
       {
         ...{ state, progress, contentType, width, height, durationMs },
+        error: error && { code: error.code, message: error.message },
         ...{ url: withUrls ? (address?.url ?? null) : null, trackUrl: withUrls ? trackUrl : null },
       },
     ]),
