@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { statSync, utimesSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { poster, video, waveform } from '../../src/core/av-recipes.ts'
@@ -97,6 +98,19 @@ for (const engine of engines) {
       const { asset, variants, runs } = await stand.states(assetId)
       assert.deepEqual([asset, variants], ['ready', ['peaks ready', 'poster ready', 'web_720p ready']])
       assert.deepEqual(runs, ['promote_asset succeeded', 'make_poster succeeded', 'transcode_asset succeeded'])
+    })
+
+    it('find their folder again after an encode of hours, in which nothing is written there', async () => {
+      const assetId = await waiting()
+      encoding = async ({ folder }) => {
+        utimesSync(folder, 0, 0)
+        stand.clock.advance(stand.ctx.leaseSeconds / 3)
+        for (const began = performance.now(); statSync(folder).mtimeMs === 0; await pause(20))
+          assert.ok(performance.now() - began < 10_000, 'whoever clears leftovers away would have taken it for one')
+      }
+      assert.equal(await buildVariants(stand.ctx, assetId, encode), 'built')
+      encoding = async () => {}
+      assert.equal((await stand.states(assetId)).asset, 'ready')
     })
 
     it('say once a second how far they are, however often the encoder does', async () => {

@@ -21,7 +21,7 @@ import { type HeldLease, holdLease } from '../steps/hold-lease.ts'
 import { processVariants } from '../steps/process-variants.ts'
 import { type HeldVariant, putVariants } from '../steps/put-variants.ts'
 import { sayUnknownProfile } from '../steps/say-unknown-profile.ts'
-import { makeScratch, removeScratch } from '../steps/make-scratch.ts'
+import { makeScratch, removeScratch, stampScratch } from '../steps/make-scratch.ts'
 import { type KnownBuild, settleVariants } from '../steps/settle-variants.ts'
 
 type Context = Pick<
@@ -65,7 +65,10 @@ export async function buildVariants(
   ctx.changes.announce(assetId)
 
   const folder = join(ctx.host.scratchFolder, `rindle-${build.bid.runId}`)
-  const renew = async (until: Date): Promise<boolean> => (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
+  const renew = async (until: Date): Promise<boolean> => {
+    stampScratch(folder)
+    return (await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0
+  }
   const watch = (look: () => void): (() => void) => ctx.changes.watch(assetId, look)
   using lease = holdLease(ctx, { grantedAtMs, renew, watch, signal: options.signal })
   try {

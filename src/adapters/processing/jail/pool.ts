@@ -94,7 +94,7 @@ export const createPool = (options: PoolOptions): Pool => {
   /** Encoding takes minutes: nobody who wants to look at a file waits for it. */
   const encodingTurns = createTurns(options.concurrency)
   let closed = false
-  const stamping = setInterval(() => idle.forEach(({ folder }) => folder.stamp()), stampMs)
+  const stamping = setInterval(() => members.forEach((folder) => folder.stamp()), stampMs)
   stamping.unref()
   const looking = setInterval(() => idle.splice(0).forEach(lookAgain), idleLookMs)
   looking.unref()
