@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { readdirSync, watch } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,6 +112,22 @@ describe('taking metadata out by ffmpeg', { skip }, () => {
       assert.ok(least)
       assert.equal((await readFile(least.path)).includes('Good evening'), false)
     }
+  })
+
+  it('looks into subtitles of twenty languages with no more files at once than a decoder may make', async () => {
+    const said = await textOf('said.srt', `1\n00:00:00,000 --> 00:00:00,300\n${canary} 48.85837, 2.29448\n`)
+    const other = await textOf('other.srt', '1\n00:00:00,000 --> 00:00:00,300\nGood evening\n')
+    const maps = Array.from({ length: 20 }, (_, track) => ['-map', track % 19 === 0 ? '1' : '2']).flat()
+    const path = run([...small, '-i', said, '-i', other, '-map', '0', ...maps, '-c:v', 'libvpx', '-c:s', 'srt'], 'languages.mkv')
+    const job = await mkdtemp(join(folder, 'job-'))
+    let most = 0
+    const watcher = watch(job, () => (most = Math.max(most, readdirSync(job).length)))
+    const rewritten = await stripMetadata({ path, folder: job, contentType: 'video/matroska', policy: 'strip-location', timeoutMs: 10_000 })
+    watcher.close()
+    assert.ok(rewritten)
+    const served = (await readFile(rewritten.path)).toString('latin1')
+    assert.deepEqual([served.split(canary).length - 1, served.split('Good evening').length - 1], [0, 18])
+    assert.ok(most > 1 && most <= 12, `${most} files`)
   })
 
   it('takes a place out of the second of two joined recordings, or keeps the file back', async () => {

@@ -23,6 +23,8 @@ export interface SubtitleTrack {
 /** Subtitles that are pictures. */
 const drawn: ReadonlySet<string> = new Set(['dvd_subtitle', 'hdmv_pgs_subtitle', 'dvb_subtitle', 'xsub'])
 const mostTracks = 32
+/** A decoder may make few files; more tracks take the film to be read again. */
+const tracksAtOnce = 8
 const probeTimeoutMs = 5_000
 
 /** Which subtitle tracks stay: those drawn as pictures, and where not everything goes, those of text in which no place is said. @throws RindleError `metadata_not_removable`, `decoder_killed` */
@@ -35,15 +37,24 @@ export const keptSubtitles = async (request: SubtitleRequest, tracks: readonly S
 }
 
 const placesIn = async (request: SubtitleRequest, tracks: readonly SubtitleTrack[]): Promise<Set<number>> => {
-  const { path, contentType, timeoutMs, format, copyPath } = request
-  const textPath = (index: number): string => `${copyPath}.${index}.text`
   const said = new Set(await placesInHeaders(request))
+  for (let at = 0; at < tracks.length; at += tracksAtOnce)
+    for (const index of await placesInLines(request, tracks.slice(at, at + tracksAtOnce))) said.add(index)
+  return said
+}
+
+const placesInLines = async (
+  { path, contentType, timeoutMs, format, copyPath }: SubtitleRequest,
+  tracks: readonly SubtitleTrack[],
+): Promise<number[]> => {
+  const textPath = (index: number): string => `${copyPath}.${index}.text`
   const outputs = tracks.flatMap(({ index }) => ['-map', `0:${index}`, '-c', 'copy', '-f', 'data', `file:${textPath(index)}`])
+  const said: number[] = []
   try {
     const run = await runFfmpeg({ path, contentType }, outputs, { timeoutMs })
     if (run.ranOut) throw new RindleError('decoder_killed', { reason: 'its subtitles were not read in time' })
     if (run.status !== 0) throw new RindleError('metadata_not_removable', { format })
-    for (const { index } of tracks) if (await fileSaysPlace(textPath(index))) said.add(index)
+    for (const { index } of tracks) if (await fileSaysPlace(textPath(index))) said.push(index)
   } finally {
     await Promise.all(tracks.map(({ index }) => rm(textPath(index), { force: true })))
   }
