@@ -7,6 +7,7 @@ import type { ProfileOptions } from './profile-options.ts'
 import type { Recipe } from './recipe.ts'
 import { isRecord, isTextList, isWhole } from './shape.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
+import { makings, type Source } from './variant-plan.ts'
 
 /** What is wrong with a definition, all of it; whatever a program that was not type checked may have handed in. */
 export const problemsOfProfile = (options: ProfileOptions): string[] => {
@@ -128,7 +129,7 @@ const problemsOfVariants = ({ kind, variants, allowMime, processor }: ProfileOpt
     const problems = variantName.test(name)
       ? []
       : [`${path}: names begin with a letter and go on with letters, digits, - and _, at most 63`]
-    if (!isRecord(recipe) || !Object.hasOwn(sources, recipe.kind))
+    if (!isRecord(recipe) || !Object.hasOwn(makings, recipe.kind))
       return [...problems, `${path} must be a recipe: image(), video(), audio(), waveform(), poster(), strip() or preview()`]
     const unmade = processor === undefined && isTextList(allowMime) ? problemsOfSource(recipe, allowMime, path) : []
     return [...problems, ...unmade, ...(recipe.kind === 'image' ? problemsOfImageRecipe(recipe, path) : problemsOfAvRecipe(recipe, path))]
@@ -136,24 +137,16 @@ const problemsOfVariants = ({ kind, variants, allowMime, processor }: ProfileOpt
   return problems
 }
 
-/** What each recipe is made from, in words, and whether a type may be that. */
-const sources: Readonly<Record<Recipe['kind'], readonly [words: string, isOne: (type: string) => boolean]>> = {
-  image: ['pictures', (type) => decodableImageTypes.has(type) || type === 'image/svg+xml'],
-  ...{ video: ['films', isFilm], poster: ['films', isFilm], strip: ['films', isFilm], preview: ['films', isFilm] },
-  ...{ audio: ['films and sound', isPlayed], waveform: ['films and sound', isPlayed] },
-}
-
-function isPlayed(type: string): boolean {
-  return playableTypes.has(type)
-}
-
-function isFilm(type: string): boolean {
-  return isPlayed(type) && kindOf(type) === 'video'
+/** What recipes are made from, in words, and whether a type may have it. */
+const sources: Readonly<Record<Source, readonly [words: string, isOne: (type: string) => boolean]>> = {
+  picture: ['pictures', (type) => decodableImageTypes.has(type) || type === 'image/svg+xml'],
+  film: ['films', (type) => playableTypes.has(type) && kindOf(type) === 'video'],
+  sound: ['films and sound', (type) => playableTypes.has(type)],
 }
 
 /** A recipe that nothing the profile takes could ever be made into. */
 const problemsOfSource = ({ kind }: Recipe, allowMime: readonly string[], path: string): string[] => {
-  const [words, isOne] = sources[kind]
+  const [words, isOne] = sources[makings[kind].from]
   if (allowMime.length === 0 || allowMime.some((type) => isOne(canonicalType(type)))) return []
   return [`${path}: ${kind}() is made from ${words}, and allowMime takes none`]
 }

@@ -22,9 +22,17 @@ export type Material = Pick<Asset, 'kind' | 'hasVideoTrack' | 'hasAudioTrack'>
 export const buildJobs = ['build_variants', 'make_poster', 'transcode_asset'] as const satisfies readonly JobName[]
 export type BuildJob = (typeof buildJobs)[number]
 
-const makings: Readonly<
-  Record<Recipe['kind'], { readonly from: 'picture' | 'film' | 'sound'; readonly outputKind: OutputKind; readonly job: BuildJob }>
-> = {
+/** What of a file a recipe needs. */
+export type Source = 'picture' | 'film' | 'sound'
+
+interface Making {
+  readonly from: Source
+  readonly outputKind: OutputKind
+  readonly job: BuildJob
+}
+
+/** What each recipe is made from, what it becomes, and by which job. */
+export const makings: Readonly<Record<Recipe['kind'], Making>> = {
   image: { from: 'picture', outputKind: 'image', job: 'build_variants' },
   poster: { from: 'film', outputKind: 'image', job: 'make_poster' },
   video: { from: 'film', outputKind: 'video', job: 'transcode_asset' },
@@ -51,7 +59,7 @@ export const planVariants = (profile: Profile, material: Material): WantedVarian
     }))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
 
-const isMadeOf: Readonly<Record<'picture' | 'film' | 'sound', (material: Material) => boolean>> = {
+const isMadeOf: Readonly<Record<Source, (material: Material) => boolean>> = {
   picture: ({ kind }) => kind === 'image',
   film: ({ hasVideoTrack }) => hasVideoTrack === true,
   sound: ({ hasAudioTrack }) => hasAudioTrack === true,

@@ -96,9 +96,7 @@ describe('audio and video at the gate', () => {
   for (const [name, args, shape] of made)
     it(`takes ${name} from ffmpeg, and not its first half`, async () => {
       const bytes = await studio.make(name, ...args)
-      const started = performance.now()
       await passes(bytes, name, shape)
-      assert.ok(performance.now() - started < 9_000, `${name} took ${performance.now() - started} ms`)
       // What tells no length is as good when it is shorter.
       if (['plain.mp3', 'v.mpg', 'v.mts'].includes(name)) return
       await refuses(bytes.subarray(0, bytes.length >> 1), name, 'decode_failed')
@@ -251,17 +249,17 @@ describe('audio and video at the gate', () => {
 
   it('runs ffmpeg and ffprobe with their versions known, for so long and for so much output as it is told', async () => {
     assert.match((await versionOf('ffmpeg')) ?? '', /^\d+\.\d/)
-    const input = { path: join(studio.folder, 'hour.m4a'), contentType: 'audio/mp4' }
-    const started = performance.now()
+    await studio.make('minute.m4a', '-f', 'lavfi', '-i', 'anullsrc=r=16000', '-t', '60', '-c:a', 'aac')
+    const input = { path: join(studio.folder, 'minute.m4a'), contentType: 'audio/mp4' }
+    // Read as fast as it plays.
     const slow = await runFfmpeg({ ...input, options: ['-re'] }, ['-f', 'null', '-'], { timeoutMs: 400 })
     assert.deepEqual([slow.ranOut, slow.wroteTooMuch], [true, false])
-    assert.ok(performance.now() - started < 2_500)
     const much = await runFfprobe(input, ['-show_packets'], { timeoutMs: 10_000, maxOutputBytes: 10_000 })
     assert.equal(much.wroteTooMuch, true)
     assert.ok(much.stdout.length <= 10_000)
     const copy = join(studio.folder, 'copy.m4a')
     const copied = await runFfmpeg(input, ['-c', 'copy', '-map_metadata', '-1', `file:${copy}`], { timeoutMs: 10_000 })
     assert.equal(copied.status, 0)
-    await passes(await readFile(copy), 'copy.m4a', ['audio', 'audio/mp4', null, 3600, 'a'])
+    await passes(await readFile(copy), 'copy.m4a', ['audio', 'audio/mp4', null, 60, 'a'])
   })
 })
