@@ -5,10 +5,11 @@ import { withOneServer } from './database.ts'
 import { type Attack, attacks, openWorkshop } from './ffmpeg/attacks.ts'
 import { leaksBare } from './ffmpeg/bare.ts'
 import { type Canary, openCanary } from './ffmpeg/canary.ts'
-import { type Fate, type House, openHouse } from './ffmpeg/house.ts'
+import { type Fate, openHouse } from './ffmpeg/house.ts'
 import { basesIn, type Input, inputsFor, type Name, oddNames, types } from './ffmpeg/inputs.ts'
 import { endInTheMiddle } from './ffmpeg/middle.ts'
-import { openStraight, type Straight } from './ffmpeg/straight.ts'
+import { openStraight } from './ffmpeg/straight.ts'
+import type { Walls } from './ffmpeg/walls.ts'
 import { type Held, programsLeft, watch } from './ffmpeg/watch.ts'
 import type { Proof, ProofContext } from './harness.ts'
 
@@ -59,12 +60,6 @@ export const ffmpeg: Proof = {
       }
     })
   },
-}
-
-export interface Walls {
-  readonly name: string
-  readonly house: House
-  readonly straight: Straight
 }
 
 interface Scene {

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { Walls } from '../ffmpeg.ts'
 import { descendants, type ProofContext } from '../harness.ts'
 import { openWorkshop } from './attacks.ts'
+import type { Walls } from './walls.ts'
 
 const lookEveryMs = 10
 

@@ -12,7 +12,7 @@ export interface FileUnderGate {
   readonly byteSize: number
   /** Lower-case hex. */
   readonly sha256: string
-  /** Pixels as displayed; null for what is no picture. */
+  /** Pixels as displayed, of a film as well; null for what shows nothing. */
   readonly width: number | null
   readonly height: number | null
   /** All of it, on this machine's disk until the call ends. */

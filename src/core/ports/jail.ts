@@ -87,7 +87,7 @@ export interface Facts extends Played {
   readonly contentType: string
   /** Canonical for the content type, without the dot. */
   readonly extension: string
-  /** As displayed, after the orientation. Null for what is not a picture. */
+  /** As displayed, of a film as well: after the orientation. Null for what shows nothing. */
   readonly width: number | null
   readonly height: number | null
   readonly frames: number | null
