@@ -22,6 +22,32 @@ describe('a disk that is full', () => {
   })
 })
 
+describe('a host that does not stay', () => {
+  const names = ['LAMBDA_TASK_ROOT', 'AWS_LAMBDA_FUNCTION_NAME', 'VERCEL', 'VERCEL_ENV', 'NOW_REGION']
+  const before = names.map((name) => [name, process.env[name]] as const)
+  const set = (given: Readonly<Record<string, string | undefined>>): void => {
+    for (const name of names) {
+      const value = given[name]
+      if (value === undefined) Reflect.deleteProperty(process.env, name)
+      else process.env[name] = value
+    }
+  }
+  after(() => set(Object.fromEntries(before)))
+
+  for (const [given, expected] of [
+    [{}, null],
+    [{ AWS_LAMBDA_FUNCTION_NAME: 'f' }, 'AWS Lambda'],
+    [{ VERCEL: '1', VERCEL_ENV: 'production' }, 'Vercel'],
+    [{ VERCEL: '1' }, 'Vercel'],
+    [{ VERCEL: '1', VERCEL_ENV: 'development' }, null],
+    [{ LAMBDA_TASK_ROOT: '/var/task', VERCEL_ENV: 'development' }, 'AWS Lambda'],
+  ] as const)
+    it(`is ${expected ?? 'none'} with ${JSON.stringify(given)}`, () => {
+      set(given)
+      assert.equal(readHost().ephemeral, expected)
+    })
+})
+
 describe('the scratch folder of a machine', () => {
   const before = process.env['RINDLE_SCRATCH']
   after(() => {

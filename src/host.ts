@@ -19,8 +19,14 @@ export const readHost = (): Host =>
     scratchFolder: resolve(process.env['RINDLE_SCRATCH'] || tmpdir()),
     workerName: `${hostname()}:${process.pid}`,
     freeBytes: freeBytesOf,
-    ephemeral: ephemeralHosts.find(([, names]) => names.some((name) => process.env[name]))?.[0] ?? null,
+    ephemeral: ephemeralHost(),
   })
+
+/** What Vercel says of itself is also pulled onto the machines of developers, where it calls itself `development`. */
+const ephemeralHost = (): string | null => {
+  const found = ephemeralHosts.find(([, names]) => names.some((name) => process.env[name]))?.[0] ?? null
+  return found === 'Vercel' && process.env['VERCEL_ENV'] === 'development' ? null : found
+}
 
 /** Each by what it puts into the environment. */
 const ephemeralHosts: readonly (readonly [name: string, variables: readonly string[]])[] = [
