@@ -196,7 +196,8 @@ import { subscribe } from 'node:diagnostics_channel'
 subscribe('rindle:asset.ready', (event) => console.log(event.id, event.assetId, event.at))
 \`\`\`
 
-An event is \`{ id, name, at, entity, entityId, assetId, from, to, actor, reason }\`.
+An event is \`{ id, name, at, entity, entityId, assetId, from, to, actor, reason }\`, that of an encode's progress also \`progress\`, 0 to 100. It comes from no
+history, and only where the encode runs.
 
 | Event | Move | Says |
 |---|---|---|

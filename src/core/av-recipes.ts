@@ -2,7 +2,9 @@ import type { AudioRecipe, Loudness, PosterRecipe, PreviewRecipe, Recipe, StripR
 import { isWhole } from './shape.ts'
 import { suggestion, unknownKeys } from './suggestion.ts'
 
+/** Both with a rate factor of 23 and sound of 128 kbit/s: 1280 × 720 in at most 2,500 kbit/s, and 854 × 480 in at most 1,200. */
 export type VideoPreset = 'web_720p' | 'web_480p'
+/** AAC in `m4a`, or MP3, each of 128 kbit/s. */
 export type AudioPreset = 'm4a_128k' | 'mp3_128k'
 
 /** What `video` takes; see `VideoRecipe` for what each says. What is given besides a preset takes the place of what the preset says. */

@@ -29,13 +29,14 @@ export interface ImageRecipe {
 /** An MP4 that every browser plays: H.264 and AAC, its index in front. Of a file without a moving picture none is made. */
 export interface VideoRecipe {
   readonly kind: 'video'
-  /** The box that the picture is fitted into as it is shown, its shape kept. Never enlarged; both sides come out even. */
+  /** The box in pixels, 2 to 7,680 each, that the picture is fitted into as it is shown, its shape kept. Never enlarged; both sides come out even. */
   readonly width: number
   readonly height: number
   /** Constant rate factor of x264: 1 is best, 51 worst. */
   readonly crf: number
-  /** Kilobits a second that the picture never needs for long. */
+  /** Kilobits a second that the picture never needs for long, 8 to 200,000. */
   readonly maxBitrateKbps: number
+  /** Kilobits a second of the sound, 32 to 512. */
   readonly audioBitrateKbps: number
 }
 
@@ -46,6 +47,7 @@ export type Loudness = 'keep' | 'one-pass' | 'two-pass'
 export interface AudioRecipe {
   readonly kind: 'audio'
   readonly format: AudioFormat
+  /** Kilobits a second, 32 to 320. */
   readonly bitrateKbps: number
   /** Null keeps one or two, and mixes more than two down to two. */
   readonly channels: 1 | 2 | null
@@ -59,7 +61,7 @@ export interface AudioRecipe {
 /** How loud the sound is over its length, to be drawn: JSON, `{ length, sample_rate, duration_ms, peaks: [[lowest, highest], …] }`, from -1 to 1. */
 export interface WaveformRecipe {
   readonly kind: 'waveform'
-  /** Pairs in `peaks`, whatever the length of the sound. */
+  /** Pairs in `peaks`, 10 to 10,000, whatever the length of the sound. */
   readonly length: number
 }
 
@@ -68,6 +70,7 @@ export interface PosterRecipe {
   readonly kind: 'poster'
   /** `scene`: where something else begins to be seen, early in the film; `first`: the first that is not black; or so many seconds in. */
   readonly at: 'scene' | 'first' | number
+  /** The box, in pixels. */
   readonly width: number
   readonly height: number
   readonly format: 'jpeg' | 'webp'
@@ -78,11 +81,12 @@ export interface PosterRecipe {
 /** Small frames of a film at even distances, side by side in one JPEG, to be shown while somebody scrubs. */
 export interface StripRecipe {
   readonly kind: 'strip'
-  /** The box of one frame. */
+  /** The box of one frame, in pixels, 1,280 at most. */
   readonly width: number
   readonly height: number
   /** Seconds from one to the next; null: so that there are a hundred at most, never less than a second. */
   readonly everySeconds: number | null
+  /** Frames in a row. */
   readonly columns: number
   /** 1 to 100. */
   readonly quality: number
@@ -91,10 +95,12 @@ export interface StripRecipe {
 /** A few moments of a film that move, as an animated WebP without sound. */
 export interface PreviewRecipe {
   readonly kind: 'preview'
+  /** The box, in pixels, 1,280 at most. */
   readonly width: number
   readonly height: number
-  /** How long it moves before it begins again. */
+  /** How long it moves before it begins again, 0.5 to 30. */
   readonly seconds: number
+  /** 1 to 30. */
   readonly framesPerSecond: number
   /** 1 to 100. */
   readonly quality: number
