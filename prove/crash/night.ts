@@ -22,7 +22,7 @@ export const nightMs = { ci: 30_000, tenth: 120_000, full: 120_000 } as const
 const stepMs = 100
 const daySeconds = 90_000
 /** What looks every hour whether it may go need not be waited for by the hour; nor what is due soon by the second, while people wait for workers. */
-const [sleepSeconds, dozeSeconds] = [21_600, 600] as const
+const [sleepSeconds, dozeSeconds] = [86_400, 600] as const
 
 /** Until everybody has ended what they play, or waits. */
 export const evening = async ({ evening: seen, areTheyGone, signal }: Calm, withinMs: number): Promise<void> => {
