@@ -7,14 +7,14 @@ import { judgeRound, race, setSeats } from './races/round.ts'
 const roundsUnderWay = 3
 
 /**
- * Everybody at once puts files into the same few slots, takes them out, verifies, cancels and purges them, some within transactions of the
- * app, while a worker takes the files through the gate, settles, purges and deletes. What everybody was told is held against a model of a
- * slot in which one call follows another.
+ * Everybody at once puts files into the same few slots, takes them out, verifies, cancels and purges them, stops what is made of them and asks
+ * for it again, some within transactions of the app, while a worker takes the files through the gate, makes their variants, settles, purges and
+ * deletes. What everybody was told is held against a model of slots and variants in which one call follows another.
  */
 export const races: Proof = {
   name: 'races',
   means:
-    'what 64 callers are told who race attach, replace, detach, purge, verify, cancel and sweep is what one after another could have been told; none is lost or double, none meets a deadlock, nothing attached loses its bytes',
+    'what 64 callers are told who race attach, replace, detach, purge, verify, cancel, sweep, and stop what is made of a file or ask for it again, is what one after another could have been told; none is lost or double, none meets a deadlock, nothing attached loses its bytes',
   unit: 'rounds',
   amount: { ci: 8, full: 2_000 },
   shows: { calls: 'calls of 64 callers', deadlocks: 'deadlocks' },
@@ -29,7 +29,7 @@ export const races: Proof = {
           const round = { ground, seats }
           racing = racing.then(() => race(round, proof.random.fork(`round ${number}`)))
           await racing
-          const calls = await judgeRound(round)
+          const calls = await judgeRound(round, proof.random.fork(`orders ${number}`))
           deeds += calls
           rounds += 1
           if (rounds % 100 === 0) proof.note(`${rounds} rounds, ${deeds} calls`)

@@ -6,6 +6,7 @@ import { uploadSessionMachine } from '../../src/core/upload-session.ts'
 import { born } from '../../src/database/move.ts'
 import { moves } from '../../src/database/statement.ts'
 import type { Random } from '../harness.ts'
+import { bytesOf, type Kind, kinds } from './judge.ts'
 import type { File } from './model.ts'
 
 /** Of each seat, by the number of the file: its asset, its session where somebody is to verify it yet, and what the model starts from. */
@@ -17,6 +18,8 @@ export interface Files {
 
 /** Of three files one has landed and is to be verified yet; two were, and the gate may have spoken by the time somebody asks. */
 const phases = ['staged', 'gate', 'gate'] as const
+
+const kindNames = ['sound', 'picture', 'film'] as const satisfies readonly Kind[]
 
 interface Prepared {
   readonly file: File
@@ -32,7 +35,9 @@ export const bringFiles = async (
   seats: number,
 ): Promise<readonly Files[]> => {
   const bySeat = await Promise.all(
-    Array.from({ length: seats }, () => Promise.all(phases.map((phase) => prepare(ctx, phase, random.chance(0.8))))),
+    Array.from({ length: seats }, () =>
+      Promise.all(phases.map((phase) => prepare(ctx, { phase, kind: random.pick(kindNames), good: random.chance(0.8) }))),
+    ),
   )
   const all = bySeat.flat()
   const [open, done] = [all.filter(({ file }) => file.phase === 'staged'), all.filter(({ file }) => file.phase === 'gate')]
@@ -58,24 +63,24 @@ export const bringFiles = async (
 
 const prepare = async (
   { ids, clock, stores }: Pick<RindleContext, 'ids' | 'clock' | 'stores'>,
-  phase: (typeof phases)[number],
-  good: boolean,
+  { phase, kind, good }: { readonly phase: (typeof phases)[number]; readonly kind: Kind; readonly good: boolean },
 ): Promise<Prepared> => {
   const [asset, session, object] = [ids.next(), ids.next(), ids.next()]
   const at = clock.now()
   const [soon, tomorrow] = [secondsAfter(at, wakeUpSeconds), secondsAfter(at, endedSessionSeconds)]
   const store = stores.of('file')
   const key = `staging/${session}/${object}`
-  const filename = `${good ? 'good' : 'bad'}-${asset}.txt`
-  const bytes = new Blob([`the bytes of ${filename}`])
-  const { etag, version } = await store.put(key, bytes.stream(), { contentType: 'text/plain' })
+  const filename = `${good ? 'good' : 'bad'}-${kind}-${asset}`
+  const bytes = new Blob([bytesOf(kind)])
+  const { contentType, wanted } = kinds[kind]
+  const { etag, version } = await store.put(key, bytes.stream(), { contentType })
   const isOpen = phase === 'staged'
   const common = { asset_id: asset, profile: 'file' }
-  const described = { declared_type: 'text/plain', declared_bytes: bytes.size, upload_strategy: 'presigned_put' }
+  const described = { declared_type: contentType, declared_bytes: bytes.size, upload_strategy: 'presigned_put' }
   return {
-    file: { phase, session: isOpen ? 'open' : 'completed', released: false, good, spokeBy: null },
+    file: { phase, session: isOpen ? 'open' : 'completed', released: false, good, wanted, variants: {}, spokeBy: null },
     asset: {
-      ...{ id: asset, profile: 'file', filename, content_type: 'text/plain', byte_size: bytes.size },
+      ...{ id: asset, profile: 'file', filename, content_type: contentType, byte_size: bytes.size },
       ...(isOpen ? {} : { due_at: soon }),
     },
     session: {
@@ -83,7 +88,7 @@ const prepare = async (
       ...(isOpen ? { object_id: object } : { verified_at: at }),
     },
     object: {
-      ...{ id: object, asset_id: asset, session_id: session, role: 'staging', store: store.id, key, content_type: 'text/plain' },
+      ...{ id: object, asset_id: asset, session_id: session, role: 'staging', store: store.id, key, content_type: contentType },
       ...(isOpen ? { watch_until: secondsAfter(at, signedWatchSeconds) } : { byte_size: bytes.size, etag, version }),
     },
   }

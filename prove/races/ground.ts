@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { contextOf, type RindleContext } from '../../src/context.ts'
-import { unplayed } from '../../src/core/played.ts'
-import type { Jail } from '../../src/core/ports/jail.ts'
+import { poster, video, waveform } from '../../src/core/av-recipes.ts'
+import { image } from '../../src/core/image-recipe.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import type { ClockReading } from '../../src/core/schedule.ts'
 import { defineProfile } from '../../src/core/profile-definition.ts'
@@ -12,11 +12,11 @@ import { sweep } from '../../src/flows/ops/sweep.ts'
 import { createTestRindle } from '../../src/rindle.ts'
 import { createMemoryBucket } from '../../src/testing/memory-bucket.ts'
 import { createClock } from '../../src/database/clock.ts'
-import { createPlainJail } from '../../test/journeys/fixtures/plain-jail.ts'
 import type { EngineDatabase } from '../../test/services/engines.ts'
 import { engineNamed } from '../database.ts'
 import { breachIn } from '../everything/crew.ts'
 import type { ProofContext } from '../harness.ts'
+import { judge, kinds } from './judge.ts'
 
 /** Where the races are held: one app on PostgreSQL with a worker, and a bucket that somebody watches. */
 export interface Ground {
@@ -24,7 +24,7 @@ export interface Ground {
   readonly ctx: RindleContext
   readonly pool: pg.Pool
   readonly database: EngineDatabase
-  readonly counts: Record<'explained' | 'unexplained' | 'undecided' | 'committed' | 'rolledBack' | 'swept', number>
+  readonly counts: Record<'explained' | 'unexplained' | 'undecided' | 'committed' | 'rolledBack' | 'swept' | 'stopped' | 'asked', number>
   /** Makes something of the asset due, and looks for what is due, as a worker does. */
   sweep(assetId: string): Promise<void>
   /** Counts a broken promise, and tells what became of the asset that is named first in the text. */
@@ -36,6 +36,7 @@ export interface Ground {
 }
 
 const slots = { one: { profile: 'file' }, two: { profile: 'file' }, many: { profile: 'file', many: true } } as const
+const variants = { thumb: image({ width: 8 }), poster: poster(), web_720p: video(), peaks: waveform() }
 const connections = 70
 
 /**
@@ -48,6 +49,7 @@ const unanalyzed = `
               where n.nspname in ('rindle', 'rindle_queue') and c.relkind = 'r'
     loop execute format('alter table %s set (autovacuum_enabled = false)', t.name); end loop;
   end $$`
+const countedOften = `create index on rindle.state_moves (entity_id) where entity = 'variant' and move = 'finish'`
 
 const openApp = (pool: pg.Pool, file: ReturnType<typeof defineProfile>) =>
   createTestRindle({ database: pool, secrets: ['a secret of the proof that is long enough'], profiles: { file }, slots }, { jail: judge })
@@ -55,14 +57,17 @@ const openApp = (pool: pg.Pool, file: ReturnType<typeof defineProfile>) =>
 export const openGround = async (proof: ProofContext): Promise<Ground> => {
   const database = await engineNamed('postgres').open()
   await database.query(unanalyzed)
+  await database.query(countedOften)
   const pool = new pg.Pool({ connectionString: database.place, max: connections, options: '-c plan_cache_mode=force_generic_plan' })
   const { adapter } = createMemoryBucket({ name: 'races', clock: createClock() })
   const breach = breachIn(proof, database, 'the races')
-  const file = defineProfile({ kind: 'file', storage: watched(adapter, database, breach.say), allowMime: ['text/plain'], maxBytes: 1000 })
+  const storage = watched(adapter, database, breach.say)
+  const allowMime = Object.values(kinds).map(({ contentType }) => contentType)
+  const file = defineProfile({ storage, allowMime, maxBytes: 1000, variants })
   const rindle = openApp(pool, file)
   await rindle.ready()
   const ctx = contextOf(rindle)
-  const counts = { explained: 0, unexplained: 0, undecided: 0, committed: 0, rolledBack: 0, swept: 0 }
+  const counts = { explained: 0, unexplained: 0, undecided: 0, committed: 0, rolledBack: 0, swept: 0, stopped: 0, asked: 0 }
   let previous: ClockReading | null = null
   const look = async (): Promise<void> => {
     const { reading, swept } = await sweep(ctx, { holder: 'whoever calls', previous })
@@ -99,6 +104,8 @@ const dueNow = [
   `update rindle.media_assets set due_at = clock_timestamp() where id = $1 and state in ('validating', 'deleted')`,
   `update rindle.media_attachments set due_at = clock_timestamp()
     where id = (select id from rindle.media_attachments where asset_id = $1 and due_at is not null limit 1)`,
+  `update rindle.media_variants set due_at = clock_timestamp()
+    where id = (select id from rindle.media_variants where asset_id = $1 and state = 'queued' limit 1)`,
 ]
 
 /** At the moment of its deletion no original may belong to an asset that a slot shows or will. */
@@ -113,14 +120,3 @@ const watched = (store: StorageAdapter, database: EngineDatabase, breach: (text:
     return store.delete(key, options)
   },
 })
-
-/** Says yes to every file but those named `bad`, without a look at them: slots are what is on trial. */
-const judge: Jail = {
-  ...createPlainJail(),
-  async visit({ filename }) {
-    if (filename.startsWith('bad')) return { verdict: 'refuse', code: 'type_unknown', message: 'It is of no known type.', details: {} }
-    const facts = { kind: 'file', contentType: 'text/plain', extension: 'txt', placeholder: null, dominantColor: null } as const
-    const shape = { width: null, height: null, frames: null, hasAlpha: null, ...unplayed }
-    return { verdict: 'pass', facts: { ...facts, ...shape }, rewritten: null, variants: [], figures: { gateCpuMs: 0, cpuMs: 0 } }
-  },
-}

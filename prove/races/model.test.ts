@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Call, type Deed, explain, type File, type Table } from './model.ts'
+import { planned } from './variants.ts'
 
-const passed: File = { phase: 'passed', session: 'completed', released: false, good: true, spokeBy: 0 }
+const passed: File = { phase: 'passed', session: 'completed', released: false, good: true, wanted: [], variants: {}, spokeBy: 0 }
+const film: File = { ...passed, phase: 'gate', spokeBy: null, wanted: ['poster', 'web'] }
 const table = (files: readonly File[]): Table => ({ files, singles: [{ current: null, pending: null }], many: [] })
 
 /** One after another, at the times given. */
@@ -12,8 +14,8 @@ const shows = (file: number | null): Call => ({
   ...{ do: 'read', slot: 0 },
   told: file === null ? null : { file, standing: 'current', previous: null },
 })
-const end = (current: number | null, phases: readonly File['phase'][]): Deed =>
-  deed(1000, 1001, { do: 'end', told: { singles: [{ current, pending: null }], many: [], phases } })
+const end = (current: number | null, phases: readonly File['phase'][], variants: readonly string[] = phases.map(() => '')): Deed =>
+  deed(1000, 1001, { do: 'end', told: { singles: [{ current, pending: null }], many: [], phases, variants } })
 
 describe('the model of a slot', () => {
   it('explains two who attach at once, whoever of them was last', () => {
@@ -57,6 +59,24 @@ describe('the model of a slot', () => {
     assert.equal(explain(table([bad]), [...meanwhile, end(null, ['refused'])]), 'explained')
     const later = [deed(10, 20, seesRefusal), deed(30, 40, attached(0))]
     assert.equal(explain(table([bad]), [...later, end(null, ['refused'])]), 'unexplained')
+  })
+
+  it('explains a variant that was made before it could be stopped, and one that was asked for again', () => {
+    const stops = (from: number, told: readonly string[] | 'idle'): Deed => deed(from, from + 10, { do: 'stop', file: 0, told })
+    const asks = (from: number, told: readonly string[]): Deed => deed(from, from + 10, { do: 'ask', file: 0, names: null, told })
+    const ending = (deeds: readonly Deed[], variants: string): string =>
+      explain(table([film]), [...deeds, end(null, ['passed'], [variants])])
+    assert.equal(ending([], 'poster made 1, web made 1'), 'explained')
+    assert.equal(ending([stops(0, ['web'])], 'poster made 1, web stopped 0'), 'explained')
+    assert.equal(ending([stops(0, ['web'])], 'poster made 1, web made 1'), 'unexplained')
+    assert.equal(ending([stops(0, 'idle')], 'poster made 1, web stopped 0'), 'unexplained')
+    const afterIdle = [stops(0, 'idle'), stops(20, ['web']), end(null, ['passed'], ['poster made 1, web stopped 0'])]
+    assert.equal(explain(table([film]), afterIdle), 'explained')
+    assert.equal(explain(table([{ ...film, phase: 'passed', variants: planned(film.wanted) }]), afterIdle), 'unexplained')
+    assert.equal(ending([stops(0, ['web']), asks(20, ['web'])], 'poster made 1, web made 1'), 'explained')
+    assert.equal(ending([stops(0, ['web']), asks(20, ['web'])], 'poster made 1, web made 2'), 'unexplained')
+    assert.equal(ending([stops(0, ['web']), asks(20, [])], 'poster made 1, web stopped 0'), 'unexplained')
+    assert.equal(ending([stops(0, ['web']), asks(5, []), asks(20, ['web'])], 'poster made 1, web made 1'), 'explained')
   })
 
   it('gives up where there is too much to look at', () => {

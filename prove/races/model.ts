@@ -1,3 +1,5 @@
+import { askedFor, mayBeMade, planned, settled, stopped, type Variants, wordsOf } from './variants.ts'
+
 /**
  * One owner with slots, and the files that may stand in them, as they are if one call follows another. Files and slots are numbered. What the
  * library does by itself (the gate speaks, a slot is settled, what lost its slots is purged) may happen between any two calls.
@@ -17,6 +19,10 @@ export interface File {
   readonly released: boolean
   /** What the gate will say. */
   readonly good: boolean
+  /** What is to be made of it once it has passed. */
+  readonly wanted: readonly string[]
+  /** None before that. */
+  readonly variants: Variants
   /** The gate spoke before this instant at the latest; null: not yet. Who looked earlier may act on what was so then. */
   readonly spokeBy: number | null
 }
@@ -44,8 +50,18 @@ export type Call =
   | { readonly do: 'purge'; readonly file: number; readonly told: 'done' | 'attached' | 'gone' }
   | { readonly do: 'verify'; readonly file: number; readonly told: 'done' | 'ended' | 'gone' }
   | { readonly do: 'cancel'; readonly file: number; readonly told: 'done' | 'ended' }
+  | { readonly do: 'stop'; readonly file: number; readonly told: readonly string[] | 'idle' | 'gone' }
+  | {
+      readonly do: 'ask'
+      readonly file: number
+      readonly names: readonly string[] | null
+      readonly told: readonly string[] | 'refused' | 'gone'
+    }
   /** What is seen when nothing is owed any more. */
-  | { readonly do: 'end'; readonly told: Pick<Table, 'singles' | 'many'> & { readonly phases: readonly File['phase'][] } }
+  | {
+      readonly do: 'end'
+      readonly told: Pick<Table, 'singles' | 'many'> & { readonly phases: readonly File['phase'][]; readonly variants: readonly string[] }
+    }
 
 /** What was done as one, from its beginning to its end. */
 export interface Deed {
@@ -87,15 +103,21 @@ export const after = (table: Table, call: Call, from: number): Table | null => {
       return verified(table, call)
     case 'cancel':
       return cancelled(table, call)
+    case 'stop':
+      return whenStopped(table, call)
+    case 'ask':
+      return whenAsked(table, call)
     case 'end': {
-      const { singles, many, phases } = call.told
-      const isSo = same(table.singles, singles) && same(table.many, many) && same(phases, phasesOf(table))
+      const { singles, many, phases, variants } = call.told
+      const isSo = same(table.singles, singles) && same(table.many, many) && same(phases, phasesOf(table)) && same(variants, endsOf(table))
       return isSo && byItself(table).length === 0 ? table : null
     }
   }
 }
 
 const phasesOf = ({ files }: Table): File['phase'][] => files.map(({ phase }) => phase)
+
+const endsOf = ({ files }: Table): string[] => files.map(({ phase, variants }) => (phase === 'passed' ? wordsOf(settled(variants)) : ''))
 
 /**
  * Slots are locked from the look to the commit, and files against being purged; but not against the gate, which may speak in between: then a
@@ -159,11 +181,28 @@ const cancelled = (table: Table, { file, told }: Extract<Call, { do: 'cancel' }>
   return told === 'done' ? withFile(table, file, { phase: 'gone', session: 'ended' }) : null
 }
 
-/** What the library may make of the table by itself. */
+const whenStopped = (table: Table, { file, told }: Extract<Call, { do: 'stop' }>): Table | null => {
+  const { phase, variants } = table.files[file] ?? { phase: 'gone', variants: {} }
+  if (phase === 'gone' || told === 'gone') return phase === told ? table : null
+  if (phase !== 'passed') return told === 'idle' ? table : null
+  const left = stopped(variants, told === 'idle' ? [] : told)
+  return left && withFile(table, file, { variants: left })
+}
+
+const whenAsked = (table: Table, { file, names, told }: Extract<Call, { do: 'ask' }>): Table | null => {
+  const { phase, variants } = table.files[file] ?? { phase: 'gone', variants: {} }
+  if (phase === 'gone' || told === 'gone') return phase === told ? table : null
+  if (phase !== 'passed' || told === 'refused') return phase !== 'passed' && told === 'refused' ? table : null
+  const left = askedFor(variants, names, told)
+  return left && withFile(table, file, { variants: left })
+}
+
+/** What the library may make of the table by itself. What it makes of files needs no turn: `Variants` leave open when. */
 export const byItself = (table: Table): Table[] =>
-  table.files.flatMap(({ phase, released: isReleased, good }, file) => {
+  table.files.flatMap(({ phase, released: isReleased, good, wanted }, file) => {
     if (phase === 'gate') {
-      const spoken = withFile(table, file, { phase: good ? 'passed' : 'refused', spokeBy: Infinity })
+      const verdict = good ? ({ phase: 'passed', variants: planned(wanted) } as const) : ({ phase: 'refused' } as const)
+      const spoken = withFile(table, file, { ...verdict, spokeBy: Infinity })
       return isReleased && !isHeld(table, file) ? [spoken, withFile(table, file, { phase: 'gone' })] : [spoken]
     }
     const settled = phase === 'passed' ? risen(table, file) : phase === 'refused' ? fallen(table, file) : []
@@ -214,7 +253,7 @@ export const explain = (start: Table, deeds: readonly Deed[], mostLooks = 300_00
           ? []
           : afterAll(table, deed.calls, deed.from).map((next) => ({ table: told(next, deed), done: done | (2 ** index) })),
       )
-    const [look] = stepsOf(waiting.filter(({ deed }) => deed.calls.every(changesNothing)))
+    const [look] = stepsOf(waiting.filter(({ deed }) => deed.calls.every((call) => changesNothing(table, call))))
     if (look) stack.push(look)
     else stack.push(...byItself(table).map((next) => ({ table: next, done })), ...stepsOf(waiting).reverse())
   }
@@ -222,8 +261,10 @@ export const explain = (start: Table, deeds: readonly Deed[], mostLooks = 300_00
 }
 
 /** What only looks, whatever it finds, need not come later when it may come now. */
-const changesNothing = (call: Call): boolean => {
+const changesNothing = ({ files }: Table, call: Call): boolean => {
   if (call.do === 'read' || call.do === 'list') return true
+  if (call.do === 'stop') return call.told === 'gone' || (call.told === 'idle' && !mayBeMade(files[call.file]?.variants ?? {}))
+  if (call.do === 'ask') return typeof call.told === 'string' || call.told.length === 0
   if (call.do === 'attach') return call.told === 'refused'
   if (call.do === 'purge' || call.do === 'verify' || call.do === 'cancel') return call.told !== 'done'
   return false
@@ -232,7 +273,7 @@ const changesNothing = (call: Call): boolean => {
 /** Of the instants by which the gate spoke only their order among the beginnings of what is still to come matters. */
 const keyOf = ({ files, singles, many }: Table, waiting: readonly { readonly deed: Deed }[]): string => {
   const later = (by: number | null): number => (by === null ? 0 : waiting.filter(({ deed }) => deed.from < by).length)
-  return JSON.stringify([files.map((file) => [file.phase, file.session, file.released, later(file.spokeBy)]), singles, many])
+  return JSON.stringify([files.map((file) => [file.phase, file.session, file.released, later(file.spokeBy), file.variants]), singles, many])
 }
 
 /** Whatever the gate has said by now it said before the deed had ended. */

@@ -3,6 +3,7 @@ import { isRindleError } from '../../src/core/errors.ts'
 import type { Attachment } from '../../src/core/attachment.ts'
 import type { Random } from '../harness.ts'
 import { type Call, type Deed, explain, type File, type Shown, type Slot, type Table } from './model.ts'
+import { answered, order, unmadeFiles } from './orders.ts'
 import { bringFiles } from './files.ts'
 import type { Ground } from './ground.ts'
 
@@ -25,6 +26,8 @@ const callers = 64
 const singles = ['one', 'two'] as const
 /** What the search for an order takes on with ease. */
 const mostDeeds = 14
+const deedsOfInterference = 4
+const looksAtUnmade = 4
 const quietMs = 30_000
 const longestPauseMs = 120
 /** By then workers have been to every slot that was free. */
@@ -56,9 +59,29 @@ export const race = async (round: Round, random: Random): Promise<void> => {
   )
 }
 
-/** Quiet, then the judge. @returns of how many deeds. */
-export const judgeRound = async (round: Round): Promise<number> => {
+/** While workers make what is left to be made some of it is stopped and asked for again, by two at once. */
+const interfere = async (round: Round, random: Random): Promise<void> => {
   const { ground, seats } = round
+  for (let look = 0; look < looksAtUnmade; look += 1) {
+    const unmade = await unmadeFiles(ground, seats)
+    const chosen = unmade.filter(({ seat }) => random.chance(0.5) && seat.deeds.length < mostDeeds + deedsOfInterference)
+    await Promise.all(
+      chosen.flatMap(({ seat, ...about }) =>
+        ['one', 'other'].map((who) => act(round, seat, random.fork(`${who} ${look}`), orderOf(about))),
+      ),
+    )
+    await new Promise((resolve) => setTimeout(resolve, random.int(30)))
+  }
+}
+
+const orderOf =
+  (about: { readonly file: number; readonly isStopped: boolean }): Act =>
+  async (ground, seat, random) => [await order(ground, seat, { ...about, random })]
+
+/** Quiet, then the judge. @returns of how many deeds. */
+export const judgeRound = async (round: Round, random: Random): Promise<number> => {
+  const { ground, seats } = round
+  await interfere(round, random)
   await untilQuiet(round)
   const ends = await endsOf(ground, seats)
   for (const [index, seat] of seats.entries()) judge(round, seat, ends[index] ?? null)
@@ -77,11 +100,11 @@ const judge = ({ ground }: Round, seat: Seat, end: Extract<Call, { do: 'end' }> 
   )
 }
 
-const act = async (round: Round, seat: Seat, random: Random): Promise<void> => {
+const act = async (round: Round, seat: Seat, random: Random, chosen = draw(random)): Promise<void> => {
   const { ground } = round
   const from = performance.now()
   try {
-    const calls = await draw(random)(ground, seat, random)
+    const calls = await chosen(ground, seat, random)
     const to = performance.now()
     // Who is refused holds nothing, so that others may come between that and the rest of a transaction.
     const [refused, done] = [calls.filter(isRefused), calls.filter((call) => !isRefused(call))]
@@ -92,22 +115,13 @@ const act = async (round: Round, seat: Seat, random: Random): Promise<void> => {
   }
 }
 
-const isRefused = (call: Call): boolean => call.do === 'attach' && call.told === 'refused'
+const isRefused = (call: Call): boolean =>
+  (call.do === 'attach' && call.told === 'refused') || ((call.do === 'stop' || call.do === 'ask') && typeof call.told === 'string')
 
 type Act = (ground: Ground, seat: Seat, random: Random) => Promise<readonly Call[]>
 
 const aFile = ({ assets }: Seat, random: Random): number => random.int(assets.length)
 const aSlot = (random: Random): Slot => random.pick([0, 0, 0, 1, 'many'] as const)
-
-/** What refusals are about: the state that the file is in. */
-const answered = async <T>(codes: readonly string[], run: () => Promise<T>): Promise<T | string> => {
-  try {
-    return await run()
-  } catch (err) {
-    if (isRindleError(err) && codes.includes(err.code)) return err.code
-    throw err
-  }
-}
 
 const shownOf = ({ assets }: Seat, attachment: Pick<Attachment, 'asset' | 'standing' | 'previous'> | null): Shown | null =>
   attachment && {
@@ -135,19 +149,27 @@ const detachOne: Act = async (ground, seat, random) => {
   return [await detachFrom(ground, seat, slot === 'many' || random.chance(0.4) ? aFile(seat, random) : null, slot)]
 }
 
-/** An app's own transaction: one slot, or two in their order, with time in between; and at its end a commit or a rollback. */
+const orderOne: Act = async (ground, seat, random) => [await order(ground, seat, { file: aFile(seat, random), random })]
+
+/** An app's own transaction: one slot, or two in their order, with time in between, and what is made of a file; and at its end a commit or a rollback. */
 const theirs: Act = async (ground, seat, random) => {
   const tx = await ground.pool.connect()
   const calls: Call[] = []
   const isStrict = random.chance(0.15)
   try {
     await tx.query(isStrict ? 'begin isolation level repeatable read' : 'begin')
+    const mayConflict = isStrict ? ['transaction_conflict'] : []
     for (const slot of random.pick<readonly Slot[]>([[0], [1], ['many'], [0, 1]])) {
       const act = random.chance(0.7) || slot === 'many' ? attachTo : detachFrom
-      const call = await answered(isStrict ? ['transaction_conflict'] : [], () => act(ground, seat, aFile(seat, random), slot, tx))
+      const call = await answered(mayConflict, () => act(ground, seat, aFile(seat, random), slot, tx))
       if (typeof call === 'string') return await undone(tx, ground)
       calls.push(call)
       if (random.chance(0.5)) await tx.query('select pg_sleep(0.005)')
+    }
+    if (random.chance(0.25)) {
+      const call = await answered(mayConflict, () => order(ground, seat, { file: aFile(seat, random), random, tx }))
+      if (typeof call === 'string') return await undone(tx, ground)
+      calls.push(call)
     }
     if (random.chance(0.2)) return await undone(tx, ground)
     await tx.query('commit')
@@ -217,6 +239,7 @@ const acts: readonly (readonly [weight: number, act: Act])[] = [
   [10, verifyOne],
   [4, cancelOne],
   [4, sweepOne],
+  [8, orderOne],
 ]
 
 const draw = (random: Random): Act => {
@@ -227,6 +250,7 @@ const draw = (random: Random): Act => {
 
 const owedText = `
   select 'gate' as what, id from rindle.media_assets where id = any($1) and state in ('validating', 'analyzing')
+  union all select 'variant', asset_id from rindle.media_variants where asset_id = any($1) and state in ('planned', 'queued', 'processing')
   union all select 'slot', asset_id from rindle.media_attachments where asset_id = any($1) and standing <> 'released' and due_at is not null
   union all select 'released', t.asset_id from rindle.media_attachments t join rindle.media_assets a on a.id = t.asset_id
              where t.asset_id = any($1) and t.standing = 'released' and not (a.state = 'quarantined' and t.due_at = a.due_at)`
@@ -256,8 +280,9 @@ const endsOf = async ({ database }: Ground, seats: readonly Seat[]): Promise<Ext
     `select owner_id, slot, standing, asset_id from rindle.media_attachments where asset_id = any($1) and standing <> 'released'`,
     [ids],
   )
-  const states = await database.query('select id, state from rindle.media_assets where id = any($1)', [ids])
+  const states = await database.query(endsText, [ids])
   const phaseOf = new Map(states.map(({ id, state }) => [String(id), phases[String(state)] ?? 'gate']))
+  const variantsOf = new Map(states.map(({ id, variants }) => [String(id), String(variants)]))
   return seats.map(({ owner, assets }) => {
     const filesIn = (slot: SlotName, standing: string): number[] =>
       rows
@@ -271,16 +296,26 @@ const endsOf = async ({ database }: Ground, seats: readonly Seat[]): Promise<Ext
         singles: singles.map((slot) => ({ current: only(filesIn(slot, 'current')), pending: only(filesIn(slot, 'pending')) })),
         many: filesIn('many', 'current'),
         phases: assets.map((id) => phaseOf.get(id) ?? 'gone'),
+        variants: assets.map((id) => (phaseOf.get(id) === 'passed' ? (variantsOf.get(id) ?? '') : '')),
       },
     }
   })
 }
 
+/** How often a variant was made is counted by its history. */
+const endsText = `
+  select a.id, a.state,
+         coalesce((select string_agg(v.name || ' ' || case v.state when 'ready' then 'made' when 'cancelled' then 'stopped' else v.state end || ' ' ||
+                                     (select count(*) from rindle.state_moves m
+                                       where m.entity = 'variant' and m.entity_id = v.id and m.move = 'finish'), ', ' order by v.name)
+                     from rindle.media_variants v where v.asset_id = a.id), '') as variants
+    from rindle.media_assets a where a.id = any($1)`
+
 const phases: Readonly<Record<string, File['phase']>> = {
   staged: 'staged',
   validating: 'gate',
   analyzing: 'gate',
-  available: 'passed',
+  ...{ available: 'passed', processing: 'passed', transcoding: 'passed', ready: 'passed', degraded: 'passed' },
   quarantined: 'refused',
   deleted: 'gone',
 }
