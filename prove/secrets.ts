@@ -4,7 +4,7 @@ import { withOneServer } from './database.ts'
 import type { Proof, ProofContext } from './harness.ts'
 import { noting, spoken, striking, type Way } from './nth/ways.ts'
 import { type Canaries, createCanaries } from './secrets/canaries.ts'
-import { confiding } from './secrets/confidant.ts'
+import { confiding, filming } from './secrets/confidant.ts'
 import { knockAtDoors } from './secrets/doors.ts'
 import { type Ears, openEars } from './secrets/ears.ts'
 import { misfits } from './secrets/misfits.ts'
@@ -62,7 +62,7 @@ const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): P
     await Promise.all(testbeds.map(async (testbed) => [testbed, await rowReader(testbed.database, ['rindle', 'rindle_queue'])] as const)),
   )
   const most = context.size === 'ci' ? context.amount / 2 : scenarios.length
-  const all = [confiding(canaries), ...context.random.shuffle(scenarios).slice(0, most)]
+  const all = [confiding(canaries), filming(canaries), ...context.random.shuffle(scenarios).slice(0, most)]
   const play = async (testbed: Testbed, scenario: Scenario, trouble: Trouble, undisturbed: boolean): Promise<boolean> => {
     await testbed.begin(listening(trouble, canaries), (text) => context.breach(`${scenario.name}: ${text}`))
     const { random, seed } = context
@@ -76,7 +76,7 @@ const playAll = async (context: ProofContext, canaries: Canaries, ears: Ears): P
     })
     await scenario.play(world).catch(ears.hear)
     testbed.calm()
-    ears.read((await readers.get(testbed)?.()) ?? '', 'in a row')
+    ears.readRows((await readers.get(testbed)?.()) ?? '')
     await emitEvents(testbed.ctx, null, { holder: label })
     return true
   }

@@ -1,7 +1,15 @@
 import type { Random } from '../harness.ts'
 
-/** Where a secret may not be seen: nowhere at all, or only not where everybody who runs the machine reads. */
-type Kept = 'everywhere' | 'told'
+/** Where something may be seen: `told` is what is logged or printed, and the history is what moved, by whom and why. */
+export type Place = 'told' | 'published' | 'thrown' | 'stored' | 'history'
+
+/** Where what is planted may be seen after all: nowhere, only not where everybody who runs the machine reads, or only where it is recorded on purpose. */
+const shown = {
+  everywhere: [],
+  told: ['thrown', 'stored', 'history'],
+  recorded: ['published', 'history'],
+} as const satisfies Readonly<Record<string, readonly Place[]>>
+type Kept = keyof typeof shown
 
 /** Values that nobody may see, planted wherever a secret enters. */
 export interface Canaries {
@@ -12,8 +20,8 @@ export interface Canaries {
   /** How many there are, by what they are. */
   planted(): ReadonlyMap<string, number>
   count(): number
-  /** The names of those that stand in a text, in any encoding. `told` is what is logged, published or printed; rows and errors are not. */
-  seenIn(text: string, where: 'told' | 'kept'): readonly string[]
+  /** The names of those that stand in a text, in any encoding, and may not be seen there. */
+  seenIn(text: string, place: Place): readonly string[]
 }
 
 const shortest = 8
@@ -43,9 +51,10 @@ export const createCanaries = (random: Random): Canaries => {
     },
     planted: () => counts,
     count: () => values,
-    seenIn(text, where) {
+    seenIn(text, place) {
       const names = new Set<string>()
-      for (const [form, { name, kept }] of all) if ((kept === 'everywhere' || where === 'told') && text.includes(form)) names.add(name)
+      const mayBeSeen = (kept: Kept): boolean => shown[kept].some((one) => one === place)
+      for (const [form, { name, kept }] of all) if (!mayBeSeen(kept) && text.includes(form)) names.add(name)
       return [...names]
     },
   }

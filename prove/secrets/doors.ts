@@ -72,7 +72,7 @@ export const knockAtDoors = async (canaries: Canaries, ears: Ears): Promise<numb
     house.clock.advance(90_000)
     for (const url of [put, get]) await knock(open, 'GET', url)
     ears.read(house.logged.join('\n'), 'in the log of the door')
-    ears.read(await rows(), 'in a row')
+    ears.readRows(await rows())
     return requests
   } finally {
     await house.close()

@@ -3,15 +3,17 @@ import { inspect } from 'node:util'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import { jsonLogger } from '../../src/adapters/telemetry/logger.ts'
 import { formsOf } from '../storage-faults/secrecy.ts'
-import type { Canaries } from './canaries.ts'
+import type { Canaries, Place } from './canaries.ts'
 
 /** Listens at every place where something may be said. */
 export interface Ears {
   readonly logger: Logger
   /** An error that somebody was thrown, in every form. */
   hear(err: unknown): void
-  /** What stands in rows, or was answered. */
+  /** What was answered, or is kept somewhere. */
   read(text: string, where: string): void
+  /** Every row there is, a line for each, as `rowReader` has them. */
+  readRows(lines: string): void
   /** How many times something was said. */
   heard(): Readonly<Record<string, number>>
   close(): void
@@ -22,8 +24,8 @@ const deep = { depth: 20, showHidden: true } as const
 export const openEars = (canaries: Canaries, breach: (text: string) => void): Ears => {
   const counts: Record<string, number> = { logged: 0, published: 0, printed: 0, thrown: 0, read: 0 }
   const told = new Set<string>()
-  const look = (text: string, where: string, kind: 'told' | 'kept'): void => {
-    for (const name of canaries.seenIn(text, kind)) {
+  const look = (text: string, where: string, place: Place): void => {
+    for (const name of canaries.seenIn(text, place)) {
       if (told.has(`${name} ${where}`)) continue
       told.add(`${name} ${where}`)
       breach(`${name} is seen ${where}`)
@@ -45,7 +47,7 @@ export const openEars = (canaries: Canaries, breach: (text: string) => void): Ea
     }
   const hearEvent = (event: unknown): void => {
     count('published')
-    look(`${JSON.stringify(event)} ${inspect(event, deep)}`, 'in telemetry', 'told')
+    look(`${JSON.stringify(event)} ${inspect(event, deep)}`, 'in telemetry', 'published')
   }
   subscribe('rindle:event', hearEvent)
   const streams = [process.stdout, process.stderr].map((stream) => {
@@ -63,11 +65,18 @@ export const openEars = (canaries: Canaries, breach: (text: string) => void): Ea
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     hear(err) {
       count('thrown')
-      for (const form of formsOf(err)) look(form, 'in an error', 'kept')
+      for (const form of formsOf(err)) look(form, 'in an error', 'thrown')
     },
     read(text, where) {
       count('read')
-      look(text, where, 'kept')
+      look(text, where, 'stored')
+    },
+    readRows(lines) {
+      count('read')
+      const isHistory = (line: string): boolean => line.startsWith('rindle.state_moves ')
+      const rows = lines.split('\n')
+      look(rows.filter(isHistory).join('\n'), 'in the history', 'history')
+      look(rows.filter((line) => !isHistory(line)).join('\n'), 'in a row', 'stored')
     },
     heard: () => counts,
     close() {
