@@ -182,7 +182,10 @@ export const openStreet = ({ task, rindle, ctx, handler, ports, another, told: t
       const ended = async (): Promise<Played> => {
         await scenario.play(world).catch((err: unknown) => breach(`it broke off: ${told(err)}`))
         if (breaches.length === 0) return { breaches, lost: [] }
-        return { breaches, lost: await lostOf(async (text, values) => (await pool.query(text, [...values])).rows, [...ids]) }
+        return {
+          breaches,
+          lost: await world.call(() => lostOf(async (text, values) => (await pool.query(text, [...values])).rows, [...ids])),
+        }
       }
       return { ended: ended(), setAside: waits.isFarOff, isWaiting: waits.isWaiting, until: waits.until }
     },
