@@ -145,19 +145,19 @@ export interface Rindle<P extends Profiles = Profiles, S extends SlotsOptions = 
   /** A `<picture>` as HTML, everything escaped. Null, and what may not be shown, gives the `placeholder` or empty text. */
   pictureTag<N extends string>(attachment: Attachment<N> | null, options?: PictureTagOptions<NoInfer<N>>): Promise<string>
   pictureTag<N extends ProfileName<P>>(
-    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
+    asset: Asset<N> | string | { readonly id: string; readonly asset?: never } | null,
     options?: PictureTagOptions<VariantName<P, N>>,
   ): Promise<string>
   /** A `<video>` as HTML, everything escaped: films, poster, tracks, thumbnails. Null gives the `placeholder` or empty text. */
   videoTag<N extends string>(attachment: Attachment<N> | null, options?: VideoTagOptions<NoInfer<N>>): Promise<string>
   videoTag<N extends ProfileName<P>>(
-    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
+    asset: Asset<N> | string | { readonly id: string; readonly asset?: never } | null,
     options?: VideoTagOptions<VariantName<P, N>>,
   ): Promise<string>
   /** An `<audio>` as HTML, everything escaped. Null, and what cannot be played, gives empty text. */
   audioTag<N extends string>(attachment: Attachment<N> | null, options?: AudioTagOptions<NoInfer<N>>): Promise<string>
   audioTag<N extends ProfileName<P>>(
-    asset: Asset<N> | { readonly id: string; readonly asset?: never } | null,
+    asset: Asset<N> | string | { readonly id: string; readonly asset?: never } | null,
     options?: AudioTagOptions<VariantName<P, N>>,
   ): Promise<string>
   /** The thumbnails of a film as WebVTT, with the strip's URL in it. Null while no strip is ready. */

@@ -26,7 +26,7 @@ export async function pictureTag(ctx: TagContext, subject: TagSubject, options: 
   if (view) checkWishes(ctx, view, options.variants)
   const model = pictureModel(view && drawableOf(ctx, view, options), options)
   if (!model) return ''
-  const alt = options.alt ?? (subject && 'alt' in subject ? subject.alt : null) ?? ''
+  const alt = options.alt ?? (subject !== null && typeof subject === 'object' && 'alt' in subject ? subject.alt : null) ?? ''
   return render(model, alt, attributes)
 }
 

@@ -1,7 +1,6 @@
 import type { RindleContext } from '../../context.ts'
 import { type Asset, deliverableStates } from '../../core/asset.ts'
 import type { Attachment } from '../../core/attachment.ts'
-import { RindleError } from '../../core/errors.ts'
 import type { Recipe, Recipes } from '../../core/recipe.ts'
 import { checkVariantName } from '../../core/variant-name.ts'
 import { type AssetView, viewAsset } from '../../flows/delivery/view-asset.ts'
@@ -10,7 +9,7 @@ import { type VariantWish, wishOf } from '../../wire/variant-wish.ts'
 export type TagContext = Pick<RindleContext, 'db' | 'stores' | 'profiles' | 'keys' | 'baseUrl' | 'clock' | 'logger'>
 
 /** What every tag takes. An attachment whose file may not be served yet shows what stood there before. */
-export type TagSubject = Attachment | Asset | { readonly id: string } | null
+export type TagSubject = Attachment | Asset | string | { readonly id: string } | null
 
 /** Who looks at a page, and for how long. */
 export interface Viewer {
@@ -20,13 +19,10 @@ export interface Viewer {
   readonly expiresInSeconds?: number
 }
 
-/** @throws RindleError `argument_invalid` for an id alone, which types do not let through. */
 export const viewToDraw = async (ctx: TagContext, subject: TagSubject, { actor, expiresInSeconds }: Viewer): Promise<AssetView | null> => {
   if (!subject) return null
-  if (typeof subject !== 'object')
-    throw new RindleError('argument_invalid', { argument: 'attachment', problem: 'an attachment, an asset, { id }, or null' })
   const asked = expiresInSeconds === undefined ? { actor } : { actor, expiresInSeconds }
-  const attachment = 'asset' in subject ? subject : null
+  const attachment = typeof subject === 'object' && 'asset' in subject ? subject : null
   const view = await viewAsset(ctx, attachment?.asset ?? subject, asked)
   if (!attachment?.previous || (view && deliverableStates.includes(view.asset.state))) return view
   return viewAsset(ctx, attachment.previous.asset, asked)
