@@ -86,7 +86,7 @@ export const filmsSabotages: readonly Sabotage[] = [
     name: 'notes-between-the-pictures',
     means: 'what a camera wrote between the pictures of a film is copied with them',
     file: 'src/adapters/processing/av/encode.ts',
-    find: "['-c:v', 'copy', '-bsf:v', 'filter_units=remove_types=6']",
+    find: "['-c:v', 'copy', '-bsf:v', 'filter_units=pass_types=1-5|7-11|13']",
     replace: "['-c:v', 'copy']",
     red: { test: 'test/journeys/av-variants.test.ts', title: 'are copied where nothing has to be encoded' },
   },

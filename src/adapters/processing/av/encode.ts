@@ -197,8 +197,11 @@ const outputOf = ({ picture, sound }: Tracks, { recipe, path, loudness }: Wanted
   }
 }
 
-/** Cameras write between the pictures what they like, as units of type 6 (supplemental enhancement information in H.264): nothing of it goes along. */
-const copied = ['-c:v', 'copy', '-bsf:v', 'filter_units=remove_types=6']
+/**
+ * Cameras write between the pictures what they like, as supplemental information or in units of types that nobody has named (H.264, table 7-1):
+ * what goes along are pictures, what they are decoded by, and where they end.
+ */
+const copied = ['-c:v', 'copy', '-bsf:v', 'filter_units=pass_types=1-5|7-11|13']
 
 /** Pictures keep their times: at a steady rate those that stand would be encoded again and again. */
 const encodedAs = ({ crf, maxBitrateKbps }: VideoRecipe): string[] => [
