@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Attachment } from '../src/core/attachment.ts'
 import { isRindleError } from '../src/core/errors.ts'
 import { faultyCarrier } from '../src/testing/faulty-carrier.ts'
 import { faultyJail } from '../src/testing/faulty-jail.ts'
@@ -9,9 +8,9 @@ import { faultyStorage } from '../src/testing/faulty-storage.ts'
 import { chosenEngine, withOneServer } from './database.ts'
 import type { Proof, ProofContext, Random } from './harness.ts'
 import { endAndJudge } from './nth/run.ts'
-import { uploaded, ownerOf } from './scenarios/people.ts'
 import { openTestbed, type Testbed, type Trouble } from './scenarios/testbed.ts'
 import { createWorld, type PlayedWorld } from './scenarios/world.ts'
+import { lifeOf } from './soak/lives.ts'
 import { type Held, heldNow } from './soak/resident.ts'
 import { told } from './told.ts'
 
@@ -108,38 +107,23 @@ const liveAll = async (
   const each = (run: (world: PlayedWorld, index: number) => Promise<void>): Promise<unknown> =>
     Promise.all(worlds.map((world, index) => run(world, index).catch((err: unknown) => breach(`${world.label} broke off: ${told(err)}`))))
   const assets: string[] = []
-  const heldBack = new Set<number>()
+  let heldBack = 0
   await each(async (world, index) => {
-    const { asset } = await uploaded(world)
-    assets[index] = asset.id
-    await world.call(() => world.rindle.attach(asset.id, ownerOf(world), 'avatar'))
+    assets[index] = await lifeOf(index).begin(world)
   })
   await common.settle()
   await each(async (world, index) => {
-    const attachment = await world.call(() => world.rindle.attachmentFor(ownerOf(world), 'avatar'))
-    const asset = await world.call(() => world.rindle.asset(assets[index] ?? ''))
-    if (asset?.error?.code === 'decoder_killed') {
-      heldBack.add(index)
-      await world.call(() => world.rindle.detach(ownerOf(world), 'avatar'))
-      await world.call(() => world.rindle.purge(asset.id))
-    } else await seen(world, attachment)
+    if (await lifeOf(index).end(world, assets[index] ?? '')) heldBack += 1
   })
   await common.settle()
   await each(async (world, index) => {
     const left = await world.call(() => world.rindle.asset(assets[index] ?? '')).catch(orNothing)
-    world.expect(left === null, `nothing holds the picture any more, and it is ${left?.state}`)
+    world.expect(left === null, `nobody wants the file any more, and it is ${left?.state}`)
   })
   await common.quiesce()
   await testbed.witness.check()
   testbed.witness.forget()
-  return heldBack.size
-}
-
-/** The page is drawn, and then the picture is not wanted any more. */
-const seen = async (world: PlayedWorld, attachment: Attachment | null): Promise<void> => {
-  const html = await world.call(() => world.rindle.pictureTag(attachment, { variants: ['thumb', 'large'] }))
-  world.expect(html.includes('<img'), `the picture is not drawn: ${attachment?.asset.state ?? 'nothing there'}`)
-  await world.call(() => world.rindle.detach(ownerOf(world), 'avatar'))
+  return heldBack
 }
 
 const orNothing = (err: unknown): null => {
