@@ -55,6 +55,8 @@ export const everything: Proof = {
       }
     })
     const { rounds = 0, ...rest } = figures
+    const { cancelled = 0, requeued = 0 } = rest
+    if (proof.size !== 'ci' && Math.min(cancelled, requeued) === 0) proof.breach('nothing was stopped, or nothing of it asked for again')
     return { runs: proof.amount, figures: { ...rest, roundsEach: Math.round(rounds / proof.amount) } }
   },
 }

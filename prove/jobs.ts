@@ -169,7 +169,7 @@ const emptyQueue = (database: EngineDatabase, time: { seconds(): number }) => {
 }
 
 const mostLeft = { ci: 5, tenth: 20, full: 20 }
-const mostDrainMs = { ci: 10_000, tenth: 60_000, full: 120_000 }
+const mostDrainMs = { ci: 5_000, tenth: 60_000, full: 120_000 }
 
 /** Lets the workers have most of what was brought, so that the end is theirs as well. */
 const drained = async (database: EngineDatabase, { size, signal }: ProofContext): Promise<void> => {

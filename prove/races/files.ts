@@ -19,7 +19,8 @@ export interface Files {
 /** Of three files one has landed and is to be verified yet; two were, and the gate may have spoken by the time somebody asks. */
 const phases = ['staged', 'gate', 'gate'] as const
 
-const kindNames = ['sound', 'picture', 'film'] as const satisfies readonly Kind[]
+/** What nothing is made of races the fastest. */
+const kindNames = ['sound', 'sound', 'picture', 'film'] as const satisfies readonly Kind[]
 
 interface Prepared {
   readonly file: File
