@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { messageOf, type RindleError } from '../../src/core/errors.ts'
 import { buildVariants } from '../../src/flows/variants/build-variants.ts'
@@ -75,34 +76,43 @@ for (const engine of engines) {
       assert.deepEqual((await stand.states(assetId)).variants, variants)
     })
 
-    it('ends what a worker is making: nothing of it counts, and nothing of it stays', async () => {
-      const assetId = await asked('thumb', 'large')
-      const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()]
-      stand.jail.before = ({ signal }) => {
-        begun.resolve()
-        return new Promise((_, reject) => {
-          signal?.addEventListener('abort', () => {
-            ended.resolve(signal.reason)
-            reject(signal.reason)
+    for (const whose of ['its own', 'the app’s'])
+      it(`ends within seconds of the commit of ${whose} transaction what a worker is making, and nothing of it counts or stays`, async () => {
+        const assetId = await asked('thumb', 'large')
+        const [begun, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()]
+        stand.jail.before = ({ signal }) => {
+          begun.resolve()
+          return new Promise((_, reject) => {
+            signal?.addEventListener('abort', () => {
+              ended.resolve(signal.reason)
+              reject(signal.reason)
+            })
           })
-        })
-      }
-      const building = buildVariants(stand.ctx, assetId)
-      await begun.promise
-      await cancelProcessing(stand.ctx, assetId)
-      await stand.clock.during(building)
-      assert.equal(((await ended.promise) as RindleError).code, 'lease_lost')
-      const { asset, variants, runs } = await stand.states(assetId)
-      assert.deepEqual([asset, variants], ['degraded', ['large cancelled', 'thumb cancelled']])
-      assert.equal(runs.at(-1), 'build_variants failed processing_cancelled')
-      stand.jail.before = null
-      await requeueVariants(stand.ctx, assetId)
-      await stand.work()
-      assert.equal((await stand.states(assetId)).asset, 'ready')
-      for (let day = 0; day < 2; day++) await stand.pass(90_000)
-      await stand.assertLedger()
-      assert.equal((await stand.keys()).length, 3)
-    })
+        }
+        const building = buildVariants(stand.ctx, assetId)
+        await begun.promise
+        if (whose === 'its own') await cancelProcessing(stand.ctx, assetId)
+        else await stand.inTheirTransaction('commit', (tx) => cancelProcessing(stand.ctx, assetId, { tx }))
+        let isOver = false
+        void ended.promise.then(() => (isOver = true))
+        for (let looks = 0; !isOver && looks < 100; looks++) {
+          await pause(20)
+          stand.clock.advance(0.1)
+        }
+        assert.ok(isOver, 'it goes on until its lease is renewed')
+        await stand.clock.during(building)
+        assert.equal(((await ended.promise) as RindleError).code, 'lease_lost')
+        const { asset, variants, runs } = await stand.states(assetId)
+        assert.deepEqual([asset, variants], ['degraded', ['large cancelled', 'thumb cancelled']])
+        assert.equal(runs.at(-1), 'build_variants failed processing_cancelled')
+        stand.jail.before = null
+        await requeueVariants(stand.ctx, assetId)
+        await stand.work()
+        assert.equal((await stand.states(assetId)).asset, 'ready')
+        for (let day = 0; day < 2; day++) await stand.pass(90_000)
+        await stand.assertLedger()
+        assert.equal((await stand.keys()).length, 3)
+      })
 
     it('never counts a cancel as a worker that was lost', async () => {
       const assetId = await asked('thumb')

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Changes } from '../../core/ports/changes.ts'
 import type { Database } from '../../database/database.ts'
+import { changesChannel as channel } from '../../database/queries/changes.ts'
 
-const channel = 'rindle_changes'
 const quietMs = 20
 /** A notification carries less than 8,000 bytes: 200 ids of 36 characters with their commas. */
 const idsAtOnce = 200

@@ -2,6 +2,7 @@ import type { RindleContext } from '../../context.ts'
 import { messageOf, RindleError } from '../../core/errors.ts'
 import { isOwed } from '../../core/variant.ts'
 import { reassessment } from '../../core/variant-plan.ts'
+import { announceAtCommit } from '../../database/queries/changes.ts'
 import { writeCancellation } from '../../database/queries/wanted-builds.ts'
 import { assetIdOf } from '../steps/asset-id-of.ts'
 import { inTransaction } from '../steps/in-transaction.ts'
@@ -18,7 +19,7 @@ export interface CancelProcessingOptions {
 
 /**
  * Stops making variants of an asset, wherever a worker makes them: those that wait and those that are being made become `cancelled`, and an
- * encode that runs, in whatever process, is ended within seconds. Of a commit of the app's own `tx` nobody tells: its worker finds out when it
+ * encode that runs, in whatever process, is ended within seconds of the commit; where the database's connections cannot listen, when its worker
  * renews its lease, within a third of `leaseSeconds`. What is ready stays; the original is served as before. `requeueVariants` has them made
  * after all.
  *
@@ -39,6 +40,7 @@ export async function cancelProcessing(
     const after = look.variants.map((one) => ({ ...one, state: isOwed(one) ? ('cancelled' as const) : one.state }))
     const problem = { code: 'processing_cancelled', message: messageOf('processing_cancelled', {}) }
     await writeCancellation(tx, ctx, { assetId, state, path: reassessment(state, after), variants, problem, ...by })
+    if (own !== undefined) await announceAtCommit(tx, assetId)
     return variants.map(({ name }) => name)
   })
   if (own === undefined) ctx.changes.announce(assetId)
