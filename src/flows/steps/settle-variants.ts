@@ -3,6 +3,7 @@ import { type AssetState, deliverableStates } from '../../core/asset.ts'
 import { type BuildJob, buildJobs, reassessment } from '../../core/variant-plan.ts'
 import type { OutputKind, VariantState } from '../../core/variant.ts'
 import { lookAgainOnMiss } from '../../database/move.ts'
+import { attachmentsWait } from '../../database/queries/assets.ts'
 import { abandonBuild, type BuildSettlement, settleBuild, type VariantOutcome } from '../../database/queries/build-settlement.ts'
 import { findBuild } from '../../database/queries/builds.ts'
 
@@ -54,7 +55,7 @@ export async function settleVariants(
     if (look && held.length > 0) return settleBuild(ctx.db.pool, ctx, decide(look, held, settlement))
     const objectIds = settlement.outcomes.flatMap(({ objectId }) => (objectId === null ? [] : [objectId]))
     await abandonBuild(ctx.db.pool, ctx, { assetId, objectIds, runId: settlement.run?.id ?? null })
-    return false
+    return attachmentsWait(ctx.db.pool, assetId)
   })
   ctx.changes.announce(assetId)
   return isAttached
