@@ -42,8 +42,8 @@ export interface StreetOptions {
 }
 
 const pausesMs = [20, 100, 300, 1_000, 2_000, 4_000, 8_000]
-/** An app that is told to try again does so for that long. */
-const patienceMs = 90_000
+/** An app that is told to try again does so for that long: a transaction that is held open for seconds meets many outages. */
+const patienceMs = 300_000
 /** Who waits for longer than that lets others play. */
 const farOffMs = 2_000
 /** Workers have to be done with what they can do by then, nights included. */
