@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import type { JobName } from '../src/core/jobs.ts'
 import type { SignedRequest } from '../src/core/ports/storage.ts'
 import type { EngineDatabase } from '../test/services/engines.ts'
 import { engineNamed, withOneServer } from './database.ts'
@@ -33,8 +34,8 @@ const zombies: Shares = { killed: 0.0005, asleep: 0.002 }
 const unharmed: Shares = { killed: 0, asleep: 0 }
 const storageFaults = 0.01
 const emptyEverySeconds = 20
-/** Of jobs: as if the queue had been emptied as soon as they were in it. */
-const forgottenAtOnce = 0.08
+/** Of every name one of so many jobs is never handed out: as if the queue had been emptied as soon as it was there. */
+const forgottenEach = 5
 const mostRounds = 40
 
 /** Jobs are handed out again and again, forgotten, and done by workers that are thought dead. */
@@ -61,8 +62,11 @@ const run = async (proof: ProofContext) => {
   const asked = { jobs: 0, deliveries: 0, forgotten: 0 }
   const ofFilms = { jobs: 0, deliveries: 0, forgotten: 0 }
   const luck = random.fork('queue')
+  const asks = new Map<JobName, number>()
   const deliveries: SimulatedProcessOptions['deliveries'] = (name) => {
-    const times = luck.chance(forgottenAtOnce) ? 0 : 1 + luck.int(5)
+    const number = (asks.get(name) ?? 0) + 1
+    asks.set(name, number)
+    const times = number % forgottenEach === 2 ? 0 : 1 + luck.int(5)
     for (const count of filmJobs.includes(name) ? [asked, ofFilms] : [asked]) {
       count.jobs += 1
       count.forgotten += times === 0 ? 1 : 0

@@ -33,9 +33,6 @@ const bad: readonly File[] = [
 /** What clients bring first, so that none of it is ever left out. */
 export const broughtFirst: readonly File[] = [...bad, film, film, film]
 
-/** So that most of what is attached stays, and some of it is replaced. */
-const ownersOfFile = 8
-
 const badShare = 0.05
 const filmShare = 0.3
 const slowShare = 0.2
@@ -94,7 +91,7 @@ export const bring = async (fleet: Fleet, random: Random, { files, first, signal
     if (index === 0) continue
     if (random.chance(0.6)) {
       const slot = file.medium === 'film' ? 'lesson' : 'portrait'
-      await app.attach(id, { type: 'Person', id: random.int(ownersOfFile * files) }, slot).then(
+      await app.attach(id, { type: 'Person', id: random.int(files) }, slot).then(
         () => fleet.board.attached.add(id),
         (err: unknown) => {
           if (file.fate !== 'deadly') throw err
