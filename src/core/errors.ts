@@ -479,11 +479,11 @@ export const errorCatalog = {
     (d) =>
       `Films and sound are not encoded on ${d.host}, where a process does not live long enough: run \`npx rindle work\` on a machine or in a container that stays.`,
   ),
-  source_broken: spec<{ variant: string; atSeconds: number }>(
+  source_broken: spec<{ variant: string; atSeconds: number | null }>(
     422,
     false,
     (d) =>
-      `The variant ${d.variant} could not be made: the file is damaged after about ${d.atSeconds} s. Save it again and upload it once more.`,
+      `The variant ${d.variant} could not be made: ${d.atSeconds === null ? 'too much of the file is damaged' : `the file is damaged after about ${d.atSeconds} s`}. Save it again and upload it once more.`,
   ),
   decoder_killed: spec<{ reason: string }>(
     422,

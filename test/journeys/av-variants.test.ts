@@ -186,10 +186,7 @@ for (const engine of engines) {
       const { asset, rows } = await lessons.make('small', broken, 'broken.mp4')
       const [web] = rows
       assert.deepEqual([asset.state, asset.error, web?.['state'], web?.['error_code']], ['degraded', null, 'failed', 'source_broken'])
-      assert.match(
-        String(web?.['error_detail']),
-        /^The variant web could not be made: the file is damaged after about \d+ s\. Save it again/,
-      )
+      assert.match(String(web?.['error_detail']), /^The variant web could not be made: too much of the file is damaged\. Save it again/)
       assert.ok(await lessons.rindle.url(asset))
     })
   })

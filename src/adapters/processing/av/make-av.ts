@@ -90,7 +90,7 @@ const runOnce = async (job: AvJob, wishes: readonly Of<Recipe>[]): Promise<MadeV
     ...(meters.length > 0 ? { onAside: (chunk: Buffer) => meters.forEach(({ meter }) => meter.add(chunk)) } : {}),
   })
   if (lacksMemory(run)) throw new RindleError('decode_too_large', { neededBytes: null, maxDecodeBytes: null })
-  if (run.status !== 0) return wishes.map(({ name }) => brokenVariant(name, progress.seconds()))
+  if (run.status !== 0) return wishes.map(({ name }) => brokenVariant(name, brokenAt(progress.seconds(), tracks)))
   const variants: MadeVariant[] = []
   for (const wish of encoded) variants.push(await examined(wish, tracks, progress.seconds()))
   for (const { wish, meter } of meters) variants.push(await waveformOf(wish, meter, tracks))
@@ -105,7 +105,11 @@ const wantedOf = ({ recipe, path }: Of<Wanted['recipe']>, measured: string | nul
   loudness: recipe.kind === 'audio' && recipe.loudness === 'two-pass' ? measured : null,
 })
 
-const brokenVariant = (variant: string, atSeconds: number): MadeVariant => ({
+/** Null where ffmpeg went on to the end, and counted then what had not come out. */
+const brokenAt = (seconds: number, { durationMs }: Tracks): number | null =>
+  seconds * 1000 > durationMs - leewayMs(durationMs) ? null : seconds
+
+const brokenVariant = (variant: string, atSeconds: number | null): MadeVariant => ({
   ...{ name: variant, ok: false, code: 'source_broken' },
   message: messageOf('source_broken', { variant, atSeconds }),
 })
