@@ -7,6 +7,7 @@ import { type Canaries, createCanaries } from './secrets/canaries.ts'
 import { confiding, filming } from './secrets/confidant.ts'
 import { knockAtDoors } from './secrets/doors.ts'
 import { type Ears, openEars } from './secrets/ears.ts'
+import { playFilms } from './secrets/films.ts'
 import { misfits } from './secrets/misfits.ts'
 import { rowReader } from './rows.ts'
 import type { Scenario } from './scenarios/scenario.ts'
@@ -29,13 +30,14 @@ export const secrets: Proof = {
     try {
       for (const misfit of misfits(canaries))
         await misfit().then(() => context.breach('an app that is set up wrongly was taken'), ears.hear)
-      const { runs, requests } = await withOneServer(async () => ({
+      const { runs, requests, films } = await withOneServer(async () => ({
         requests: await knockAtDoors(canaries, ears),
+        films: await playFilms(context, canaries, ears),
         runs: await playAll(context, canaries, ears),
       }))
       if (canaries.count() < 40) context.breach(`only ${canaries.count()} secrets were planted`)
       for (const what of ['logged', 'published', 'thrown', 'read']) if (!ears.heard()[what]) context.breach(`nothing was ever ${what}`)
-      return { runs, figures: { requests, canaries: canaries.count(), kinds: canaries.planted().size, ...ears.heard() } }
+      return { runs, figures: { requests, films, canaries: canaries.count(), kinds: canaries.planted().size, ...ears.heard() } }
     } finally {
       ears.close()
     }
