@@ -19,7 +19,7 @@ await serve(async ({ task, time, passing, logger, say }) => {
   let worker: Worker | null = null
   return {
     begin() {
-      worker = runWorker(contextOf(rindle), table, { concurrency: filesAtOnce })
+      worker = runWorker(contextOf(rindle), table, { concurrency: filesAtOnce, encoders: filesAtOnce })
       worker.failed.catch((err: unknown) => say({ word: 'breach', text: `a worker gave up: ${told(err)}` }))
     },
     rest: async () => worker?.stop(),
