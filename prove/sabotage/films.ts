@@ -110,7 +110,7 @@ export const filmsSabotages: readonly Sabotage[] = [
     name: 'broken-film-once-more',
     means: 'a film that breaks in its encode is encoded again and again, for ever',
     file: 'src/adapters/processing/av/make-av.ts',
-    find: 'if (run.status !== 0) return wishes.map(({ name }) => brokenVariant(name, progress.seconds()))',
+    find: 'if (run.status !== 0) return wishes.map(({ name }) => brokenVariant(name, brokenAt(progress.seconds(), tracks)))',
     replace: "if (run.status !== 0) throw new RindleError('decoder_unavailable', { problem: 'it ended early' })",
     red: { test: 'test/journeys/av-variants.test.ts', title: 'fail in words where the file breaks in the middle' },
   },
@@ -160,7 +160,7 @@ export const filmsSabotages: readonly Sabotage[] = [
     file: 'src/flows/variants/build-variants.ts',
     find: '(await renewVariantLeases(ctx.db.pool, build.held, until)).length > 0',
     replace: '(await renewVariantLeases(ctx.db.pool, build.held, until)).length >= 0',
-    red: { test: 'test/journeys/cancel.test.ts', title: 'ends what a worker is making' },
+    red: { test: 'test/journeys/cancel.test.ts', title: 'transaction what a worker is making, and nothing of it counts or stays' },
   },
   {
     name: 'cancel-is-heard-late',
