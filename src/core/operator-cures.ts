@@ -3,7 +3,7 @@ const widen = 'Widen the profile if such files are wanted, then `rindle release`
 const asked = 'Have it saved as the message says and uploaded anew; a release is judged the same again.'
 const byItself = 'Nothing for the file: it is taken up again by itself, within the hour at most.'
 /** Of variants alone, whose asset is served. */
-const madeAgain = 'Variants that failed so are made again by `rindle.requeueVariants`.'
+const madeAgain = 'Variants that failed so are made again by `rindle requeue ASSET`.'
 
 /** What an operator does about a code that stands on a row or a run: for the page of errors, and for doctor. */
 export const operatorCures: Readonly<Record<string, string>> = {
@@ -37,7 +37,7 @@ export const operatorCures: Readonly<Record<string, string>> = {
   app_code_failed: `Repair the app’s analyzer or processor. ${byItself}`,
   variant_failed: `The original is served; look at the recipe of the variant, and have the file uploaded anew if it is damaged. ${madeAgain}`,
   host_ephemeral: `Run \`rindle work\` on a machine or in a container that stays, and workers here with \`encoders: 0\`, so that they leave it alone. ${byItself}`,
-  processing_cancelled: 'Nothing, somebody wanted it so; `rindle.requeueVariants` has it made after all.',
+  processing_cancelled: 'Nothing, somebody wanted it so; `rindle requeue ASSET` has it made after all.',
   source_broken: 'The original is served as it came, and what was made of its beginning is not; have it uploaded anew from an intact copy.',
   decoder_killed: `Look at the log of the worker and at the kernel’s for want of memory or time: if the machine was to blame, give it more and have the file uploaded anew. It cannot be released. ${madeAgain}`,
   decoder_unavailable: `Look at \`decoders\` and \`jail\` of \`rindle doctor\`. ${byItself}`,

@@ -7,13 +7,13 @@ import { after, before, describe, it } from 'node:test'
 import pg from 'pg'
 import { memory } from '../../src/adapters/storage/memory.ts'
 import { openDatabase } from '../../src/database/open.ts'
-import { createRindle, defineProfile } from '../../src/index.ts'
+import { createRindle, defineProfile, image } from '../../src/index.ts'
 import { checkSchemaVersion, grantTo, migrate } from '../../src/database/migrate.ts'
 import { commands } from '../../src/doors/cli/commands/index.ts'
 import { exitCodes } from '../../src/doors/cli/exit-code.ts'
 import { queueMigrations } from '../../src/adapters/queue/install.ts'
 import { type EngineDatabase, engines, runtimeRole } from '../services/engines.ts'
-import { appText, type Ended, run, start } from './fixtures/command-line.ts'
+import { appText, drawingAppText, type Ended, run, start } from './fixtures/command-line.ts'
 
 describe('finding the app', () => {
   let folder: string
@@ -252,6 +252,53 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
         const refused = await run(['release', broken, ...words, '--json'], folder)
         assert.equal(refused.code, 65)
         assert.equal(JSON.parse(refused.out).error.code, 'quarantine_not_releasable')
+        await database.empty()
+      })
+
+      it('stop what is being made, and have it made after all, with who and why on record', async () => {
+        const drawing = join(folder, 'drawing.ts')
+        writeFileSync(drawing, drawingAppText(`'${database.place}'`))
+        const app = createRindle({
+          profiles: {
+            photo: defineProfile({
+              storage: memory({ name: 'cli' }),
+              allowMime: ['image/png'],
+              maxBytes: 1000,
+              variants: { small: image({ width: 8 }) },
+            }),
+          },
+          ...{ database: database.given, secrets: ['a secret of the tests that is long enough'], baseUrl: 'https://app.test' },
+        })
+        const { id } = await app.upload('photo', Buffer.from('a drawing'), { filename: 'a.png' })
+        await database.query(
+          `with a as (update rindle.media_assets
+                         set state = 'processing', kind = 'image', object_id = (select o.id from rindle.media_objects o where o.asset_id = $1::uuid), due_at = null
+                       where id = $1::uuid returning id)
+           insert into rindle.media_variants (id, asset_id, name, output_kind, job, recipe_digest, state, inserted_at, state_changed_at, due_at)
+           select gen_random_uuid(), a.id, 'small', 'image', 'build_variants', '\\x00', 'queued', now(), now(), now() from a`,
+          [id],
+        )
+        await app.close()
+        const words = ['--reason', 'Too dear', '--actor', 'Anna', '--app', drawing]
+        const stopped = await run(['cancel', id, ...words], folder)
+        assert.equal(stopped.out, `Stopped: small. \`rindle requeue ${id}\` has them made after all.\n`, stopped.err)
+        assert.equal((await run(['cancel', id, ...words], folder)).code, 65)
+        const unknown = await run(['requeue', id, '--variants', 'small, large', ...words], folder)
+        assert.match(unknown.err, /large[^]*`rindle doctor` says which variants/)
+        const again = await run(['requeue', id, ...words], folder)
+        assert.equal(again.out, 'To be made again: small; a worker takes them up.\n', again.err)
+        assert.match((await run(['requeue', id, ...words], folder)).out, /Nothing to make/)
+        const moves = await database.query(
+          `select move, actor, reason from rindle.state_moves where asset_id = $1::uuid and entity = 'variant' order by seq`,
+          [id],
+        )
+        assert.deepEqual(
+          moves.slice(-2).map(({ move, actor, reason }) => [move, actor, reason]),
+          [
+            ['cancel', 'Anna', 'Too dear'],
+            ['enqueue', 'Anna', 'Too dear'],
+          ],
+        )
         await database.empty()
       })
 

@@ -125,7 +125,7 @@ const unmade = ({ code, count }: { readonly code: string; readonly count: number
     ? fine(`${many(count)} without a variant that could not be made.`, code)
     : warning(`${many(count)} without a variant that could not be made.`, `${operatorCures[code] ?? again} ${toFind}`, code)
 
-const again = '`rindle.requeueVariants` has it made again.'
+const again = '`rindle requeue` has it made again.'
 const toFind = "They are in rindle.media_variants, with state 'failed' or 'missing'."
 
 const many = (count: number): string =>

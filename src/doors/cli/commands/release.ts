@@ -1,5 +1,5 @@
-import { RindleError } from '../../../core/errors.ts'
-import type { Command, Flags } from '../command.ts'
+import type { Command } from '../command.ts'
+import { decisionFlags, decisionIn } from './decision.ts'
 
 export const release: Command = {
   name: 'release',
@@ -7,20 +7,11 @@ export const release: Command = {
   effect: 'changes',
   argument: { name: 'ASSET', help: 'Its id, as `rindle quarantine` lists it.' },
   whenRefused: '`rindle quarantine` lists what is held back, why, and what may be let through.',
-  flags: {
-    reason: { help: 'Why the file may be let through. Required.', value: 'TEXT' },
-    actor: { help: 'Who decides it. Required.', value: 'NAME' },
-  },
+  flags: decisionFlags('the file may be let through'),
   async run({ flags, argument, app }) {
-    const words = { reason: required(flags, 'reason'), actor: required(flags, 'actor') }
+    const decision = decisionIn(flags)
     const rindle = await app()
-    await rindle.releaseQuarantine(argument, words)
+    await rindle.releaseQuarantine(argument, decision)
     return { ok: true, summary: `Asset ${argument} is looked at once more; a worker takes it up.`, rows: [] }
   },
-}
-
-const required = (flags: Flags, name: 'reason' | 'actor'): string => {
-  const given = flags[name]
-  if (typeof given === 'string' && given.trim() !== '') return given
-  throw new RindleError('argument_invalid', { argument: `--${name}`, problem: 'it is required: it stays on record with the file' })
 }
