@@ -6,15 +6,7 @@ import { createGateWitness } from './judge/gate.ts'
 import { createStorageWitness } from './judge/storage.ts'
 import { createUrlWitness } from './judge/urls.ts'
 import { createWishWitness, type Outcome } from './judge/wishes.ts'
-
-/** Reads committed rows, on a connection of its own that nothing breaks: `EngineDatabase.query`. */
-export type Query = (text: string, values?: readonly unknown[]) => Promise<Record<string, unknown>[]>
-
-export interface WitnessOptions {
-  readonly query: Query
-  /** Hears of every broken promise at once, as a sentence that names what it is about. */
-  readonly breach: (text: string) => void
-}
+import type { WitnessOptions } from './judge/witness-options.ts'
 
 /**
  * Sees what rows cannot show, while it happens. What the rows themselves show is asked by `checkInvariants`. Put it next to the library, before

@@ -5,7 +5,7 @@ import type { Clock, DatabaseClock } from '../../src/core/clock.ts'
 export interface FastTime {
   readonly clock: Clock
   readonly database: DatabaseClock
-  /** Puts it forward to so many seconds in all. Wakes nobody before the time that they set themselves, which is short. */
+  /** Puts it forward to so many seconds in all. Whoever sleeps until then wakes up. */
   putForward(seconds: number): void
 }
 
@@ -19,7 +19,9 @@ export const createFastTime = ({ since, factor }: { readonly since: number; read
       now,
       monotonicMs: passedMs,
       async sleep(ms, signal) {
-        await timer(Math.min(ms / factor, longestTimerMs), undefined, signal ? { signal } : {})
+        const until = passedMs() + ms
+        do await timer(Math.max(0, Math.min((until - passedMs()) / factor, lookEveryMs)), undefined, signal ? { signal } : {})
+        while (passedMs() < until)
       },
       setTo: () => undefined,
     },
@@ -28,4 +30,5 @@ export const createFastTime = ({ since, factor }: { readonly since: number; read
   }
 }
 
-const longestTimerMs = 2 ** 31 - 1
+/** Of the machine's own time. */
+const lookEveryMs = 100

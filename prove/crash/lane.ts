@@ -120,6 +120,8 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     const before = dead.size
     const took = stopwatch()
     seenOfEvening = null
+    // What was told in the night before is older than the history keeps.
+    acknowledged.clear()
     await posts.web.begin()
     await live()
     took()
@@ -128,7 +130,6 @@ export const openLane = async (options: LaneOptions): Promise<Lane> => {
     const calm = rest()
     await evening(calm, playOutMs[proof.size])
     await judgeDusk(ground, { acknowledged, blows, breach })
-    acknowledged.clear()
     took()
     if (!server) posts.worker.arm(armsOf('worker'))
     const left = await night(ground, calm, nightMs[proof.size])

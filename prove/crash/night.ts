@@ -21,7 +21,10 @@ export interface Calm {
 export const nightMs = { ci: 30_000, tenth: 120_000, full: 120_000 } as const
 const stepMs = 100
 const daySeconds = 90_000
-/** What looks every hour whether it may go need not be waited for by the hour; nor what is due soon by the second, while people wait for workers. */
+/**
+ * What looks every hour whether it may go need not be waited for by the hour; nor what is due soon by the second, while people wait for workers. A
+ * day at most, since every day each store is listed.
+ */
 const [sleepSeconds, dozeSeconds] = [86_400, 600] as const
 
 /** Until everybody has ended what they play, or waits. */
@@ -49,8 +52,8 @@ export const night = async (ground: Ground, calm: Calm, withinMs: number): Promi
     const now = ground.time.clock.now().getTime()
     const [dueIn, waitedFor] = [(due - now) / 1000, (until - now) / 1000]
     const hurry = (await ground.atWork()).some(calm.isAlive) ? (stepMs / 1000) * ground.task.factor : Infinity
-    const seconds = Math.min(hurry, 1 + Math.min(waitedFor, Math.max(dueIn, !areGone && seen?.isForWorkers ? dozeSeconds : sleepSeconds)))
-    if (Math.min(dueIn, waitedFor) > 0 && seconds < Infinity) await calm.putForward(seconds)
+    const longest = !areGone && seen?.isForWorkers ? Math.max(dueIn, dozeSeconds) : sleepSeconds
+    if (Math.min(dueIn, waitedFor) > 0) await calm.putForward(Math.min(hurry, 1 + Math.min(waitedFor, longest, sleepSeconds)))
   }
   calm.becomeCalm()
   if (!calm.areTheyGone()) return [`people wait: ${JSON.stringify(calm.evening())}`, ...(await ground.left())]

@@ -1,7 +1,8 @@
 import type { MemoryBucket } from '../../src/testing/memory-bucket.ts'
 import type { RindleContext } from '../../src/context.ts'
 import { judgeQuiet, judgeStores } from '../judge/end.ts'
-import type { Witness, WitnessOptions } from '../judge.ts'
+import type { Witness } from '../judge.ts'
+import type { WitnessOptions } from '../judge/witness-options.ts'
 
 export interface Judged extends WitnessOptions {
   readonly buckets: readonly MemoryBucket[]

@@ -1,7 +1,7 @@
 import type { AssetState } from '../../src/core/asset.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Random } from '../harness.ts'
-import type { Query } from '../judge.ts'
+import type { Query } from '../judge/witness-options.ts'
 import type { App } from './app.ts'
 
 type Kind = 'cancel' | 'requeue'

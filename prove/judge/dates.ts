@@ -1,4 +1,4 @@
-import type { Query } from '../judge.ts'
+import type { Query } from './witness-options.ts'
 
 /** A row with a date at which somebody is to come for it: because it is owed work, or because it is kept until then. */
 export interface DatedRow {

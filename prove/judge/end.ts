@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { RindleContext } from '../../src/context.ts'
 import type { StorageAdapter } from '../../src/core/ports/storage.ts'
 import { checkInvariants, type InvariantOptions } from '../../src/flows/ops/check-invariants.ts'
-import type { Query, WitnessOptions } from '../judge.ts'
+import type { Query, WitnessOptions } from './witness-options.ts'
 import { told } from '../told.ts'
 
 /** What is left of an app when all is quiet. */

@@ -1,7 +1,7 @@
 import type { Queryable } from '../../src/database/database.ts'
 import { type GivenDatabase, openDatabase } from '../../src/database/open.ts'
 import { executorOf } from '../../src/database/queryable.ts'
-import type { Query } from '../judge.ts'
+import type { Query } from './witness-options.ts'
 
 /** Rows as they are, over connections of its own that nothing breaks; a question that is asked again is prepared. */
 export interface Observer {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { objectIdOfKey, roleOfKey } from '../../src/core/object-key.ts'
 import type { ObjectBody, StorageAdapter } from '../../src/core/ports/storage.ts'
-import type { WitnessOptions } from '../judge.ts'
+import type { WitnessOptions } from './witness-options.ts'
 
 interface Options extends WitnessOptions {
   readonly read: (key: string, sha256: string) => void

@@ -1,4 +1,4 @@
-import type { WitnessOptions } from '../judge.ts'
+import type { WitnessOptions } from './witness-options.ts'
 import type { GateWitness } from './gate.ts'
 
 interface Options extends WitnessOptions {

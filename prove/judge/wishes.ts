@@ -1,7 +1,7 @@
 import { isRindleError } from '../../src/core/errors.ts'
 import { contextOf, type AnyRindle } from '../../src/context.ts'
 import { ownerOf } from '../../src/core/owner.ts'
-import type { WitnessOptions } from '../judge.ts'
+import type { WitnessOptions } from './witness-options.ts'
 
 /** Whether a wish took effect: `no` for what was refused or rolled back, `maybe` where nobody was told. */
 export type Outcome = 'yes' | 'no' | 'maybe'

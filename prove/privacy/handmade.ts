@@ -4,20 +4,9 @@ import { crc32, deflateSync } from 'node:zlib'
 import { makeNested } from './nested.ts'
 import { makeRecordings } from './recordings.ts'
 import type { Source } from './sources.ts'
+import type { Tagged } from './tagged-file.ts'
 import { canary, iso6709 } from './taggings.ts'
 import { ffmpeg } from './tools.ts'
-
-export interface Tagged {
-  readonly source: Source
-  readonly tagging: string
-  readonly path: string
-  /** Parts that are files of their own, each to be drawn or played as its source is. */
-  readonly parts?: readonly { readonly start: number; readonly end: number; readonly source: Source }[]
-  /** No reader but the one that is judged opens the whole of it: its parts alone tell. */
-  readonly isOnlyParts?: boolean
-  /** Where nobody can take the place out, it may be refused in words instead. */
-  readonly mayBeRefused?: boolean
-}
 
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255])
 const u32 = (value: number): Buffer => Buffer.from([value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255])

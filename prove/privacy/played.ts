@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { audio, poster, preview, strip, video, waveform } from '../../src/core/av-recipes.ts'
 import { kindOf } from '../../src/core/content-type.ts'
 import type { Recipes } from '../../src/core/recipe.ts'
-import type { Tagged } from './handmade.ts'
+import type { Tagged } from './tagged-file.ts'
 import { iso6709 } from './taggings.ts'
 import { ffmpeg, type Tag } from './tools.ts'
 

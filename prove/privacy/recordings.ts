@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Tagged } from './handmade.ts'
+import type { Tagged } from './tagged-file.ts'
 import type { Source } from './sources.ts'
 import { canary, iso6709 } from './taggings.ts'
 import { ffmpeg } from './tools.ts'

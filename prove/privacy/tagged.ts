@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeByHand, type Tagged } from './handmade.ts'
+import { makeByHand } from './handmade.ts'
+import type { Tagged } from './tagged-file.ts'
 import type { Source } from './sources.ts'
 import { movieRemuxTaggings, remuxTaggings, type Tagging, taggingsOf } from './taggings.ts'
 import { exiftool, ffmpeg } from './tools.ts'

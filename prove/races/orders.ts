@@ -3,7 +3,7 @@ import { isRindleError } from '../../src/core/errors.ts'
 import type { Random } from '../harness.ts'
 import type { Ground } from './ground.ts'
 import type { Call } from './model.ts'
-import type { Seat } from './round.ts'
+import type { Seat } from './seat.ts'
 
 /** What a call answered, or the code of a refusal that its caller has to expect. */
 export const answered = async <T>(codes: readonly string[], run: () => Promise<T>): Promise<T | string> => {

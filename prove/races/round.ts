@@ -2,20 +2,11 @@ import type { PoolClient } from 'pg'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Attachment } from '../../src/core/attachment.ts'
 import type { Random } from '../harness.ts'
-import { type Call, type Deed, explain, type File, type Shown, type Slot, type Table } from './model.ts'
+import { type Call, type Deed, explain, type File, type Shown, type Slot } from './model.ts'
 import { answered, order, unmadeFiles } from './orders.ts'
 import { bringFiles } from './files.ts'
 import type { Ground } from './ground.ts'
-
-/** One owner with two slots for one and one for many, and files that nobody else has. */
-export interface Seat {
-  readonly owner: { readonly type: string; readonly id: number }
-  /** Assets by the number of the file. */
-  readonly assets: readonly string[]
-  readonly sessions: readonly (string | null)[]
-  readonly start: Table
-  readonly deeds: Deed[]
-}
+import type { Seat } from './seat.ts'
 
 export interface Round {
   readonly ground: Ground

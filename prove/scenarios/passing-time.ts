@@ -6,7 +6,7 @@ import { type DatedRow, listDated, spokenRows } from '../judge/dates.ts'
 import { told } from '../told.ts'
 import type { World } from './scenario.ts'
 import type { Testbed } from './testbed.ts'
-import type { Playing } from './world.ts'
+import type { Playing } from './playing.ts'
 
 /** What was sent and is on its way still lands when so much time is let pass. */
 const lateSeconds = 600

@@ -4,7 +4,7 @@ import type { ClientAnswer } from '../../src/testing/client-request.ts'
 import { told } from '../told.ts'
 import type { Bytes, Sendable, World } from './scenario.ts'
 import type { Testbed } from './testbed.ts'
-import type { Playing } from './world.ts'
+import type { Playing } from './playing.ts'
 
 /** A person tries so often, and waits so long in between. */
 const tries = 8

@@ -1,17 +1,8 @@
-import type { Random } from '../harness.ts'
 import { createPassingTime, type PassingTime } from './passing-time.ts'
+import type { Playing } from './playing.ts'
 import { createCalls } from './repeating.ts'
 import type { World } from './scenario.ts'
 import type { Testbed } from './testbed.ts'
-
-export interface Playing {
-  readonly random: Random
-  readonly label: string
-  readonly undisturbed: boolean
-  breach(text: string): void
-  /** Every error that the app is thrown. */
-  hear?(err: unknown): void
-}
 
 /** A world for one playing, and what follows it. */
 export type PlayedWorld = World & PassingTime
