@@ -274,7 +274,7 @@ for (const engine of engines) {
         assert.match(found[0]?.found ?? '', /^One file is put off with variants to be made; the longest since 20/)
         assert.match(found[0]?.cure ?? '', /`encoders: 0`/)
         assert.match(found[1]?.cure ?? '', /`rindle work --encoders 2`/)
-        assert.match(found[3]?.cure ?? '', /`rindle\.requeueVariants`.*rindle\.media_variants/)
+        assert.match(found[3]?.cure ?? '', /`rindle requeue ASSET`.*rindle\.media_variants/)
       } finally {
         await rindle.close()
       }
