@@ -9,6 +9,7 @@ import { createTally, type Tally } from './crash/tally.ts'
 import { withOneServer } from './database.ts'
 import { amountOnGateway } from './gateway.ts'
 import type { Proof, ProofContext, ProofSize } from './harness.ts'
+import { told } from './told.ts'
 
 /** What is not done by then is a breach. The rest of the time is for coming to rest. */
 const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 200, full: 1_500 }
@@ -63,7 +64,7 @@ export const crash: Proof = {
       }
       let serverKills = 0
       const killingServer = async (): Promise<void> => void (serverKills = await killServer(proof, outages))
-      await allOf([
+      await allOf(proof, [
         killIn({ ...plain, name: 'local', store: 'local' }),
         killingServer(),
         ...(size === 'ci' ? [] : [killIn({ ...common, name: 'decoding', store: 'local', jail: 'real', tally: decoded })]),
@@ -97,9 +98,9 @@ const figuresOf = (tally: Tally, all: readonly Tally[]) => {
   }
 }
 
-/** Waits for all, so that each closes what it opened. */
-const allOf = async (works: readonly Promise<void>[]): Promise<void> => {
-  for (const ended of await Promise.allSettled(works)) if (ended.status === 'rejected') throw ended.reason
+/** Waits for all, so that each closes what it opened; what breaks off says so at once. */
+const allOf = async (proof: ProofContext, works: readonly Promise<void>[]): Promise<void> => {
+  await Promise.all(works.map((work) => work.catch((err: unknown) => proof.breach(`a lane broke off: ${told(err)}`))))
 }
 
 const killIn = async (options: LaneOptions): Promise<void> => {
