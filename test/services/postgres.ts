@@ -222,7 +222,7 @@ async function freePort(): Promise<number> {
 }
 
 async function untilReady(url: string, holder: ChildProcess, log: () => string): Promise<void> {
-  const patience = performance.now() + 30_000
+  const patience = performance.now() + 90_000
   for (;;) {
     try {
       await administer(url)
