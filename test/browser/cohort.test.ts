@@ -76,6 +76,19 @@ describe('the members page', { timeout: 240_000 }, () => {
     assert.ok(old)
   })
 
+  it('says the same where the gate has spoken before the file is put into its slot', async () => {
+    await page.route('**/api/members/*/avatar', async (route) => {
+      const { assetId } = route.request().postDataJSON()
+      await until(async () => (await (await fetch(`${cohort.url}/media/assets/${assetId}`)).json()).state === 'quarantined')
+      await route.continue()
+    })
+    await choose('other.jpg', 'image/jpeg', Buffer.from('<html>no picture either</html>'.repeat(50)))
+    await page.waitForFunction(() => !document.querySelector('[data-stage="refused"]'))
+    const words = await page.locator('[data-stage="refused"]').innerText({ timeout: 60_000 })
+    await page.unroute('**/api/members/*/avatar')
+    assert.match(words, /really a file of type HTML/)
+  })
+
   it('is reached by keyboard, and every picture and control has a name', async () => {
     const unnamed = await page.evaluate(
       () =>
@@ -98,8 +111,9 @@ describe('the members page', { timeout: 240_000 }, () => {
     await page.click('#avatar-remove')
     await page.waitForSelector('.card .portrait.large.initials')
     const { assets: kept } = await cohort.rindle.assets({ state: 'quarantined' })
-    assert.equal(kept.length, 1)
-    await until(() => objects().length === 1 && objects()[0]?.startsWith(`sealed/${kept[0]?.id}/`) === true)
+    assert.equal(kept.length, 2)
+    const isKept = (object: string): boolean => kept.some(({ id }) => object.startsWith(`sealed/${id}/`))
+    await until(() => objects().length === kept.length && objects().every(isKept))
   })
 })
 
