@@ -4,7 +4,7 @@ import { partsOf } from './crash/effects.ts'
 import { type LaneOptions, openLane } from './crash/lane.ts'
 import { killServer } from './crash/outages.ts'
 import type { Point } from './crash/passing.ts'
-import { pointsInCi, pointsOfJail, seldom, storeOf } from './crash/points.ts'
+import { byChance, pointsInCi, pointsOfJail, seldom, storeOf } from './crash/points.ts'
 import { createTally, type Tally } from './crash/tally.ts'
 import { withOneServer } from './database.ts'
 import { amountOnGateway } from './gateway.ts'
@@ -48,7 +48,7 @@ export const crash: Proof = {
     withOneServer(async () => {
       const { size, amount } = proof
       const tally = createTally(size === 'ci' ? pointsInCi : [...storeOf.keys()], (point) =>
-        seldom.has(point) ? times.seldom[size] : amount,
+        byChance.has(point) ? 0 : seldom.has(point) ? times.seldom[size] : amount,
       )
       const decoded = createTally(pointsOfJail, () => times.jail[size])
       const cacheFolder = join(proof.folder, 'compiled')

@@ -233,4 +233,12 @@ export const filmsSabotages: readonly Sabotage[] = [
     replace: '',
     red: { test: 'test/journeys/player.test.ts', title: 'until it is public no more or the film is gone' },
   },
+  {
+    name: 'ffmpeg-outlives-its-app',
+    means: 'an app that is killed leaves an encoder at work that nobody ends',
+    file: 'src/adapters/processing/av/program.ts',
+    find: 'leash === null ? [path, ...args]',
+    replace: 'leash !== undefined ? [path, ...args]',
+    red: { test: 'test/journeys/av-programs.test.ts', title: 'does not outlive an app' },
+  },
 ]

@@ -329,6 +329,14 @@ export const flowsSabotages: readonly Sabotage[] = [
     red: { test: 'test/journeys/attach.test.ts', title: 'never wait for a slot that the app holds' },
   },
   {
+    name: 'settle-takes-no-lock',
+    means: 'a verdict is carried to a slot while an app decides what stands there, and waits for that app',
+    file: 'src/database/queries/attachments.ts',
+    find: 'pg_try_advisory_xact_lock(s.number) as held',
+    replace: 'true as held',
+    red: { test: 'test/journeys/attach.test.ts', title: 'never wait for a slot that the app holds' },
+  },
+  {
     name: 'byte-before-row',
     means: 'a file of the app is in storage, or on its way there, and no row knows it',
     file: 'src/flows/unmanaged/store.ts',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -84,6 +84,26 @@ describe('ffmpeg in the jail', () => {
         await place.close()
       }
     })
+
+  it('does not outlive an app that is killed together with its decoders, without the sandbox', async () => {
+    const path = join(studio.folder, 'film.mp4')
+    await writeFile(path, film)
+    const script = join(studio.folder, 'app.ts')
+    await writeFile(
+      script,
+      `import { readFile } from 'node:fs/promises'
+       import { openPlace } from ${JSON.stringify(new URL('./fixtures/visits.ts', import.meta.url).href)}
+       const place = await openPlace({ bubblewrap: null })
+       await place.visit(await readFile(${JSON.stringify(path)}), 'film.mp4', { allowMime: ['video/mp4'] })`,
+    )
+    const app = spawn(process.execPath, ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning', script], {
+      stdio: 'ignore',
+    })
+    const { pid, parent } = await within(20_000, running)
+    process.kill(app.pid ?? 0, 'SIGSTOP')
+    for (const one of [parent, app.pid ?? 0]) process.kill(one, 'SIGKILL')
+    await within(3_000, () => isGone(pid))
+  })
 
   it('is no word against a file when somebody tells it to end, as a service that stops tells all of its processes', async () => {
     const place = await openPlace()
