@@ -93,15 +93,22 @@ describe('ffmpeg in the jail', () => {
       script,
       `import { readFile } from 'node:fs/promises'
        import { openPlace } from ${JSON.stringify(new URL('./fixtures/visits.ts', import.meta.url).href)}
+       import { video } from ${JSON.stringify(sourceOf('core/av-recipes.ts'))}
        const place = await openPlace({ bubblewrap: null })
-       await place.visit(await readFile(${JSON.stringify(path)}), 'film.mp4', { allowMime: ['video/mp4'] })`,
+       const bytes = await readFile(${JSON.stringify(path)})
+       await place.visit(bytes, 'film.mp4', { purpose: 'build', allowMime: ['video/mp4'], recipes: { web: video() } })`,
     )
     const app = spawn(process.execPath, ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning', script], {
       stdio: 'ignore',
     })
-    const { pid, parent } = await within(20_000, running)
-    process.kill(app.pid ?? 0, 'SIGSTOP')
-    for (const one of [parent, app.pid ?? 0]) process.kill(one, 'SIGKILL')
+    assert.ok(app.pid)
+    const encoding = async (): Promise<Process | null> => {
+      const one = await running()
+      return one?.command.includes('libx264') ? one : null
+    }
+    const { pid, parent } = await within(20_000, encoding)
+    process.kill(app.pid, 'SIGSTOP')
+    for (const one of [parent, app.pid]) process.kill(one, 'SIGKILL')
     await within(3_000, () => isGone(pid))
   })
 
