@@ -98,9 +98,8 @@ describe('ffmpeg in the jail', () => {
        const bytes = await readFile(${JSON.stringify(path)})
        await place.visit(bytes, 'film.mp4', { purpose: 'build', allowMime: ['video/mp4'], recipes: { web: video() } })`,
     )
-    const app = spawn(process.execPath, ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning', script], {
-      stdio: 'ignore',
-    })
+    const args = ['--conditions=rindle-source', '--disable-warning=ExperimentalWarning', script]
+    const app = spawn(process.execPath, args, { stdio: 'ignore', env: { ...process.env, TMPDIR: studio.folder } })
     assert.ok(app.pid)
     const encoding = async (): Promise<Process | null> => {
       const one = await running()
