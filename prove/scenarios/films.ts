@@ -110,7 +110,9 @@ const broken: Scenario = {
     const expectBroken = async (): Promise<void> => {
       await expectState(world, asset.id, 'degraded')
       const columns = ['name', 'state', 'error_code', 'error_detail'] as const
-      const rows = await world.ctx.db.pool.selectFrom('rindle.media_variants').select(columns).where('asset_id', '=', asset.id).execute()
+      const rows = await world.call(() =>
+        world.ctx.db.pool.selectFrom('rindle.media_variants').select(columns).where('asset_id', '=', asset.id).execute(),
+      )
       for (const row of rows.filter(({ name }) => name !== 'poster')) {
         const said = `${row.state} ${row.error_code} ${row.error_detail}`
         world.expect(/^failed source_broken .*damaged after about 1 s/.test(said), `${row.name} of a film that breaks is ${said}`)

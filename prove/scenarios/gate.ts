@@ -18,7 +18,9 @@ const keptThenEnded: Scenario = {
     await expectWithheld(world, asset.id)
     await world.pass(world.undisturbed ? 1_200 : longerThanAnyJump)
     await world.settle()
-    const objects = await world.ctx.db.pool.selectFrom('rindle.media_objects').select('state').where('asset_id', '=', asset.id).execute()
+    const objects = await world.call(() =>
+      world.ctx.db.pool.selectFrom('rindle.media_objects').select('state').where('asset_id', '=', asset.id).execute(),
+    )
     world.expect(!objects.some(({ state }) => state === 'present'), 'refused bytes are kept for longer than was said')
   },
 }
