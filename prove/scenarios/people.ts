@@ -31,7 +31,8 @@ const ofUploads = new Set(['upload_session_expired', 'upload_session_ended', 'up
 /** What is said of an upload that ran out of time, or that was ended because its answer was lost. */
 export const isOver = (err: unknown): boolean => isRindleError(err) && ofUploads.has(err.code)
 
-const times = 4
+/** Servers that are killed every few seconds meet one upload more than once. */
+const times = 8
 /** Does it from anew where the upload was over before its end: somebody's clock jumped, or a fault lasted too long. */
 export const anew = async <T>(world: World, run: () => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt += 1) {

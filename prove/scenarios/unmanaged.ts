@@ -2,6 +2,9 @@ import { isRindleError } from '../../src/core/errors.ts'
 import { picture, textOf } from './people.ts'
 import type { Bytes, Scenario, World } from './scenario.ts'
 
+/** So often somebody asks for the rest of a file, for another ticket where one was over before it came, or for another key. */
+const tries = 8
+
 /** Stores under a key of its own; under another one where a lost answer has left the first one taken. */
 const stored = async (world: World, how: 'store' | 'storeVariant', bytes: Bytes, name: string): Promise<string> => {
   for (let attempt = 0; ; attempt += 1) {
@@ -9,13 +12,10 @@ const stored = async (world: World, how: 'store' | 'storeVariant', bytes: Bytes,
     try {
       return (await world.call(() => world.rindle[how]('paper', key, bytes))).key
     } catch (err) {
-      if (!isRindleError(err) || err.code !== 'object_exists' || world.undisturbed || attempt === 3) throw err
+      if (!isRindleError(err) || err.code !== 'object_exists' || world.undisturbed || attempt + 1 === tries) throw err
     }
   }
 }
-
-/** So often somebody asks for the rest of a file, or for another ticket where one was over before it came. */
-const tries = 8
 
 const read = async (world: World, key: string): Promise<Buffer> => {
   const fetched = async (): Promise<Buffer> => {
