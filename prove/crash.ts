@@ -15,6 +15,8 @@ import { told } from './told.ts'
 const killSeconds: Readonly<Record<ProofSize, number>> = { ci: 30, tenth: 200, full: 1_500 }
 /** A lane comes to rest after so many deaths, so that whose they were can still be told. */
 const deathsABatch = 80
+/** Some points are come by in mornings alone, since what waits for days is done in nights. */
+const longestDaySeconds = 120
 const leastSecondsOfABatch = 10
 const times = {
   server: { ci: 1, tenth: 3, full: 30 },
@@ -47,9 +49,8 @@ export const crash: Proof = {
   run: (proof) =>
     withOneServer(async () => {
       const { size, amount } = proof
-      const tally = createTally(size === 'ci' ? pointsInCi : [...storeOf.keys()], (point) =>
-        byChance.has(point) ? 0 : seldom.has(point) ? times.seldom[size] : amount,
-      )
+      const asked = [...storeOf.keys()].filter((point) => !byChance.has(point))
+      const tally = createTally(size === 'ci' ? pointsInCi : asked, (point) => (seldom.has(point) ? times.seldom[size] : amount))
       const decoded = createTally(pointsOfJail, () => times.jail[size])
       const cacheFolder = join(proof.folder, 'compiled')
       mkdirSync(cacheFolder)
@@ -109,7 +110,7 @@ const killIn = async (options: LaneOptions): Promise<void> => {
   const leftMs = (): number => killSeconds[proof.size] * 1000 - (performance.now() - began)
   const lane = await openLane(options)
   try {
-    do await lane.batch(deathsABatch, leftMs())
+    do await lane.batch(deathsABatch, Math.min(longestDaySeconds * 1000, leftMs()))
     while (tally.isWanting(store) && leftMs() > leastSecondsOfABatch * 1000 && !proof.signal.aborted)
   } finally {
     await lane.close()

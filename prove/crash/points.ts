@@ -228,7 +228,7 @@ export const seldom: ReadonlySet<Point> = new Set([
 
 /**
  * Those that no run can be sure of: what a store does with a write that landed after its writer was dead, a poster over which one worker after
- * the other was lost, and what is done in nights, when nobody is killed. They are sought, and asked of nobody.
+ * the other was lost, and what is done in nights, when nobody is killed. No run is asked for them.
  */
 export const byChance: ReadonlySet<Point> = new Set([
   'app: insert leases: after',
