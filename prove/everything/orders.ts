@@ -1,6 +1,7 @@
 import type { AssetState } from '../../src/core/asset.ts'
 import { isRindleError } from '../../src/core/errors.ts'
 import type { Random } from '../harness.ts'
+import type { Outcome } from '../judge/wishes.ts'
 import type { Query } from '../judge/witness-options.ts'
 import type { App } from './app.ts'
 
@@ -12,6 +13,8 @@ interface Order {
   readonly asset: string
   /** The names that it answered with; none where it was refused, or rolled back. */
   told: readonly string[]
+  /** True where the transaction that it was given in ended, and nobody knows how. */
+  isUnsure: boolean
 }
 
 /** What may be said to somebody whose order comes at the wrong time. */
@@ -37,8 +40,8 @@ export interface Orderable {
 export interface Orders {
   /** Gives one at random. Whatever is no refusal is thrown. @returns what it was answered: a count of variants, or a code. */
   give(app: App, asset: Orderable, random: Random, tx?: object): Promise<string>
-  /** To be told when a transaction of the app's own was rolled back, or nobody knows. */
-  undone(tx: object): void
+  /** To be told when a transaction of the app's own is over, and whether it was committed. */
+  ended(tx: object, outcome: Outcome): void
   judge(query: Query, breach: (text: string) => void): Promise<void>
   count(): { readonly cancelled: number; readonly requeued: number }
 }
@@ -51,7 +54,7 @@ export const createOrders = (): Orders => {
   return {
     async give(app, { id, profile, state }, random, tx) {
       const kind = random.chance(0.3) ? random.pick(['cancel', 'requeue'] as const) : state === 'degraded' ? 'requeue' : 'cancel'
-      const order: Order = { kind, asset: id, told: [] }
+      const order: Order = { kind, asset: id, told: [], isUnsure: false }
       orders.push(order)
       if (tx) within.set(tx, [...(within.get(tx) ?? []), order])
       const by = { reason: reasonOf(order), ...(random.chance(0.5) ? { actor: 'an operator' } : {}), ...(tx ? { tx } : {}) }
@@ -64,8 +67,13 @@ export const createOrders = (): Orders => {
         throw err
       }
     },
-    undone(tx) {
-      for (const order of within.get(tx) ?? []) order.told = []
+    ended(tx, outcome) {
+      for (const order of within.get(tx) ?? []) {
+        if (outcome === 'no') order.told = []
+        order.isUnsure = outcome === 'maybe'
+      }
+      // The next transaction may be one of the same connection.
+      within.delete(tx)
     },
     async judge(query, breach) {
       const told = new Map(orders.map((order) => [reasonOf(order), order]))
@@ -78,7 +86,8 @@ export const createOrders = (): Orders => {
         told.delete(String(reason))
       }
       for (const [reason, order] of told)
-        if (order.told.length > 0) breach(`${reason}, a ${order.kind} of ${order.told.join()} of ${order.asset}, was answered and not done`)
+        if (order.told.length > 0 && !order.isUnsure)
+          breach(`${reason}, a ${order.kind} of ${order.told.join()} of ${order.asset}, was answered and not done`)
       for (const { entity_id, asset_id, move } of await query(uncalledText))
         breach(`variant ${String(entity_id)} of ${String(asset_id)} made ${String(move)}, for which nobody asked`)
       for (const { entity_id, asset_id, made, asked } of await query(repeatedText))

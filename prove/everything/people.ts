@@ -197,14 +197,12 @@ const transaction: Act = async (around, random) => {
     const commits = random.chance(0.8)
     await tx.query(commits ? 'commit' : 'rollback')
     ended = true
-    witness.ended(tx, commits ? 'yes' : 'no')
-    if (!commits) orders.undone(tx)
+    for (const whoLooks of [witness, orders]) whoLooks.ended(tx, commits ? 'yes' : 'no')
     if (commits) for (const asset of attached) board.attached.add(asset)
   } finally {
     if (!ended) {
       await tx.query('rollback').catch(() => undefined)
-      witness.ended(tx, 'maybe')
-      orders.undone(tx)
+      for (const whoLooks of [witness, orders]) whoLooks.ended(tx, 'maybe')
     }
     tx.off('error', broken)
     tx.release()
