@@ -31,7 +31,7 @@ export const coreSabotages: readonly Sabotage[] = [
     file: 'src/core/patience.ts',
     find: 'export const writeWatchSeconds = 3_600 + longestLeaseSeconds',
     replace: 'export const writeWatchSeconds = 30',
-    red: { proof: 'everything' },
+    red: { test: 'test/journeys/delete.test.ts', title: 'within the hour after the longest lease' },
   },
   {
     name: 'lost-leases-are-not-counted',

@@ -145,6 +145,20 @@ for (const engine of engines.filter(({ name }) => name !== 'postgres-runtime-rol
       assert.deepEqual(await objects(), [])
     })
 
+    it('finds what lands within the hour after the longest lease that had just begun', async () => {
+      const id = await stage.make('staged')
+      const [{ key } = { key: '' }] = await objects()
+      await purge(stage.ctx, id)
+      await stage.work()
+      stage.clock.advance(3_600 + 3_500)
+      await stage.sweep()
+      await stage.ctx.stores.at('memory:stage').put(String(key), new Blob(['late']).stream(), { contentType: 'image/png' })
+      stage.clock.advance(200)
+      await stage.sweep()
+      assert.deepEqual(await stage.keys(), [])
+      assert.deepEqual(await objects(), [])
+    })
+
     it('throws the parts of a multipart upload away before its object, and both once more when the watch ends', async () => {
       const id = await stage.make('validating')
       await stage.database.query(`update rindle.media_objects set upload_id = 'u1'`)
